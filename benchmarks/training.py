@@ -1,0 +1,167 @@
+"""Steps a second, where the time of a step goes, and peak memory of training one model.
+
+    python benchmarks/training.py            # the stand-in model: what the loop itself costs
+    python benchmarks/training.py --model genieredux.models.st_tokenizer:STTokenizer \\
+        --set dim=128 blocks=4 patch_size=8 --batch 8 --frames 16 --precision bf16
+    python benchmarks/training.py --model PACKAGE.MODULE:CLASS --tokens 8x8 --codes 1024 --set dim=192
+
+--model names a class with a `<Class>Config` beside it, which takes the values of --set, or a function of
+keyword arguments that returns a model. Prints one JSON object. Peak memory is that of the process, so measure
+one model a call. Data are random: a step does the same work on any values.
+"""
+
+import argparse
+import ast
+import dataclasses
+import importlib
+import json
+import resource
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from genieredux.models.types import Batch
+from genieredux.runs import RunFolder
+from genieredux.training import OptimizerConfig, TrainConfig, fit
+from genieredux.training.devices import autocast, choose_precision
+from genieredux.training.optimizer import build_optimizer
+from genieredux.training.prefetch import to_device
+
+
+@dataclass(frozen=True)
+class RandomData:
+    """Clips of random frames, or of random tokens when `grid` is given."""
+
+    batch_size: int
+    frames: int
+    size: int
+    actions: int
+    grid: tuple[int, int] | None
+    codes: int
+
+    def batch(self, step: int, micro: int) -> Batch:
+        g = torch.Generator().manual_seed(step)
+        clip = (self.batch_size, self.frames)
+        actions = torch.randint(self.actions, (self.batch_size, self.frames - 1), generator=g)
+        if self.grid:
+            return Batch(tokens=torch.randint(self.codes, (*clip, *self.grid), generator=g), actions=actions)
+        frames = torch.randint(256, (*clip, 3, self.size, self.size), generator=g, dtype=torch.uint8)
+        return Batch(frames=frames, actions=actions)
+
+
+def make_model(path: str, values: dict[str, Any]) -> nn.Module:
+    module_name, _, name = path.partition(":")
+    module = importlib.import_module(module_name)
+    target = getattr(module, name)
+    config = getattr(module, f"{name}Config", None)
+    if config is not None and dataclasses.is_dataclass(config):
+        return target(config(**values))
+    return target(**values)
+
+
+def time_parts(model: nn.Module, data: RandomData, precision: str, steps: int) -> dict[str, float]:
+    """Median milliseconds of the parts of a step, without the loop around it."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = model.to(device).train()
+    optimizer = build_optimizer(model, OptimizerConfig())
+    spent: dict[str, list[float]] = {}
+
+    def lap(name: str, since: float) -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        spent.setdefault(name, []).append(1000 * (now - since))
+        return now
+
+    for step in range(steps + 2):
+        if step == 2:
+            spent.clear()  # the first two steps allocate and choose kernels
+        at = time.perf_counter()
+        batch = to_device(data.batch(step, 0), device)
+        at = lap("data_ms", at)
+        with autocast(precision, device):
+            losses = model(batch, torch.Generator(device).manual_seed(step))
+        at = lap("forward_ms", at)
+        losses.total.backward()
+        at = lap("backward_ms", at)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        lap("optimizer_ms", at)
+    return {name: round(statistics.median(times), 2) for name, times in spent.items()}
+
+
+def time_loop(model: nn.Module, data: RandomData, precision: str, steps: int) -> dict[str, float]:
+    """Steps a second of `fit`, with its log but without validation."""
+    warm = 3
+    cfg = TrainConfig(
+        num_train_steps=steps + warm,
+        batch_size=data.batch_size,
+        precision=precision,
+        log_every=1,
+        save_model_every=10**9,
+        tensorboard=False,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        result = fit(model, data, cfg, RunFolder(Path(folder) / "run"))
+    logged = [record for record in result.history if record["event"] == "train"][warm:]
+    rate = 1 / statistics.median(1 / record["steps_per_s"] for record in logged)
+    return {"steps_per_s": round(rate, 3), "frames_per_s": round(rate * data.batch_size * data.frames, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="genieredux.training.fakes:FakeModel")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="KEY=VALUE", help="values of the model's config"
+    )
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--actions", type=int, default=5)
+    parser.add_argument("--tokens", metavar="HxW", help="train on tokens of this grid instead of frames")
+    parser.add_argument("--codes", type=int, default=1024)
+    parser.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--threads", type=int, help="threads of torch (default: its own choice)")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    values = dict(item.split("=", 1) for item in args.set)
+    torch.manual_seed(0)
+    model = make_model(args.model, {key: _value(text) for key, text in values.items()})
+    rows, _, columns = (args.tokens or "").partition("x")
+    grid = (int(rows), int(columns)) if args.tokens else None
+    data = RandomData(args.batch, args.frames, args.size, args.actions, grid, args.codes)
+    precision = choose_precision(args.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    report = {
+        "model": args.model,
+        "config": values,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "batch": [args.batch, args.frames],
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        **time_parts(model, data, precision, args.steps),
+        **time_loop(model, data, precision, args.steps),
+        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    print(json.dumps(report, indent=2))
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+if __name__ == "__main__":
+    main()

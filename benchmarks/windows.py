@@ -1,0 +1,190 @@
+"""How fast the episode store writes and gives random windows, beside frames that lie raw in one memory-mapped
+npy file.
+
+python benchmarks/windows.py [--frames 60000] [--num-frames 16] [--seconds 4] [--game coinrun|fake]
+
+Both are read in the same run and from the page cache, so the ratio means more than either figure. One
+process, one thread unless a row says otherwise. CoinRun needs Procgen (Python below 3.13); without it the
+made-up game of the tests is used, whose frames compress too well.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from genieredux.episodes import (
+    Dataset,
+    DatasetSpec,
+    DatasetWriter,
+    Episode,
+    TokenCache,
+    TokenWindows,
+    Track,
+    Windows,
+    WindowSampler,
+)
+from genieredux.episodes.compact import compact
+from genieredux.episodes.fake import ACTION_NAMES, fake_episode
+from genieredux.errors import UserError
+
+BATCH = 16
+
+
+def play_coinrun(frames: int, seed: int = 0, num_envs: int = 32) -> tuple[tuple[str, ...], list[Episode]]:
+    """CoinRun by uniformly random actions: action names and episodes of at least `frames` frames in all."""
+    from gymnasium.vector import AutoresetMode
+
+    from genieredux.envs import EnvConfig, make
+
+    env = make(EnvConfig(), num_envs, seed)
+    assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    generator = np.random.default_rng(seed)
+    obs, _ = env.reset(seed=seed)
+    tracks = [Track(frame) for frame in obs]
+    episodes: list[Episode] = []
+    while sum(map(len, episodes)) < frames:
+        actions = generator.integers(0, len(env.action_names), num_envs)
+        obs, rewards, terminated, truncated, _ = env.step(actions)
+        for i, track in enumerate(tracks):
+            if terminated[i] or truncated[i]:
+                track.end_unseen(float(rewards[i]))
+                played = track.trajectory()
+                episodes.append(
+                    Episode(
+                        played.frames,
+                        played.actions,
+                        played.rewards,
+                        bool(terminated[i]),
+                        bool(truncated[i]),
+                        game="coinrun",
+                        console="procgen",
+                        policy="random",
+                        seed=seed,
+                    )
+                )
+                tracks[i] = Track(obs[i])
+            else:
+                track.step(actions[i], float(rewards[i]), obs[i])
+    env.close()
+    return tuple(env.action_names), episodes
+
+
+def play(game: str, frames: int) -> tuple[str, tuple[str, ...], list[Episode]]:
+    """The game that was played in the end, its action names and the episodes."""
+    if game == "coinrun":
+        try:
+            return (game, *play_coinrun(frames))
+        except (ImportError, UserError) as error:
+            print(f"CoinRun is not here ({error}); using the fake game")
+    return "fake", ACTION_NAMES, [fake_episode(300, seed, 64) for seed in range(-(-frames // 300))]
+
+
+def rate(work: Callable[[int], int], seconds: float) -> float:
+    """Things done per second: work(step) is called for `seconds` after one unmeasured call and returns how
+    many it did."""
+    work(0)
+    done, step, began = 0, 1, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        done += work(step)
+        step += 1
+    return done / (time.perf_counter() - began)
+
+
+def windows_rate(dataset: Dataset, num_frames: int, seconds: float, **options: bool) -> float:
+    """Windows per second of `Windows.batch`."""
+    windows = Windows(dataset, WindowSampler(dataset.lengths, num_frames, BATCH, seed=0), **options)
+    return rate(lambda step: len(windows.batch(step).frames), seconds)
+
+
+def threads_rate(dataset: Dataset, num_frames: int, seconds: float, threads: int) -> float:
+    """Windows per second of `Windows.iterate` with threads ahead."""
+    sampler = WindowSampler(dataset.lengths, num_frames, BATCH, seed=0)
+    batches = Windows(dataset, sampler, threads=threads, ahead=2 * threads).iterate()
+    try:
+        return rate(lambda _: len(next(batches).frames), seconds)
+    finally:
+        batches.close()
+
+
+def raw_rate(path: Path, dataset: Dataset, num_frames: int, seconds: float) -> float:
+    """Windows per second out of one npy file with all frames one after the other."""
+    frames = np.load(path, mmap_mode="r")
+    offsets = np.cumsum(dataset.lengths) - dataset.lengths
+    sampler = WindowSampler(dataset.lengths, num_frames, BATCH, seed=0)
+
+    def batch(step: int) -> int:
+        out = np.empty((BATCH, num_frames, *frames.shape[1:]), np.uint8)
+        for slot, (episode, start) in enumerate(sampler.batch(step)):
+            first = offsets[episode] + start
+            out[slot] = frames[first : first + num_frames]
+        return len(out)
+
+    return rate(batch, seconds)
+
+
+def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """All figures by name."""
+    game, action_names, episodes = play(args.game, args.frames)
+    frames = sum(map(len, episodes))
+    path = folder / "data"
+    began = time.perf_counter()
+    with DatasetWriter(path, DatasetSpec("benchmark", 64, action_names)) as writer:
+        for episode in episodes:
+            writer.append(episode)
+    seconds = time.perf_counter() - began
+    np.save(folder / "raw.npy", np.concatenate([episode.frames for episode in episodes]))
+    del episodes
+    dataset = Dataset.open(path)
+    stored = sum(file.stat().st_size for file in (path / "episodes").iterdir())
+    out: dict[str, object] = {
+        "game": game,
+        "episodes": len(dataset),
+        "frames": frames,
+        "window": args.num_frames,
+        "frames written/s": frames / seconds,
+        "bytes/frame": stored / frames,
+        "bytes/frame, raw": 64 * 64 * 3,
+    }
+    raw_before = raw_rate(folder / "raw.npy", dataset, args.num_frames, args.seconds / 2)
+    out["windows/s, a file per episode"] = windows_rate(dataset, args.num_frames, args.seconds)
+    out["windows/s, 2 threads"] = threads_rate(dataset, args.num_frames, args.seconds, 2)
+    raw_after = raw_rate(folder / "raw.npy", dataset, args.num_frames, args.seconds / 2)
+    out["windows/s, raw npy"] = raw = (raw_before + raw_after) / 2
+    out["ratio raw / store"] = raw / float(str(out["windows/s, a file per episode"]))
+    out["windows/s, in memory"] = windows_rate(dataset, args.num_frames, args.seconds, memory=True)
+    began = time.perf_counter()
+    out["shards"] = compact(path).files_after
+    out["frames compacted/s"] = frames / (time.perf_counter() - began)
+    out["windows/s, shards"] = windows_rate(Dataset.open(path), args.num_frames, args.seconds)
+    cache = TokenCache.build(Dataset.open(path), lambda f: f[:, :, ::8, ::8, 0].astype(np.int64), "corner")
+    tokens = TokenWindows(cache, WindowSampler(cache.lengths, args.num_frames, BATCH, seed=0))
+    out["token windows/s"] = rate(lambda step: len(tokens.batch(step).tokens), args.seconds)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", type=int, default=60_000)
+    parser.add_argument("--num-frames", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--game", choices=("coinrun", "fake"), default="coinrun")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(args, Path(folder))
+    if args.json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:32}{f'{value:,.1f}' if isinstance(value, float) else value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The command line: compose a configuration, call one function, print. No logic of its own."""

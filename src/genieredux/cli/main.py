@@ -1,0 +1,65 @@
+"""`genieredux VERB ...`: find the verb, run it, turn what a user can mend into one line and exit code 2."""
+
+import difflib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.logging import RichHandler
+
+from genieredux import __version__
+from genieredux.errors import UserError
+
+USAGE = """\
+usage: genieredux VERB [key=value ...]
+
+  demo                      play, learn, measure and report, end to end (config=quickstart/coinrun)
+  generate                  play games and store the episodes          generate config=quickstart/airstriker
+  genie_redux train|eval    train a tokenizer or a world, or measure   genie_redux train config=tokenizer
+  play                      walk in a world in the browser             play world=FILE port=8765 browser=false
+  data info|compact|rebuild PATH    describe, merge or re-index a data set
+
+`genieredux VERB --help` shows a verb's configurations and keys. Any key of a configuration can be set:
+key=value."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit. Codes: 0 done, 1 a defect, 2 bad input, 130 Ctrl-C, 143 SIGTERM."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    handler = RichHandler(show_path=False, show_level=False, log_time_format="%H:%M:%S")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("genieredux").setLevel(logging.INFO)
+    if not words or words[0] in ("-h", "--help", "help"):
+        _say(USAGE)
+        return 0 if words else 2
+    if words[0] == "--version":
+        _say(f"genieredux {__version__}")
+        return 0
+    try:
+        _verb(words[0])(list(words[1:]))
+    except UserError as error:
+        sys.stderr.write(f"genieredux: error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("genieredux: interrupted; the same command goes on from what is saved\n")
+        return 130
+    return 0
+
+
+def _verb(name: str) -> Callable[[list[str]], None]:
+    from genieredux.cli import verbs  # what a verb needs is heavy; --help is not
+
+    if name not in verbs.VERBS:
+        near = difflib.get_close_matches(name, verbs.VERBS, n=1, cutoff=0.0)[0]
+        raise UserError(f"there is no verb '{name}'; did you mean '{near}'? (all: {', '.join(verbs.VERBS)})")
+    return verbs.VERBS[name]
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,61 @@
+"""The typed shape of each verb's configuration. Hydra composes it; the jobs get the parts they know."""
+
+from dataclasses import dataclass, field
+
+from genieredux.collect import ConnectorConfig
+from genieredux.evaluation import EvalConfig
+from genieredux.training.jobs import JobConfig
+
+
+@dataclass(frozen=True)
+class Published:
+    """What `generate` takes below `config.`, as the published commands write it."""
+
+    connector: ConnectorConfig
+
+
+@dataclass(frozen=True)
+class GenerateCommand:
+    """generate: play games and store the episodes."""
+
+    config: Published
+    root: str = "datasets"
+    """The folder of data sets."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EvalSettings(EvalConfig):
+    """genie_redux eval: what is measured, and on what."""
+
+    model_fpath: str | None = None
+    """The world: a model-<step>.pt of a dynamics."""
+    split: str = "test"
+    """Test sets: the splits of this name, or that begin with it and a dot."""
+    num_clips: int = 256
+    """At most this many clips of each test set."""
+    sampling_steps: int | None = None
+    """Refinement steps a frame; null: as the world says."""
+    temperature: float | None = None
+    save_root_dpath: str = "outputs/evaluation"
+
+
+@dataclass
+class GenieReduxCommand(JobConfig):
+    """genie_redux train | eval."""
+
+    eval: EvalSettings = field(default_factory=EvalSettings)
+
+
+@dataclass(frozen=True)
+class PlayCommand:
+    """play: walk in a world in the browser."""
+
+    world: str | None = None
+    """A world's file; null: the one that ships with the package."""
+    port: int = 8765
+    """On 127.0.0.1; 0 takes a free one."""
+    browser: bool = True
+    """Open the page in the browser."""
+    fps: float = 15.0
+    """Frames a second at most."""

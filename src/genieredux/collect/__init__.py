@@ -1,0 +1,27 @@
+"""The job of collecting data: play games with a policy, store the episodes; reproducible, resumable, safe to
+interrupt.
+"""
+
+from genieredux.collect.config import (
+    AgentConfig,
+    CollectConfig,
+    ConnectorConfig,
+    GeneratorConfig,
+    SplitConfig,
+)
+from genieredux.collect.job import CollectSummary, collect
+from genieredux.collect.progress import PlainReporter, Reporter, SilentReporter, TerminalReporter
+
+__all__ = [
+    "AgentConfig",
+    "CollectConfig",
+    "CollectSummary",
+    "ConnectorConfig",
+    "GeneratorConfig",
+    "PlainReporter",
+    "Reporter",
+    "SilentReporter",
+    "SplitConfig",
+    "TerminalReporter",
+    "collect",
+]

@@ -1,0 +1,62 @@
+"""From a played episode to a file, in a thread beside the one that plays."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from genieredux.collect.config import CollectConfig
+from genieredux.collect.plan import Group
+from genieredux.collect.play import Played
+from genieredux.episodes import DatasetWriter, Episode
+
+_WAITING_EPISODES = 8  # finished episodes that may wait for the disk before playing pauses
+
+
+class Shelf:
+    """Stores episodes in a thread of its own, since compression and disk need no Python lock; errors come
+    back at `put`.
+    """
+
+    def __init__(self, writer: DatasetWriter) -> None:
+        self._writer = writer
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._pending: deque[Future[str]] = deque()
+
+    def put(self, played: Played, group: Group, cfg: CollectConfig) -> None:
+        """Store one episode soon; waits where too many are waiting. Raises what storing an earlier one
+        raised.
+        """
+        self._pending.append(self._thread.submit(self._store, played, group, cfg))
+        while self._pending and (self._pending[0].done() or len(self._pending) > _WAITING_EPISODES):
+            self._pending.popleft().result()
+
+    def __enter__(self) -> "Shelf":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Everything that was put is stored, also when playing was interrupted."""
+        try:
+            while self._pending:
+                self._pending.popleft().result()
+        finally:
+            self._thread.shutdown(cancel_futures=True)
+
+    def _store(self, played: Played, group: Group, cfg: CollectConfig) -> str:
+        trajectory = played.track.trajectory()
+        return self._writer.append(
+            Episode(
+                frames=trajectory.frames,
+                actions=trajectory.actions,
+                rewards=trajectory.rewards,
+                terminated=played.terminated,
+                truncated=played.truncated,
+                info=trajectory.info,
+                game=group.facts.game,
+                console=group.facts.console,
+                tags=tuple(cfg.connector.tags.get(group.game, ())),
+                policy=group.variant,
+                seed=played.planned.start.seed,
+                instance=played.planned.start.instance,
+                split=group.split,
+                id=played.planned.id,
+            )
+        )

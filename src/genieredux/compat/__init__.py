@@ -1,0 +1,1 @@
+"""Bridges to what others wrote before: names, formats, checkpoints. Nothing of the core imports this."""

@@ -1,0 +1,44 @@
+"""What the demo does, stage by stage. Every part is the configuration of the job that does it."""
+
+from dataclasses import dataclass, field
+
+from genieredux.collect import ConnectorConfig
+from genieredux.errors import UserError
+from genieredux.evaluation import EvalConfig
+from genieredux.models.masking import Sampling
+from genieredux.training.jobs import JobConfig
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """One run of the pipeline. The few to change: out, seed, tokenizer.train.time_limit_s,
+    dynamics.train.time_limit_s.
+    """
+
+    connector: ConnectorConfig
+    """What is played (as `generate` has it)."""
+    tokenizer: JobConfig
+    dynamics: JobConfig
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    sampling: Sampling = field(default_factory=Sampling)
+    """How the world draws frames, in the evaluation and in play."""
+    out: str = "runs/demo"
+    """The run's folder; data, checkpoints and reports go into it."""
+    seed: int = 0
+    """Of collection, training and evaluation."""
+    split: str = "test"
+    """Test sets: the splits of this name, or that begin with it and a dot."""
+    num_clips: int = 256
+    """At most this many clips of each test set."""
+    num_prompts: int = 12
+    """Prompts that travel with the world, to begin a dream from."""
+    world_precision: str = "float32"
+    """Of the weights in world.pt: float32, bfloat16 or float16."""
+    title: str = "A world learned from play"
+
+    def __post_init__(self) -> None:
+        for name in ("num_clips", "num_prompts"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if self.tokenizer.model != "tokenizer":
+            raise UserError(f"tokenizer.model is '{self.tokenizer.model}'; it must be tokenizer")

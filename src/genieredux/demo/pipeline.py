@@ -1,0 +1,159 @@
+"""Play, learn, measure, report: each stage is one call of a job, timed, and skipped where its result is there.
+
+An interrupted demo goes on where it stopped: collection and training resume by themselves, and finished stages
+keep their times in `stages.json`.
+"""
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from genieredux.collect import CollectConfig, collect
+from genieredux.demo.config import DemoConfig
+from genieredux.episodes import Dataset
+from genieredux.evaluation.clips import Clips, cut_clips
+from genieredux.evaluation.job import Measured, Written, check_actions, measure, test_sets, write_measured
+from genieredux.evaluation.report import Report
+from genieredux.models.build import build_model
+from genieredux.models.checkpoint import load_model
+from genieredux.models.world_file import Prompt, load_world, write_world
+from genieredux.runs import RunFolder
+from genieredux.runs.files import write_atomically
+from genieredux.training.config import TrainConfig
+from genieredux.training.jobs import (
+    JobConfig,
+    build_token_cache,
+    load_tokenizer,
+    train_dynamics,
+    train_tokenizer,
+)
+from genieredux.training.progress import ProgressLine
+from genieredux.training.sources import trainable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Made:
+    """The files that a demo leaves."""
+
+    report: Path
+    results: Path
+    film: Path
+    world: Path
+
+
+def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
+    """Run the pipeline into `config.out`. Raises UserError for what a user can mend."""
+    out = Path(config.out)
+    run = RunFolder(out, list(command) or None).begin(dataclasses.asdict(config))
+    with run.lock():
+        stages = Stages(out / "stages.json")
+        spec = CollectConfig(config.connector, str(out / "datasets"), config.seed)
+        path = stages.run("play", lambda: collect(spec).path)
+        dataset = Dataset.open(str(path))
+        tokenizer_job = _placed(config, config.tokenizer, path)
+        tokenizer = stages.run("tokenizer", lambda: train_tokenizer(tokenizer_job, build_model).model_path)
+        dynamics_job = dataclasses.replace(_placed(config, config.dynamics, path), tokenizer_fpath=str(tokenizer))
+        stages.run("token cache", lambda: _cache(dataset, tokenizer, dynamics_job.train))
+        model = stages.run("dynamics", lambda: train_dynamics(dynamics_job, build_model).model_path)
+        sets = test_sets(dataset, config.split, config.eval, config.num_clips)
+        world = write_world(
+            out / "world.pt",
+            model,
+            _prompts(dataset, config),
+            sampling=config.sampling,
+            precision=config.world_precision,
+            about={"made_with": " ".join(command), "seed": config.seed},
+        )
+        measured = stages.run("evaluation", lambda: _measure(world, dataset, sets, config))
+        written = _write(run, config, measured, stages, (tokenizer_job, dynamics_job))
+    return Made(written.report, written.results, written.film, world)
+
+
+class Stages:
+    """Runs stages, says so, and remembers how long each took over all executions."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+
+    def run(self, name: str, job: Callable[[], T]) -> T:
+        """`job()`, its seconds added to what earlier executions of the stage took."""
+        log.info("%s ...", name)
+        began = time.perf_counter()
+        try:
+            return job()
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 1)
+            text = json.dumps(self.seconds)
+            write_atomically(self._path, lambda file: file.write(text.encode()))
+            log.info("%s: %.0f s", name, spent)
+
+
+def _placed(config: DemoConfig, job: JobConfig, dataset: Path) -> JobConfig:
+    """The job with the demo's data, folder and seed."""
+    train = dataclasses.replace(
+        job.train, dataset_root_dpath=str(dataset.parent), dataset_name=dataset.name, seed=config.seed
+    )
+    return dataclasses.replace(job, train=train, checkpoints_dpath=str(Path(config.out) / "checkpoints"))
+
+
+def _cache(dataset: Dataset, tokenizer: str | Path, train: TrainConfig) -> None:
+    section = load_model(tokenizer, expect="tokenizer").model
+    build_token_cache(trainable(dataset), load_tokenizer(section, build_model), train, precision="auto")
+
+
+def _prompts(dataset: Dataset, config: DemoConfig) -> list[Prompt]:
+    """Beginnings of dreams: frames of a test split, one each from as many episodes as there are."""
+    names = sorted({name for name in dataset.index["split"].to_pylist() if name.startswith(config.split)})
+    length = config.dynamics.train.num_frames // 2
+    clips = cut_clips(dataset.select(split=names[-1]), length, config.num_prompts, seed=config.seed)
+    return list(zip(clips.frames, clips.actions, strict=True))
+
+
+def _measure(path: Path, dataset: Dataset, sets: dict[str, Clips], config: DemoConfig) -> Measured:
+    world, _ = load_world(path)
+    world.use_precision("auto")
+    check_actions(world, dataset)
+    with ProgressLine("evaluation", sum(map(len, sets.values())), unit="clip") as line:
+        return measure(world, sets, config.eval, progress=lambda done, total, name: line.advance_to(done, total))
+
+
+def _write(
+    run: RunFolder, config: DemoConfig, measured: Measured, stages: Stages, jobs: tuple[JobConfig, JobConfig]
+) -> Written:
+    environment = run.executions()[-1]
+    plain: Any = dataclasses.asdict(config)
+    dataset = Dataset.open(str(Path(jobs[0].train.dataset_root_dpath) / jobs[0].train.dataset_name))
+    played = int(trainable(dataset).lengths.sum())
+    report = Report(
+        title=config.title,
+        summary="Left: what the game did. Beside it: what the world model dreamed from the same two frames and "
+        "the same actions, on levels it never saw.",
+        evaluation=measured.evaluation,
+        action_names=dataset.spec.action_names,
+        set_notes={
+            "test.random": "unseen levels, a new random action at every step",
+            "test.held": "unseen levels, every random action held for 4 to 8 steps",
+        },
+        control=measured.control,
+        training={job.model: RunFolder(job.folder).history("train", "validate") for job in jobs},
+        config=plain,
+        environment=environment,
+        seconds=stages.seconds,
+        commands=(
+            ("walk in this world", f"genieredux play world={run.path / 'world.pt'}"),
+            ("make it again", run.resume_command()),
+        ),
+        facts=(("training frames", f"{played:,}"), ("seed", str(config.seed))),
+    )
+    made_by = {"config": plain, "seed": config.seed, "environment": environment, "seconds": stages.seconds}
+    return write_measured(run.path, measured, report, made_by)

@@ -1,0 +1,32 @@
+"""What was played, on disk: episodes in Parquet, an index over them, random windows, and a cache of tokens.
+
+Knows no game and no model.
+"""
+
+from genieredux.episodes.alignment import Track, Trajectory
+from genieredux.episodes.index import rebuild_index
+from genieredux.episodes.info import DatasetInfo, describe
+from genieredux.episodes.reader import Dataset
+from genieredux.episodes.sampler import WindowSampler
+from genieredux.episodes.schema import DatasetSpec, Episode
+from genieredux.episodes.tokens import TokenBatch, TokenCache, TokenWindows
+from genieredux.episodes.windows import WindowBatch, Windows
+from genieredux.episodes.writer import DatasetWriter
+
+__all__ = [
+    "Dataset",
+    "DatasetInfo",
+    "DatasetSpec",
+    "DatasetWriter",
+    "Episode",
+    "TokenBatch",
+    "TokenCache",
+    "TokenWindows",
+    "Track",
+    "Trajectory",
+    "WindowBatch",
+    "WindowSampler",
+    "Windows",
+    "describe",
+    "rebuild_index",
+]

@@ -1,0 +1,216 @@
+"""The index: a row per episode, so that nobody opens every file to know what there is. It can always be
+rebuilt from the files.
+
+Rows are sorted by episode id, so the order (and with it every sampler's order) does not depend on who wrote
+which file when, nor on how the files were compacted. Works on local folders and on any fsspec file system;
+writing the index needs a local one.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genieredux.episodes.blocks import META_KEY, EpisodeMeta, episode_sizes, metas_from_json
+from genieredux.episodes.files import damaged_file, exclusive, sync_folder, translated_errors, write_over
+from genieredux.episodes.schema import SCHEMA_VERSION, DatasetSpec
+from genieredux.errors import UserError
+
+log = logging.getLogger(__name__)
+
+SPEC_NAME = "dataset.json"
+INDEX_NAME = "index.parquet"
+EPISODES_FOLDER = "episodes"
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("game", pa.string()),
+        ("console", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("split", pa.string()),
+        ("length", pa.int32()),
+        ("return", pa.float64()),
+        ("terminated", pa.bool_()),
+        ("truncated", pa.bool_()),
+        ("policy", pa.string()),
+        ("seed", pa.int64()),
+        ("instance", pa.int64()),
+        ("file", pa.string()),
+        ("row", pa.int32()),
+        ("bytes", pa.int64()),
+        ("checksum", pa.string()),
+        ("shape", pa.list_(pa.int32())),
+        ("action_counts", pa.list_(pa.int64())),
+        ("info_dtypes", pa.string()),
+    ],
+    metadata={META_KEY: json.dumps({"schema_version": SCHEMA_VERSION}).encode()},
+)
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One episode and where it lies. file: relative to the data set's root. row: its first row (= row group)
+    there. bytes: compressed."""
+
+    meta: EpisodeMeta
+    file: str
+    row: int
+    bytes: int
+
+
+def read_spec(fs: fsspec.AbstractFileSystem, root: str) -> DatasetSpec:
+    """The data set's description. Raises UserError where there is none, or one this program cannot read."""
+    path = f"{root}/{SPEC_NAME}"
+    try:
+        text = fs.cat_file(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(
+            f"{root}: no data set here ({SPEC_NAME} is missing); give the folder that `genieredux "
+            "generate` made"
+        ) from error
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); restore it or collect the data set again") from error
+    return DatasetSpec.from_json(values, path)
+
+
+def scan_file(fs: fsspec.AbstractFileSystem, root: str, file: str) -> list[IndexRow]:
+    """The episodes in one file, from its metadata. Raises UserError naming the file where it is truncated,
+    foreign or of another version."""
+    path = f"{root}/{file}"
+    try:
+        with fs.open(path, "rb") as handle:
+            metadata = pq.read_metadata(handle)
+        version, metas = metas_from_json(metadata.metadata[META_KEY])
+        sizes = episode_sizes(metadata, metas) if version == SCHEMA_VERSION else []
+    except (OSError, pa.ArrowException) as error:
+        raise damaged_file(path, error) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: not an episode file of genieredux (metadata: {error!r}); move it out of the data set"
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}; collect it again"
+        )
+    rows, first = [], 0
+    for meta, size in zip(metas, sizes, strict=True):
+        rows.append(IndexRow(meta, file, first, size))
+        first += meta.rows
+    return rows
+
+
+def list_files(fs: fsspec.AbstractFileSystem, root: str) -> list[str]:
+    """The episode files of a data set, relative to its root, sorted; none that is still being written."""
+    fs.invalidate_cache(f"{root}/{EPISODES_FOLDER}")
+    try:
+        names = fs.ls(f"{root}/{EPISODES_FOLDER}", detail=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(
+        f"{EPISODES_FOLDER}/{name.rsplit('/', 1)[-1]}" for name in names if name.endswith(".parquet")
+    )
+
+
+def scan(fs: fsspec.AbstractFileSystem, root: str, known: Iterable[IndexRow] = ()) -> list[IndexRow]:
+    """All episodes in the files of a data set, sorted by id; files of which `known` has rows are not opened
+    again.
+
+    An episode that lies in two files (a compaction was killed before it removed the small ones) counts once:
+    the first file by name wins.
+    """
+    by_file: dict[str, list[IndexRow]] = {}
+    for row in known:
+        by_file.setdefault(row.file, []).append(row)
+    files = {file: by_file.get(file) or scan_file(fs, root, file) for file in list_files(fs, root)}
+    found: dict[str, IndexRow] = {}
+    for file in sorted(files, key=lambda file: (-len(files[file]), file)):
+        for row in files[file]:
+            other = found.setdefault(row.meta.id, row)
+            if other.meta.checksum != row.meta.checksum:
+                raise UserError(
+                    f"{root}: episode {row.meta.id} is in {other.file} and in {row.file} with other content; "
+                    "remove one"
+                )
+    return [found[episode_id] for episode_id in sorted(found)]
+
+
+def to_table(rows: Iterable[IndexRow]) -> pa.Table:
+    """Index rows as the table that index.parquet holds."""
+    return pa.Table.from_pylist([_to_dict(row) for row in rows], schema=INDEX_SCHEMA)
+
+
+def from_table(table: pa.Table) -> list[IndexRow]:
+    """The inverse of `to_table`."""
+    return [_from_dict(values) for values in table.to_pylist()]
+
+
+def read_index(fs: fsspec.AbstractFileSystem, root: str) -> pa.Table | None:
+    """index.parquet as a table, None where there is none. Raises UserError where it is damaged or of another
+    version."""
+    path = f"{root}/{INDEX_NAME}"
+    try:
+        with fs.open(path, "rb") as handle:
+            table = pq.read_table(handle)
+    except FileNotFoundError:
+        return None
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(
+            f"{path}: truncated or damaged ({_first_line(error)}); rebuild it with `genieredux data index "
+            f"{root}`"
+        ) from error
+    if (table.schema.metadata or {}).get(META_KEY) != INDEX_SCHEMA.metadata[META_KEY] or (
+        table.column_names != INDEX_SCHEMA.names
+    ):
+        raise UserError(f"{path}: made by another version; rebuild it with `genieredux data index {root}`")
+    return table.cast(INDEX_SCHEMA)
+
+
+def write_index(root: Path, rows: Iterable[IndexRow]) -> pa.Table:
+    """Replaces index.parquet in one step. The caller holds `files.exclusive(root)`."""
+    table = to_table(rows)
+    write_over(root / INDEX_NAME, lambda aside: pq.write_table(table, aside, compression="zstd"))
+    sync_folder(root / EPISODES_FOLDER)
+    sync_folder(root)
+    return table
+
+
+def rebuild_index(path: str | Path) -> pa.Table:
+    """Makes index.parquet anew from the files of the local data set at `path`, reading nothing of the old
+    index.
+
+    Raises UserError naming the first file that is truncated or foreign.
+    """
+    root = Path(path)
+    fs = fsspec.filesystem("file")
+    read_spec(fs, str(root))
+    with exclusive(root), translated_errors(root):
+        return write_index(root, scan(fs, str(root)))
+
+
+def _to_dict(row: IndexRow) -> dict[str, object]:
+    values = dict(vars(row.meta), file=row.file, row=row.row, bytes=row.bytes)
+    values["return"] = values.pop("total_reward")
+    values["info_dtypes"] = json.dumps(dict(row.meta.info_dtypes))
+    return values
+
+
+def _from_dict(values: dict) -> IndexRow:
+    values = dict(values)
+    file, row, size = values.pop("file"), values.pop("row"), values.pop("bytes")
+    values["total_reward"] = values.pop("return")
+    values["info_dtypes"] = json.loads(values["info_dtypes"])
+    for key in ("tags", "shape", "action_counts"):
+        values[key] = tuple(values[key])
+    return IndexRow(EpisodeMeta(**values), file, row, size)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,251 @@
+"""The token cache as training sees it: every episode's tokens and actions in flat arrays, and random windows
+of them.
+
+A cache is made once per tokenizer by `TokenCache.build` and lies at `<data set>/tokens/<tokenizer id>/`
+(token_shards.py says how). It carries the checksums of what it was made from, so it never passes for the
+tokens of other data. Knows no tokenizer: only a function from frames to ids.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import fsspec
+import numpy as np
+
+from genieredux.episodes.alignment import num_actions
+from genieredux.episodes.files import clean_leftovers, exclusive, translated_errors, write_over
+from genieredux.episodes.reader import Dataset
+from genieredux.episodes.sampler import WindowSampler
+from genieredux.episodes.token_build import BuildPlan, Encode, Progress, build_shards
+from genieredux.episodes.token_shards import (
+    TOKENS_FOLDER,
+    EncodedEpisode,
+    TokenCacheSpec,
+    check_tokenizer_id,
+    read_marker,
+    read_shard,
+)
+from genieredux.episodes.windows import prefetch
+from genieredux.errors import UserError
+
+
+class TokenCache:
+    """Tokens and actions of all episodes of a data set, in RAM or memory-mapped, episodes in the data set's
+    order.
+
+    tokens: int16 or int32 (frames, h, w), one episode after the other. actions: int16 (frames,), the last of
+    each episode is -1 (no action was taken there). lengths: frames of each episode. ids: of each episode.
+    """
+
+    def __init__(
+        self,
+        spec: TokenCacheSpec,
+        ids: Sequence[str],
+        lengths: np.ndarray,
+        tokens: np.ndarray,
+        actions: np.ndarray,
+    ) -> None:
+        self.spec, self.ids, self.lengths = spec, tuple(ids), lengths
+        self.tokens, self.actions = tokens, actions
+        self.offsets = np.cumsum(lengths) - lengths
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        size = "x".join(str(n) for n in self.spec.grid)
+        return (
+            f"TokenCache({self.spec.tokenizer_id}: {len(self)} episodes, {len(self.tokens)} frames, {size})"
+        )
+
+    def episode(self, i: int) -> np.ndarray:
+        """Tokens of episode i, (length, h, w)."""
+        return self.tokens[self.offsets[i] : self.offsets[i] + self.lengths[i]]
+
+    def windows(
+        self, episodes: np.ndarray, starts: np.ndarray, num_frames: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens int64 (B, T, h, w) and actions int64 (B, T-1) of B windows. Raises IndexError where one
+        leaves its episode."""
+        if np.any(starts < 0) or np.any(starts + num_frames > self.lengths[episodes]):
+            raise IndexError(f"a window of {num_frames} frames leaves its episode")
+        first = (self.offsets[episodes] + starts)[:, None]
+        tokens = self.tokens[first + np.arange(num_frames)]
+        actions = self.actions[first + np.arange(num_actions(num_frames))]
+        return tokens.astype(np.int64), actions.astype(np.int64)
+
+    @classmethod
+    def build(
+        cls,
+        dataset: Dataset,
+        encode: Encode,
+        tokenizer_id: str,
+        clip_frames: int = 16,
+        batch_clips: int = 32,
+        shard_frames: int = 65_536,
+        path: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> "TokenCache":
+        """Encodes the episodes that the cache does not hold yet, then opens it. An interrupted build goes on
+        where it stopped.
+
+        encode: uint8 (B, clip_frames, H, W, 3) -> int (B, clip_frames, h, w), B at most `batch_clips`. Each
+        episode is cut into clips side by side from its first frame; the last is filled up by repeating its
+        last frame, and the surplus tokens are dropped. So a tokenizer that looks across frames sees no
+        further back than its clip: sample windows with `stride=clip_frames` to get what it would give online.
+        path: where to keep the cache of a data set on a remote file system. progress(frames done, frames in
+        all): called after each batch. Raises UserError where this id has tokens of another grid or clip
+        length, or the disk is full.
+        """
+        plan = BuildPlan(tokenizer_id, clip_frames, batch_clips, shard_frames)
+        url = _cache_url(dataset, tokenizer_id, path)
+        if "://" in url:
+            raise UserError(f"{url}: a token cache is built in a local folder; give one as path")
+        folder = Path(url)
+        with translated_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder):
+            clean_leftovers(folder)
+            build_shards(dataset, encode, plan, folder, progress)
+        return cls.open(dataset, tokenizer_id, path=path)
+
+    @classmethod
+    def open(
+        cls,
+        dataset: Dataset,
+        tokenizer_id: str,
+        path: str | Path | None = None,
+        memory_map: bool = False,
+    ) -> "TokenCache":
+        """The finished cache of these episodes (a `select` of a cached data set is fine) by this tokenizer.
+
+        memory_map: leave the tokens on disk, in a flat file that the first use makes, rather than in RAM.
+        Raises UserError where there is no finished cache, it lacks an episode, or it was made from other
+        content or by another tokenizer.
+        """
+        url = _cache_url(dataset, tokenizer_id, path)
+        fs, root = fsspec.core.url_to_fs(url)
+        spec, shards = read_marker(fs, root)
+        if spec.tokenizer_id != tokenizer_id:
+            raise UserError(
+                f"{root}: tokens of tokenizer {spec.tokenizer_id}, wanted {tokenizer_id}; build them"
+            )
+        rows = _Rows(fs, root, spec, shards)
+        if memory_map:
+            tokens, actions = _memory_map(Path(root), dataset, rows)
+        else:
+            tokens = np.empty((int(dataset.lengths.sum()), *spec.grid), rows.dtype())
+            actions = np.empty(len(tokens), np.int16)
+            rows.copy(dataset, tokens, actions)
+        return cls(spec, dataset.ids, dataset.lengths, tokens, actions)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatch:
+    """A batch of windows. tokens int64 (B, T, h, w), actions int64 (B, T-1), episodes, starts int64 (B,)."""
+
+    tokens: np.ndarray
+    actions: np.ndarray
+    episodes: np.ndarray
+    starts: np.ndarray
+
+
+class TokenWindows:
+    """Batches of token windows: `batch(step)` and `iterate(start_step)`, as `Windows` gives frames."""
+
+    def __init__(self, cache: TokenCache, sampler: WindowSampler, threads: int = 0, ahead: int = 4) -> None:
+        self.cache, self.sampler = cache, sampler
+        self._threads, self._ahead = threads, ahead
+
+    def batch(self, step: int) -> TokenBatch:
+        """Batch number `step`."""
+        return self.read(*self.sampler.batch_arrays(step))
+
+    def read(self, episodes: np.ndarray, starts: np.ndarray) -> TokenBatch:
+        """These windows, in this order."""
+        tokens, actions = self.cache.windows(episodes, starts, self.sampler.num_frames)
+        return TokenBatch(tokens, actions, episodes, starts)
+
+    def iterate(self, start_step: int = 0, num_steps: int | None = None) -> Iterator[TokenBatch]:
+        """Batches from `start_step` on, without end unless `num_steps` is given."""
+        return prefetch(self.batch, start_step, num_steps, self._threads, self._ahead)
+
+
+class _Rows:
+    """The shards of a cache, read one at a time."""
+
+    def __init__(
+        self, fs: fsspec.AbstractFileSystem, root: str, spec: TokenCacheSpec, shards: Sequence[str]
+    ) -> None:
+        self.fs, self.root, self.spec, self.shards = fs, root, spec, shards
+        self._one: tuple[str, list[EncodedEpisode]] | None = None
+
+    def dtype(self) -> np.dtype:
+        """The narrowest dtype that holds every shard's tokens."""
+        kinds = {episode.tokens.dtype for shard in self.shards for episode in self._read(shard)[:1]}
+        return np.dtype(np.int32 if np.dtype(np.int32) in kinds else np.int16)
+
+    def copy(self, dataset: Dataset, tokens: np.ndarray, actions: np.ndarray) -> None:
+        """Fills the flat arrays in the data set's order. Raises UserError where an episode lacks or is of
+        other content."""
+        offsets = dict(zip(dataset.ids, (np.cumsum(dataset.lengths) - dataset.lengths).tolist(), strict=True))
+        checks = dict(zip(dataset.ids, dataset.index["checksum"].to_pylist(), strict=True))
+        for shard in self.shards:
+            for episode in self._read(shard):
+                if episode.id not in offsets:
+                    continue
+                if checks.pop(episode.id, episode.checksum) != episode.checksum:
+                    raise UserError(
+                        f"{self.root}: tokens of episode {episode.id} are of other content; build the "
+                        "token cache again"
+                    )
+                lo = offsets[episode.id]
+                hi = lo + len(episode.tokens)
+                tokens[lo:hi] = episode.tokens
+                actions[lo:hi] = np.append(episode.actions, -1)
+        if checks:
+            raise UserError(
+                f"{self.root}: no tokens of {len(checks)} episodes ({min(checks)}, ...): the data set has "
+                "grown; "
+                "build the token cache again, only these are encoded"
+            )
+
+    def _read(self, shard: str) -> list[EncodedEpisode]:
+        if self._one is None or self._one[0] != shard:
+            self._one = (shard, read_shard(self.fs, f"{self.root}/{shard}", self.spec))
+        return self._one[1]
+
+
+def _cache_url(dataset: Dataset, tokenizer_id: str, path: str | Path | None) -> str:
+    check_tokenizer_id(tokenizer_id)
+    return str(path) if path is not None else f"{dataset.path.rstrip('/')}/{TOKENS_FOLDER}/{tokenizer_id}"
+
+
+def _memory_map(root: Path, dataset: Dataset, rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
+    """The flat arrays as files beside the shards, named by the episodes they hold; made once."""
+    if not root.is_dir():
+        raise UserError(f"{root}: only a token cache in a local folder can be memory-mapped")
+    content = "\n".join([*dataset.ids, *dataset.index["checksum"].to_pylist()]).encode()
+    name = sha256(content).hexdigest()[:16]
+    token_file, action_file = root / f"flat-{name}.tokens.npy", root / f"flat-{name}.actions.npy"
+    if not (token_file.exists() and action_file.exists()):
+
+        def write_tokens(aside: Path) -> None:
+            frames = int(dataset.lengths.sum())
+            shape = (frames, *rows.spec.grid)
+            tokens = np.lib.format.open_memmap(aside, mode="w+", dtype=rows.dtype(), shape=shape)
+            actions = np.empty(frames, np.int16)
+            rows.copy(dataset, tokens, actions)
+            tokens.flush()
+            write_over(action_file, lambda other: _save(other, actions))
+
+        write_over(token_file, write_tokens)
+    return np.load(token_file, mmap_mode="r"), np.load(action_file, mmap_mode="r")
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as handle:
+        np.save(handle, array)

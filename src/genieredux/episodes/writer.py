@@ -1,0 +1,187 @@
+"""Writes episodes into a data set, one file each, so that a kill at any moment loses at most the episode
+being written.
+
+Several processes may write into one data set at once: a finished episode never replaces another, and the
+index is made under a lock.
+"""
+
+import json
+import logging
+import threading
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+
+import fsspec
+import pyarrow as pa
+
+from genieredux.episodes.blocks import BlockFile, EpisodeMeta, describe_episode, encode_tables
+from genieredux.episodes.files import (
+    WritersLock,
+    clean_leftovers,
+    exclusive,
+    translated_errors,
+    write_new,
+    write_text_new,
+)
+from genieredux.episodes.index import (
+    EPISODES_FOLDER,
+    SPEC_NAME,
+    IndexRow,
+    from_table,
+    read_index,
+    read_spec,
+    scan,
+    write_index,
+)
+from genieredux.episodes.schema import DatasetSpec, Episode, make_episode_id
+from genieredux.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class DatasetWriter:
+    """Opens or creates the data set at the local folder `path` and appends episodes to it.
+
+    Re-opening continues: `ids` holds the episodes that are there, whether or not an index was written, and
+    leftovers of a killed writer are removed. As a context manager it calls `finish()` at the end, also after
+    an error or Ctrl-C, since what was appended is whole. Raises UserError where the folder holds a data set
+    of another kind, a damaged file, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path, spec: DatasetSpec) -> None:
+        if "://" in str(path):
+            raise UserError(
+                f"{path}: episodes are written to a local folder; copy the finished data set there"
+            )
+        self.path = Path(path)
+        self._fs = fsspec.filesystem("file")
+        self._root = str(self.path)
+        self._create(spec)
+        self.spec = read_spec(self._fs, self._root)
+        self.spec.check_same_kind(spec, self._root)
+        clean_leftovers(self.path)
+        clean_leftovers(self.path / EPISODES_FOLDER)
+        self._writers = WritersLock(self.path)
+        self._mutex = threading.RLock()
+        self._numbers: Counter[str] = Counter()
+        self._rows = self._indexed_rows()
+        self._refresh()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all finished episodes this writer knows of."""
+        with self._mutex:
+            return frozenset(self._ids)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames in all finished episodes this writer knows of."""
+        return self._num_frames
+
+    @property
+    def metas(self) -> tuple[EpisodeMeta, ...]:
+        """The facts of all finished episodes this writer knows of, those found first."""
+        with self._mutex:
+            return tuple(row.meta for row in self._rows)
+
+    def __len__(self) -> int:
+        """Finished episodes this writer knows of."""
+        return len(self._rows)
+
+    def append(self, episode: Episode) -> str:
+        """Stores one finished episode and returns its id. When this returns, the episode survives a kill.
+
+        An episode without an id gets the first free one. Raises UserError where its id is taken, it does not
+        fit the spec, or the disk is full (then nothing of it is left, and all earlier episodes are whole).
+        """
+        self.spec.check_episode(episode)
+        with self._mutex:
+            if self._writers.hold_shared():
+                self._refresh()
+        episode_id = episode.id or self._free_id(episode)
+        while episode_id in self._ids or not self._write(episode, episode_id):
+            if episode.id:
+                raise UserError(
+                    f"{self._root}: episode {episode_id} exists already; give another id, or skip it"
+                )
+            episode_id = self._free_id(episode)
+        return episode_id
+
+    def finish(self) -> pa.Table:
+        """Writes index.parquet over everything in the folder, other writers' finished episodes included. May
+        be called at any time."""
+        with self._mutex, exclusive(self.path), translated_errors(self.path):
+            self._refresh()
+            table = write_index(self.path, self._rows)
+            self._writers.release()
+        return table
+
+    def __enter__(self) -> "DatasetWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.finish()
+        except UserError:
+            if kind is None:
+                raise
+            log.warning(
+                "%s: no index could be written; the episodes are whole and found when it is opened",
+                self._root,
+            )
+        finally:
+            self._writers.release()
+
+    def _create(self, spec: DatasetSpec) -> None:
+        with translated_errors(self.path):
+            (self.path / EPISODES_FOLDER).mkdir(parents=True, exist_ok=True)
+        try:
+            text = json.dumps(spec.to_json(), indent=2) + "\n"
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{self._root}: created_by must hold plain values ({error})") from error
+        write_text_new(self.path / SPEC_NAME, text)
+
+    def _indexed_rows(self) -> list[IndexRow]:
+        try:
+            table = read_index(self._fs, self._root)
+        except UserError as error:
+            log.warning("%s: the index is unreadable and will be made anew (%s)", self._root, error)
+            table = None
+        return from_table(table) if table is not None else []
+
+    def _refresh(self) -> None:
+        """Looks at what is in the folder now; opens only files that were not known."""
+        self._rows = scan(self._fs, self._root, self._rows)
+        self._ids = {row.meta.id for row in self._rows}
+        self._num_frames = sum(row.meta.length for row in self._rows)
+
+    def _free_id(self, episode: Episode) -> str:
+        stem = make_episode_id(episode, 0)
+        with self._mutex:
+            while True:
+                episode_id = make_episode_id(episode, self._numbers[stem])
+                self._numbers[stem] += 1
+                if episode_id not in self._ids:
+                    return episode_id
+
+    def _write(self, episode: Episode, episode_id: str) -> bool:
+        """Stores the episode unless a file of this name is there; returns whether it did."""
+        meta = describe_episode(episode, episode_id, len(self.spec.action_names))
+        file = f"{EPISODES_FOLDER}/{episode_id}.parquet"
+        sizes: list[int] = []
+
+        def write(aside: Path) -> None:
+            with BlockFile(str(aside)) as blocks:
+                blocks.add(encode_tables(episode), meta)
+            sizes.extend(blocks.sizes)
+
+        if not write_new(self.path / file, write):
+            return False
+        with self._mutex:
+            self._rows.append(IndexRow(meta, file, 0, sizes[0]))
+            self._ids.add(episode_id)
+            self._num_frames += meta.length
+        return True

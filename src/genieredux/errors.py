@@ -1,0 +1,8 @@
+"""Errors that a user can mend. The command line prints one as a single line and exits with code 2."""
+
+
+class UserError(Exception):
+    """Bad input or a missing thing: the message says what, where and how to fix it, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

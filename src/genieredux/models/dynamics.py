@@ -1,0 +1,252 @@
+"""GenieRedux-G's dynamics: the tokens of the next frame from the tokens and true actions so far.
+
+Two parts. The *history* is a causal space-time transformer over the frames that are known, clean; it runs once per
+frame and is cached. The *refiner* is a small spatial transformer that reads what the history says of the next frame
+together with that frame's own tokens, some of them hidden, and gives logits for the hidden ones; it runs once per
+refinement step. So (docs/architecture.md):
+
+- every logit that sampling reads belongs to a hidden token, and hidden tokens are what training supervises;
+- a refinement step sees the tokens that are decided and can change the ones that are not;
+- the past is never masked, in training as in play, and cached equals uncached.
+
+Tokens enter as their codebook vectors and leave as inner products with them. A transformer position covers
+group x group tokens. Knows tokens and actions; no pixels, game, file or trainer.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genieredux.errors import UserError
+from genieredux.models.types import Batch, Losses
+from genieredux.nn.attention import Attention
+from genieredux.nn.blocks import FeedForward, TransformerConfig
+from genieredux.nn.transformer import Cache, STTransformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicsConfig:
+    """Settings of the dynamics. The ones you will want to change: dim, history_blocks, refiner_blocks."""
+
+    dim: int = 192
+    history_blocks: int = 4
+    refiner_blocks: int = 2
+    heads: int = 4
+    dim_head: int = 48
+    ff_mult: float = 4.0
+    group: int = 2
+    """Tokens per side of a transformer position: 2 makes 64 positions of a 16x16 token frame."""
+    local_width: int = 96
+    """Channels of the last stage, convolutions at every token that the refiner modulates."""
+    local_blocks: int = 2
+    """Residual convolutions of the last stage."""
+    window: int = 16
+    """Frames that attention over time sees, the current one included."""
+    fully_hidden: float = 0.5
+    """Share of the training frames that are hidden whole; the others follow the cosine schedule."""
+    history_noise: float = 0.1
+    """Up to this share of a history's tokens is replaced at random in training, as a dream's past has errors."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "history_blocks", "heads", "dim_head", "group", "local_width", "window"):
+            if getattr(self, name) < 1:
+                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be 1 or more")
+        for name in ("refiner_blocks", "local_blocks"):
+            if getattr(self, name) < 0:
+                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be 0 or more")
+        for name in ("fully_hidden", "history_noise"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be between 0 and 1")
+
+
+@dataclass
+class Outlook:
+    """What is known of the next frame before any of its tokens: (N = B*T frames).
+
+    features: (N, positions, dim), of the history. past: (N, 2*D, h, w), vectors of the last two frames.
+    condition: (N, 1, dim), the action that leads there.
+    """
+
+    features: Tensor
+    past: Tensor
+    condition: Tensor
+
+
+@dataclass
+class Memory:
+    """The history of B running dreams: the transformer's cache and the vectors of the last frame."""
+
+    cache: Cache
+    last: Tensor | None = field(default=None, repr=False)
+    """(B, 1, h, w, D), or None before the first frame."""
+
+
+class SpatialBlock(nn.Module):
+    """The action, attention over the places of a frame, feed-forward; all residual."""
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        super().__init__()
+        self.condition = nn.Linear(config.dim, config.dim)
+        self.attention = Attention(
+            config.dim, axis="space", heads=config.heads, dim_head=config.dim_head, normalise_context=True
+        )
+        self.feedforward = FeedForward(config.dim, config.ff_mult)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x: (N, positions, dim), condition: (N, 1, dim)."""
+        x = x + self.condition(condition)
+        x = x + self.attention(x[:, None])[:, 0]
+        return x + self.feedforward(x)
+
+
+class Dynamics(nn.Module):
+    """Predicts frame t+1's tokens from frames 0..t and actions 0..t."""
+
+    kind = "genie_redux_guided"
+
+    def __init__(
+        self, config: DynamicsConfig, code_vectors: Tensor, grid: tuple[int, int], num_actions: int
+    ) -> None:
+        """code_vectors: float32 (K, D) of the tokenizer; grid: (h, w) tokens of a frame."""
+        super().__init__()
+        if any(side % config.group for side in grid):
+            raise UserError(f"dynamics.group is {config.group}, which does not divide the {grid} tokens of a frame")
+        self.config = config
+        self.grid = grid
+        self.num_actions = num_actions
+        self.mask_id, width = code_vectors.shape
+        places = grid[0] * grid[1] // config.group**2
+        folded = width * config.group**2
+        self.codes: Tensor
+        self.register_buffer("codes", code_vectors.clone().float())
+        self.actions = nn.Embedding(num_actions, config.dim)
+        self.stem = nn.Conv2d(2 * folded, config.dim, 3, padding=1)
+        self.place = nn.Parameter(0.02 * torch.randn(places, config.dim))
+        self.history = STTransformer(_history_config(config))
+        self.hidden = nn.Parameter(0.3 * torch.randn(width))
+        self.target_in = nn.Linear(folded, config.dim)
+        self.refiner = nn.ModuleList(SpatialBlock(config) for _ in range(config.refiner_blocks))
+        gains = config.local_width * (2 + config.local_blocks)
+        self.unfold = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, gains * config.group**2))
+        self.local_in = nn.Conv2d(3 * width, config.local_width, 3, padding=1)
+        self.local = nn.ModuleList(
+            nn.Conv2d(config.local_width, config.local_width, 3, padding=1) for _ in range(config.local_blocks)
+        )
+        self.out = nn.Conv2d(config.local_width, width, 1)
+        self.stay = nn.Parameter(torch.ones(()))
+        self.sharpness = nn.Parameter(torch.tensor(6.0))
+        self.prior = nn.Parameter(torch.zeros(self.mask_id))
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Every residual starts at nothing, so that the untrained model says: nothing moves."""
+        nn.init.normal_(self.actions.weight, std=0.5)
+        for module in self.modules():
+            if isinstance(module, Attention):
+                nn.init.zeros_(module.to_out.weight)
+            elif isinstance(module, FeedForward):
+                nn.init.zeros_(module.contract.weight)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Losses:
+        """Cross-entropy of the hidden tokens of frames 1..T-1, given clean pasts and the actions.
+
+        batch.tokens: (B, T, h, w); batch.actions: (B, T-1).
+        """
+        if batch.tokens is None or batch.actions is None:
+            raise ValueError("the dynamics trains on tokens and actions, and this batch lacks one of them")
+        past, target = batch.tokens[:, :-1], batch.tokens[:, 1:]
+        hide, whole = self._hide(target, generator)
+        outlook = self.look_ahead(self._disturb(past, generator), batch.actions)
+        logits = self.logits(outlook, torch.where(hide, self.mask_id, target).flatten(0, 1))
+        loss = F.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), reduction="none")
+        loss = loss.view(target.shape)
+        total = (loss * hide).sum() / hide.sum().clamp_min(1)
+        with torch.no_grad():
+            parts = {"cross_entropy": total.detach(), "next_frame": (loss * whole).sum() / whole.sum().clamp_min(1)}
+        return Losses(total, parts)
+
+    def look_ahead(self, tokens: Tensor, actions: Tensor, memory: Memory | None = None) -> Outlook:
+        """What the frames (B, T, h, w) and the actions (B, T) taken at them say of the T frames after.
+
+        memory: the frames before; these are added to it. Without it, frame 0 of `tokens` is the first.
+        """
+        vectors = F.embedding(tokens, self.codes)
+        first = torch.zeros_like(vectors[:, :1]) if memory is None or memory.last is None else memory.last
+        before = torch.cat([first, vectors[:, :-1]], 1)
+        if memory is not None:
+            memory.last = vectors[:, -1:]
+        past = torch.cat([vectors, before], -1).flatten(0, 1).permute(0, 3, 1, 2)
+        x = self.stem(F.pixel_unshuffle(past, self.config.group)).flatten(2).transpose(1, 2) + self.place
+        condition = self.actions(actions)
+        h, w = (side // self.config.group for side in self.grid)
+        grid = x.view(*tokens.shape[:2], h, w, -1)
+        window = None if memory is not None else self.config.window
+        features = self.history(grid, condition, memory.cache if memory else None, window=window)
+        return Outlook(features.flatten(0, 1).flatten(1, 2), past, condition.flatten(0, 1)[:, None])
+
+    def logits(self, outlook: Outlook, target: Tensor) -> Tensor:
+        """Logits (N, h, w, K) of the next frames, whose known tokens are in target (N, h, w), others mask_id."""
+        entries = torch.cat([self.codes, self.hidden[None]])
+        known = F.embedding(target, entries).permute(0, 3, 1, 2)
+        folded = F.pixel_unshuffle(known, self.config.group).flatten(2).transpose(1, 2)
+        x = outlook.features + self.target_in(folded)
+        for block in self.refiner:
+            x = block(x, outlook.condition)
+        h, w = (side // self.config.group for side in self.grid)
+        gains = F.pixel_shuffle(self.unfold(x).transpose(1, 2).unflatten(2, (h, w)), self.config.group)
+        shift, gain, *others = gains.split(self.config.local_width, 1)
+        around = torch.cat([outlook.past, known], 1).contiguous(memory_format=torch.channels_last)
+        fine = F.gelu(self.local_in(around) * (1 + gain) + shift)
+        for convolve, gain in zip(self.local, others, strict=True):
+            fine = fine + F.gelu(convolve(fine) * (1 + gain))
+        width = self.codes.shape[1]
+        vectors = self.out(fine).float() + self.stay * outlook.past[:, :width]
+        vectors = torch.cat([vectors * self.sharpness, torch.ones_like(vectors[:, :1])], 1)
+        table = torch.cat([self.codes, self.prior[:, None]], 1)  # the prior rides along in the one product
+        return vectors.permute(0, 2, 3, 1).to(fine.dtype) @ table.t().to(fine.dtype)
+
+    def new_memory(self) -> Memory:
+        """An empty past, for `look_ahead` frame by frame."""
+        return Memory(self.history.new_cache(self.config.window))
+
+    def _hide(self, target: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Bool masks like target (B, T, h, w): tokens that are hidden; tokens of frames that are hidden whole."""
+        frames = (*target.shape[:2], 1, 1)
+        ratio = torch.cos(_uniform(frames, generator, target.device) * (math.pi / 2))
+        whole = _uniform(frames, generator, target.device) < self.config.fully_hidden
+        hide = (_uniform(target.shape, generator, target.device) < ratio) | whole
+        return hide, whole.expand_as(target)
+
+    def _disturb(self, past: Tensor, generator: torch.Generator | None) -> Tensor:
+        if self.config.history_noise == 0 or not self.training:
+            return past
+        share = _uniform((past.shape[0], 1, 1, 1), generator, past.device) * self.config.history_noise
+        wrong = _uniform(past.shape, generator, past.device) < share
+        other = (_uniform(past.shape, generator, past.device) * self.mask_id).long()
+        return torch.where(wrong, other, past)
+
+
+def _history_config(config: DynamicsConfig) -> TransformerConfig:
+    return TransformerConfig(
+        dim=config.dim,
+        depth=config.history_blocks,
+        heads=config.heads,
+        dim_head=config.dim_head,
+        ff_mult=config.ff_mult,
+        peg=False,
+        feedforwards_per_block=1,
+        normalise_context=True,
+        spatial_bias="none",
+        cond_dim=config.dim,
+    )
+
+
+def _uniform(shape: tuple[int, ...] | torch.Size, generator: torch.Generator | None, device: torch.device) -> Tensor:
+    """Uniform in [0, 1), drawn on the generator's device so that a seed gives the same numbers anywhere."""
+    source = device if generator is None else generator.device
+    return torch.rand(shape, generator=generator, device=source).to(device)

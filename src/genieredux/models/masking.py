@@ -1,0 +1,85 @@
+"""Which tokens are hidden and which are decided: the schedules and the decoding loop of MaskGIT.
+
+Chang et al. 2022 (MaskGIT); the schedules are the published GenieRedux ones. Knows logits, no network.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genieredux.errors import UserError
+
+SCHEDULES = ("cosine", "uniform", "pow2", "pow3", "log", "exp")
+
+
+def mask_ratio(schedule: str, progress: float, total: int) -> float:
+    """Share of tokens still hidden when `progress` in [0, 1] of the steps is done; 1e-6 at the least.
+
+    total: how many tokens are decoded together (log and exp need it). Raises UserError for another schedule.
+    """
+    if schedule == "uniform":
+        ratio = 1 - progress
+    elif schedule.startswith("pow") and schedule[3:].replace(".", "", 1).isdigit():
+        ratio = 1 - progress ** float(schedule[3:])
+    elif schedule == "cosine":
+        ratio = math.cos(math.pi / 2 * progress)
+    elif schedule == "log":
+        ratio = -math.log2(max(progress, 1e-9)) / math.log2(total)
+    elif schedule == "exp":
+        ratio = 1 - 2 ** (-math.log2(total) * (1 - progress))
+    else:
+        raise UserError(f"sampling.schedule is '{schedule}'; choose one of {', '.join(SCHEDULES)}")
+    return min(max(ratio, 1e-6), 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a frame's tokens are drawn.
+
+    steps: refinement steps a frame; each decides some tokens, and the next sees them. temperature: of the
+    Gumbel noise on the logits, falling linearly to 0 at the last step (one step alone is an arg-max).
+    schedule: how many tokens stay hidden after each step.
+    """
+
+    steps: int = 1
+    temperature: float = 1.0
+    schedule: str = "cosine"
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UserError(f"sampling.steps is {self.steps}; it must be 1 or more")
+        if self.temperature < 0:
+            raise UserError(f"sampling.temperature is {self.temperature}; it must be 0 or more")
+        mask_ratio(self.schedule, 0.5, 256)
+
+
+def decode_masked(
+    logits: Callable[[Tensor], Tensor], masked: Tensor, mask_id: int, sampling: Sampling, noise: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Decide every token of a frame, the surest first.
+
+    logits: tokens (B, n) with hidden ones at mask_id -> float (B, n, K). masked: (B, n), what to begin with.
+    noise: Gumbel noise (B, steps - 1, n, K), for all steps but the last, which is an arg-max; None: no noise.
+    Returns tokens int64 (B, n) and the entropy float32 (B, n) in nats of the first prediction. A token that is
+    decided is not touched again.
+    """
+    tokens, total = masked, masked.shape[1]
+    entropy = torch.zeros_like(masked, dtype=torch.float32)
+    for step in range(sampling.steps):
+        scores = logits(tokens).float()
+        log_p = scores.log_softmax(-1)
+        if step == 0:
+            entropy = -(log_p.exp() * log_p).sum(-1)
+        temperature = sampling.temperature * (sampling.steps - 1 - step) / sampling.steps
+        drawn = scores if noise is None or temperature == 0 else scores.add(noise[:, step], alpha=temperature)
+        choice = drawn.argmax(-1)
+        hidden = tokens == mask_id
+        last = step == sampling.steps - 1
+        stay = 0 if last else int(mask_ratio(sampling.schedule, (step + 1) / sampling.steps, total) * total)
+        sure = log_p.gather(-1, choice[..., None])[..., 0].masked_fill(~hidden, torch.inf)
+        rank = sure.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
+        tokens = torch.where(hidden & (rank < total - stay), choice, tokens)
+    return tokens, entropy

@@ -1,0 +1,263 @@
+"""The jobs of training, from configuration to checkpoint: tokenizer, token cache, dynamics.
+
+Each opens the data, builds the model, and hands both to `fit`. How a model is built from its configuration is
+the caller's `build`; what games and command lines are is unknown here.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from genieredux.episodes import Dataset, TokenCache
+from genieredux.errors import UserError
+from genieredux.models.checkpoint import CheckpointData, Section, fingerprint, load_model, plain
+from genieredux.runs import RunFolder
+from genieredux.training.config import OptimizerConfig, TrainConfig
+from genieredux.nn.precision import autocast, choose_precision
+from genieredux.training.devices import make_fabric
+from genieredux.training.progress import ProgressLine
+from genieredux.training.sources import (
+    choose_games,
+    frame_sources,
+    frames_to_tensor,
+    split_for_training,
+    token_sources,
+    trainable,
+)
+from genieredux.training.trainer import FitResult, SampleHook, fit
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class JobConfig:
+    """What to train on what.
+
+    model: the kind to train, e.g. "tokenizer" or "genie_redux_guided". run_name: its folder is
+    checkpoints_dpath/model/run_name (empty: the model's name). tokenizer_fpath: a trained tokenizer, for a
+    dynamics. model_fpath: weights to begin with. tokenizer, dynamics: the configuration of each model.
+    """
+
+    model: str = "tokenizer"
+    run_name: str = ""
+    checkpoints_dpath: str = "checkpoints"
+    tokenizer_fpath: str | None = None
+    model_fpath: str | None = None
+    train: TrainConfig = field(default_factory=TrainConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    tokenizer: dict[str, Any] = field(default_factory=dict)
+    dynamics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return Path(self.checkpoints_dpath) / self.model / (self.run_name or self.model)
+
+
+class BuildModel(Protocol):
+    """Makes an untrained model from its kind and plain configuration; `parts` are models it needs."""
+
+    def __call__(self, kind: str, config: Mapping[str, Any], **parts: Any) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class LoadedTokenizer:
+    """A frozen tokenizer in evaluation mode, what identifies it, and how it travels in other files."""
+
+    model: nn.Module
+    section: Section
+
+    @property
+    def id(self) -> str:
+        """Names its token caches: same weights, same id."""
+        return f"{self.section.kind}-{self.section.fingerprint[:16]}"
+
+
+def train_tokenizer(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | None = None) -> FitResult:
+    """Train (or with tokenizer_fpath or model_fpath fine-tune) a tokenizer on windows of frames."""
+    fabric = make_fabric(cfg.train)
+    dataset = open_dataset(cfg.train)
+    training, held_out = split_for_training(dataset, cfg.train.num_frames)
+    data, validation = frame_sources(training, held_out, cfg.train, fabric.global_rank, fabric.world_size)
+    model = _build_seeded(build, cfg, "tokenizer", _fitting(cfg.tokenizer, dataset))
+    start = cfg.model_fpath or cfg.tokenizer_fpath
+    if start:
+        _load_weights(model, load_model(start, expect="tokenizer"))
+    return fit(
+        model,
+        data,
+        cfg.train,
+        _run_folder(cfg, fabric),
+        optimizer=cfg.optimizer,
+        validation=validation,
+        on_sample=on_sample,
+        metadata=_metadata(dataset),
+        fabric=fabric,
+    )
+
+
+def train_dynamics(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | None = None) -> FitResult:
+    """Train a dynamics model on the tokens of a frozen tokenizer, which are made first where they lack.
+
+    The tokenizer comes from tokenizer_fpath, else out of model_fpath; there is no run without one.
+    """
+    fabric = make_fabric(cfg.train)
+    start = load_model(cfg.model_fpath, expect=cfg.model) if cfg.model_fpath else None
+    tokenizer = load_tokenizer(_tokenizer_section(cfg, start), build)
+    dataset = open_dataset(cfg.train)
+    if fabric.is_global_zero:
+        build_token_cache(trainable(dataset), tokenizer, cfg.train, device=fabric.device)
+    fabric.barrier()
+    parts = split_for_training(dataset, cfg.train.num_frames)
+    training, held_out = (TokenCache.open(part, tokenizer.id) for part in parts)
+    data, validation = token_sources(
+        training,
+        held_out,
+        cfg.train,
+        window_stride(tokenizer.model, training.spec.clip_frames),
+        fabric.global_rank,
+        fabric.world_size,
+    )
+    model = _build_seeded(
+        build, cfg, cfg.model, cfg.dynamics, tokenizer=tokenizer.model, action_names=dataset.spec.action_names
+    )
+    if start:
+        _load_weights(model, start)
+    return fit(
+        model,
+        data,
+        cfg.train,
+        _run_folder(cfg, fabric),
+        optimizer=cfg.optimizer,
+        validation=validation,
+        on_sample=on_sample,
+        sections=lambda: {"tokenizer": tokenizer.section},
+        metadata=_metadata(dataset),
+        fabric=fabric,
+    )
+
+
+def open_dataset(cfg: TrainConfig) -> Dataset:
+    """The data set that train.dataset_root_dpath, dataset_name and n_envs say."""
+    if not cfg.dataset_name:
+        raise UserError(f"train.dataset_name is empty; name a data set in {cfg.dataset_root_dpath}")
+    return choose_games(Dataset.open(f"{cfg.dataset_root_dpath.rstrip('/')}/{cfg.dataset_name}"), cfg.n_envs)
+
+
+def load_tokenizer(section: Section, build: BuildModel) -> LoadedTokenizer:
+    """The tokenizer of a file, frozen and in evaluation mode."""
+    model = build(section.kind, section.config)
+    _load_state(model, section.state_dict, "the tokenizer")
+    return LoadedTokenizer(model.eval().requires_grad_(False), section)
+
+
+def tokenizer_of(model: nn.Module) -> LoadedTokenizer:
+    """A tokenizer that is already in memory, as `load_tokenizer` would give it."""
+    state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    kind, config = str(model.kind), plain(model.config)
+    section = Section(kind, config, state, fingerprint(kind, config, state))
+    return LoadedTokenizer(model.eval().requires_grad_(False), section)
+
+
+def build_token_cache(
+    dataset: Dataset,
+    tokenizer: LoadedTokenizer,
+    cfg: TrainConfig,
+    *,
+    device: torch.device | None = None,
+    batch_clips: int = 16,
+    precision: str = "32",
+) -> TokenCache:
+    """Encode every episode once, in clips of train.num_frames; what is there already is not done again.
+
+    precision: "32" gives the ids that playing gives; "bf16" is faster where the hardware has it and differs
+    where two codes are almost equally near.
+    """
+    device = device or torch.device("cpu")
+    model = tokenizer.model.to(device)
+    precision = choose_precision(precision, device)
+
+    encode_frames: Callable[[Tensor], Tensor] = model.encode  # type: ignore[assignment]
+
+    def encode(frames: np.ndarray) -> np.ndarray:
+        scaled = frames_to_tensor(frames).to(device).float().div_(255)
+        with torch.inference_mode(), autocast(precision, device):
+            tokens = encode_frames(scaled)
+        return tokens.cpu().numpy()
+
+    with ProgressLine("encode", int(dataset.lengths.sum()), unit="frame") as progress:
+        return TokenCache.build(
+            dataset, encode, tokenizer.id, cfg.num_frames, batch_clips, progress=progress.advance_to
+        )
+
+
+def window_stride(tokenizer: nn.Module, clip_frames: int) -> int:
+    """Windows of cached tokens may start at multiples of this.
+
+    A tokenizer that encodes each frame by itself (its attribute `framewise` is true) allows any frame; one
+    that looks back allows the starts of the cached clips, where no token has history that playing would lack.
+    """
+    return 1 if getattr(tokenizer, "framewise", False) else clip_frames
+
+
+def _tokenizer_section(cfg: JobConfig, start: CheckpointData | None) -> Section:
+    if cfg.tokenizer_fpath:
+        return load_model(cfg.tokenizer_fpath, expect="tokenizer").model
+    if start is not None:
+        return start.section("tokenizer")
+    raise UserError(
+        f"{cfg.model} needs a trained tokenizer; give "
+        f"tokenizer_fpath=checkpoints/tokenizer/<run name>/model-<step>.pt"
+    )
+
+
+def _build_seeded(
+    build: BuildModel, cfg: JobConfig, kind: str, config: Mapping[str, Any], **parts: Any
+) -> nn.Module:
+    """A model whose first weights are those of train.seed, the same on every process."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg.train.seed)
+        return build(kind, config, **parts)
+
+
+def _load_weights(model: nn.Module, data: CheckpointData) -> None:
+    _load_state(model, data.state_dict, str(data.path))
+    logger.info("starting from the weights of %s (step %d)", data.path, data.step)
+
+
+def _load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"the weights of {source} do not fit the configuration: {reason}") from error
+
+
+def _fitting(config: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """The tokenizer's configuration with the data set's image size. Raises UserError if it asks for another."""
+    size = dataset.spec.image_size
+    asked = config.get("image_size", size)
+    if asked != size:
+        raise UserError(
+            f"tokenizer.image_size is {asked}, but the frames of {dataset.path} are {size}x{size}; leave it out"
+        )
+    return {**config, "image_size": size}
+
+
+def _metadata(dataset: Dataset) -> dict[str, Any]:
+    spec = dataset.spec
+    return {"action_names": list(spec.action_names), "image_size": spec.image_size, "dataset": spec.name}
+
+
+def _run_folder(cfg: JobConfig, fabric: Fabric) -> RunFolder:
+    run = RunFolder(cfg.folder)
+    if fabric.is_global_zero:
+        run.begin(cfg)
+    return run

@@ -1,0 +1,125 @@
+"""What training writes down: means between two log lines, to log.jsonl and TensorBoard. Knows no loop."""
+
+import resource
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from genieredux.models.types import Batch
+from genieredux.runs import RunFolder
+
+
+class Meter:
+    """Means of scalars since the last `take`, kept on the device so that a step waits for nothing.
+
+    `state` and `restore` carry the sums over a resume: the first line after it is that of an uninterrupted
+    run.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """Add one observation of each scalar."""
+        for name, value in values.items():
+            value = value.detach().double()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self, fabric: Fabric) -> dict[str, float]:
+        """The means over all processes, and start anew."""
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
+        if fabric.world_size > 1:
+            means = {name: mean_over_processes(mean, fabric) for name, mean in means.items()}
+        self._sums, self._counts = {}, {}
+        return {name: float(mean) for name, mean in means.items()}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "sums": {name: float(value) for name, value in self._sums.items()},
+            "counts": dict(self._counts),
+        }
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        self._sums = {
+            name: torch.tensor(value, dtype=torch.float64, device=device)
+            for name, value in state["sums"].items()
+        }
+        self._counts = dict(state["counts"])
+
+
+class Throughput:
+    """Steps, frames and tokens a second since the last `take`."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def add(self, batch: Batch, world_size: int) -> None:
+        """Count one micro-batch; world_size processes have one like it."""
+        if batch.frames is not None:
+            self._frames += batch.frames.shape[0] * batch.frames.shape[1] * world_size
+        if batch.tokens is not None:
+            self._tokens += batch.tokens.numel() * world_size
+
+    def take(self, steps: int) -> dict[str, float]:
+        """Rates over `steps` updates, and start anew."""
+        seconds = max(time.perf_counter() - self._since, 1e-9)
+        rates = {"steps_per_s": steps / seconds}
+        if self._frames:
+            rates["frames_per_s"] = self._frames / seconds
+        if self._tokens:
+            rates["tokens_per_s"] = self._tokens / seconds
+        self._start()
+        return rates
+
+    def _start(self) -> None:
+        self._since = time.perf_counter()
+        self._frames = 0
+        self._tokens = 0
+
+
+class LogWriter:
+    """log.jsonl and TensorBoard at once; used by the first process only."""
+
+    def __init__(self, run: RunFolder, tensorboard: bool, first_step: int) -> None:
+        self._run = run
+        self._board: Any = None
+        if tensorboard:
+            from torch.utils.tensorboard import (
+                SummaryWriter,
+            )  # a third of a second that short runs can do without
+
+            # Points from first_step on, of an execution that was killed after its last checkpoint, are
+            # forgotten.
+            self._board = SummaryWriter(str(run.tensorboard), purge_step=first_step)
+
+    def write(self, event: str, step: int, values: Mapping[str, float]) -> None:
+        """One line in the log, one point a value in TensorBoard under `event/`."""
+        self._run.log(event, step=step, **values)
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f"{event}/{name}", value, step)
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def mean_over_processes(value: Tensor, fabric: Fabric) -> Tensor:
+    """The mean of a scalar that every process has."""
+    mean = fabric.all_reduce(value, reduce_op="mean")
+    assert isinstance(mean, Tensor)
+    return mean
+
+
+def memory_mib(device: torch.device) -> dict[str, float]:
+    """Peak memory of this process so far, in MiB: resident, and on the GPU where there is one."""
+    peak = {"peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
+    if device.type == "cuda":
+        peak["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    return peak

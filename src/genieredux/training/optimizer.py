@@ -1,0 +1,75 @@
+"""AdamW and its learning rate, a pure function of how far the run is. Knows no loop and no model.
+
+The published schedule is torch's recursive CosineAnnealingLR, which climbs again after t_max; here the rate
+stays at its floor. Up to that point the two agree to rounding.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from genieredux.training.config import OptimizerConfig
+
+
+def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
+    """AdamW over the parameters that require a gradient; those of two dimensions or more decay."""
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
+        is_matrix = parameter.ndim >= 2 and (config.decay_embeddings or id(parameter) not in embeddings)
+        (decayed if is_matrix else spared).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.learning_rate,
+        betas=(config.betas[0], config.betas[1]),
+        eps=config.eps,
+        fused=_can_fuse(decayed + spared),
+    )
+
+
+def learning_rate(position: float, config: OptimizerConfig, run_length: float) -> float:
+    """The rate after `position` updates (0 for the first one; fractions are fine).
+
+    Linear from start_factor to 1 times learning_rate over warmup.steps, cosine to eta_min over cosine.t_max,
+    flat.
+    run_length: updates in the whole run, which the cosine fills when t_max is None.
+    """
+    warmup, cosine, peak = config.warmup, config.cosine, config.learning_rate
+    if position < warmup.steps:
+        return peak * (warmup.start_factor + (1 - warmup.start_factor) * position / warmup.steps)
+    span = decay_length(config, run_length)
+    fallen = min(1.0, (position - warmup.steps) / span)
+    floor = min(cosine.eta_min, peak)  # a peak set below the floor stays where it is instead of rising to it
+    return floor + (peak - floor) * (1 + math.cos(math.pi * fallen)) / 2
+
+
+def learning_rate_at_progress(progress: float, config: OptimizerConfig, run_length: float) -> float:
+    """The rate when `progress` (0 to 1) of a time-limited run is over: the curve stretched over the run."""
+    length = config.warmup.steps + decay_length(config, run_length)
+    return learning_rate(min(1.0, max(0.0, progress)) * length, config, run_length)
+
+
+def decay_length(config: OptimizerConfig, run_length: float) -> float:
+    """Updates that the cosine takes."""
+    if config.cosine.t_max is not None:
+        return float(config.cosine.t_max)
+    return max(1.0, run_length - config.warmup.steps)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Every group gets the same rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _can_fuse(parameters: Iterable[nn.Parameter]) -> bool:
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)

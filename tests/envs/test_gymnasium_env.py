@@ -1,0 +1,60 @@
+"""Any Gymnasium environment: where its frames and names come from, and what is refused."""
+
+import numpy as np
+import pytest
+
+from genieredux.envs import EnvConfig, Start, make
+from genieredux.errors import UserError
+
+
+def test_rendered_frames_are_padded_and_seeds_decide_the_episode():
+    env = make(EnvConfig("gymnasium", "toy_games:Ramp"), 1, seed=0)
+    assert env.action_names == ("ACTION_0", "ACTION_1", "ACTION_2")
+    values = set()
+    for seed in range(12):
+        env.assign(0, Start(0, seed))
+        frames, info = env.reset()
+        assert (frames[0, :12] == 0).all()  # 30x50 leaves a fifth black above
+        assert set(info) == {"value"}  # what is no number is left out
+        values.add(int(info["value"][0]))
+    assert len(values) > 2
+    env.close()
+
+
+def test_a_terminal_frame_is_shown_before_the_next_episode():
+    env = make(EnvConfig("gymnasium", "toy_games:Ramp"), 1, seed=0)
+    env.reset()
+    while True:
+        _, _, terminated, _, info = env.step(np.array([2]))
+        if terminated[0]:
+            break
+    assert info["_final_obs"].all()
+    assert info["final_info"]["value"][0] >= 20
+    assert info["value"][0] < 5
+    assert info["final_obs"].max() == 10 * info["final_info"]["value"][0]
+    env.close()
+
+
+def test_picture_observations_need_no_rendering_and_names_can_be_chosen():
+    cfg = EnvConfig("gymnasium", "toy_games:Pictures", action_names=("JUMP", "STAY"), frame_skip=2)
+    env = make(cfg, 1, seed=0)
+    _, info = env.reset()
+    _, rewards, _, _, after = env.step(np.array([0]))
+    assert after["value"][0] == info["value"][0] + 4  # JUMP is the game's action 2, taken twice
+    assert rewards[0] == 4.0
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("game", "message"),
+    [
+        ("NoSuchGame-v0", "cannot be made"),
+        ("no_such_module:Game", "cannot be made"),
+        ("toy_games:Continuous", "only discrete actions"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_in_one_line(game, message):
+    with pytest.raises(UserError, match=message):
+        make(EnvConfig("gymnasium", game), 1, seed=0)
+    with pytest.raises(UserError, match="nearest: 'JUMP'"):
+        make(EnvConfig("gymnasium", "toy_games:Pictures", action_names=("JUMPS",)), 1, seed=0)

@@ -1,0 +1,79 @@
+"""Procgen's assigned levels: exactly the library's own levels, in all sixteen games."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from genieredux.envs import EnvConfig, Start, make
+from genieredux.envs.actions import PROCGEN_ACTIONS
+from genieredux.errors import UserError
+
+procgen = pytest.importorskip("procgen")
+GAMES = tuple(procgen.env.ENV_NAMES)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_assigned_levels_are_the_librarys_levels(game):
+    """A level and the one assigned after it equal the library's own game limited to that level."""
+    cfg = EnvConfig("procgen", game, num_workers=1, action_names=tuple(list(PROCGEN_ACTIONS)[:9]))
+    env = make(cfg, 3, seed=0)
+    for i in range(3):
+        env.assign(i, Start(40 + i, 0))
+    frames, info = env.reset()
+    assert info["level_seed"].tolist() == [40, 41, 42]
+    env.assign(1, Start(77, 0))
+    natives = {
+        level: procgen.ProcgenGym3Env(num=1, env_name=game, start_level=level, num_levels=1, rand_seed=9)
+        for level in (41, 77)
+    }
+    level, unlike = 41, 0
+    np.testing.assert_array_equal(frames[1], natives[level].observe()[1]["rgb"][0])
+    for action in np.random.default_rng(0).integers(len(env.action_names), size=250):
+        frames, rewards, terminated, truncated, info = env.step(np.full(3, action))
+        natives[level].act(np.array([PROCGEN_ACTIONS[env.action_names[action]]], dtype=np.int32))
+        reward, obs, first = natives[level].observe()
+        assert rewards[1] == reward[0]
+        assert (terminated | truncated)[1] == first[0]
+        if first[0]:
+            if level == 77:
+                break
+            level = 77
+            obs = natives[level].observe()[1]
+        unlike += bool((frames[1] != obs["rgb"][0]).any())
+        assert info["level_seed"][1] == level
+    assert unlike <= (3 if game == "dodgeball" else 0)  # see envs/procgen.py
+    env.close()
+
+
+def test_a_forced_end_in_the_middle_gives_a_clean_episode():
+    """The cap restarts a game in the middle; the episode after it equals one begun by reset."""
+    cfg = EnvConfig("procgen", "coinrun", num_workers=1, max_episode_steps=30)
+    actions = np.random.default_rng(1).integers(5, size=(25, 1))
+    env = make(cfg, 1, seed=0)
+    env.assign(0, Start(3, 0))
+    env.reset()
+    env.assign(0, Start(9, 0))
+    for action in np.zeros(31, np.int64):
+        frames, _, terminated, truncated, _ = env.step(action[None])
+    assert truncated[0] or terminated[0]
+    capped = [frames] + [env.step(action)[0] for action in actions]
+    env.assign(0, Start(9, 0))
+    fresh = [env.reset()[0]] + [env.step(action)[0] for action in actions]
+    np.testing.assert_array_equal(capped, fresh)
+    env.close()
+
+
+def test_bad_names_and_options_are_answered_in_one_line():
+    with pytest.raises(UserError, match="nearest: 'coinrun'"):
+        make(EnvConfig("procgen", "coinrn"), 1, 0)
+    with pytest.raises(UserError, match="distribution_mode"):
+        make(EnvConfig("procgen", "coinrun", distribution_mode="harder"), 1, 0)
+    with pytest.raises(UserError, match="no_such_option"):
+        make(EnvConfig("procgen", "coinrun", options={"no_such_option": 1}), 1, 0)
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "procgen", None)
+    with pytest.raises(UserError, match=r"pip install procgen-mirror.*3\.13"):
+        make(EnvConfig("procgen", "coinrun"), 1, 0)

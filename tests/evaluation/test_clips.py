@@ -1,0 +1,61 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from genieredux.errors import UserError
+from genieredux.evaluation import Clips, cut_clips
+
+
+@dataclass
+class Episode:
+    frames: np.ndarray
+    actions: np.ndarray
+
+
+class Source:
+    """Episodes whose pixel and action values say which frame of which episode they are."""
+
+    def __init__(self, lengths):
+        self.lengths = np.asarray(lengths)
+
+    def episode(self, index):
+        count = int(self.lengths[index])
+        frames = np.zeros((count, 16, 16, 3), np.uint8)
+        frames[..., 0] = np.arange(count)[:, None, None]
+        frames[..., 1] = index
+        return Episode(frames, np.arange(count - 1))
+
+
+def test_windows_are_whole_and_aligned():
+    clips = cut_clips(Source([50, 11, 12, 100]), length=12, max_clips=1000, step=20)
+    assert np.bincount(clips.episodes).tolist() == [2, 0, 1, 5]
+    assert (clips.frames[:, :, 0, 0, 1] == clips.episodes[:, None]).all()
+    starts = clips.frames[:, 0, 0, 0, 0].astype(int)
+    assert (starts % 20 == 0).all()
+    assert (clips.frames[:, :, 0, 0, 0] == starts[:, None] + np.arange(12)).all()
+    assert (clips.actions == starts[:, None] + np.arange(11)).all()
+
+
+def test_few_clips_come_from_many_episodes():
+    source = Source([200] * 10)
+    assert len(set(cut_clips(source, 12, max_clips=10).episodes)) == 10
+    assert np.bincount(cut_clips(source, 12, max_clips=15).episodes).max() == 2
+    first, again, other = (cut_clips(source, 12, 7, seed=seed) for seed in (0, 0, 1))
+    assert (first.frames == again.frames).all()
+    assert not np.array_equal(first.frames, other.frames)
+
+
+def test_too_short_episodes_are_named():
+    with pytest.raises(UserError, match="clips need 12 frames, the longest of 2 episodes has 9"):
+        cut_clips(Source([9, 3]), 12, 10)
+    with pytest.raises(UserError, match="of 0 episodes"):
+        cut_clips(Source([]), 12, 10)
+
+
+def test_misaligned_clips_are_refused():
+    frames = np.zeros((2, 5, 16, 16, 3), np.uint8)
+    with pytest.raises(ValueError, match="need actions"):
+        Clips(frames, np.zeros((2, 5), np.int64), np.zeros(2, np.int64))
+    with pytest.raises(ValueError, match="uint8"):
+        Clips(frames.astype(np.float32), np.zeros((2, 4), np.int64), np.zeros(2, np.int64))

@@ -1,0 +1,181 @@
+"""The small parts of the loop: batches ahead, randomness, averages, devices, meters, progress, signals."""
+
+import io
+import logging
+import os
+import signal
+import threading
+import time
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from genieredux.models.types import Batch
+from genieredux.training.config import TrainConfig
+from genieredux.nn.precision import autocast, choose_precision, cpu_bf16_speedup
+from genieredux.training.devices import make_fabric
+from genieredux.training.ema import WeightAverage
+from genieredux.training.fakes import FakeData
+from genieredux.training.logs import Meter
+from genieredux.training.prefetch import Prefetcher, to_device
+from genieredux.training.progress import ProgressLine, clock
+from genieredux.training.randomness import derive_seed, generator_for
+from genieredux.training.signals import Interrupted, StopRequest
+
+CPU = torch.device("cpu")
+
+
+class Numbered:
+    """Batches that say which one they are; early ones take longer."""
+
+    def batch(self, step: int, micro: int) -> Batch:
+        time.sleep(0.01 / step)
+        if step == 5:
+            raise ValueError("step five")
+        return Batch(tokens=torch.tensor([step, micro]))
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_prefetch_keeps_the_order_and_passes_errors_on(workers):
+    with Prefetcher(Numbered(), first_step=2, grad_accum=2, workers=workers) as batches:
+        got = [batches.get().tokens.tolist() for _ in range(6)]
+        assert got == [[2, 0], [2, 1], [3, 0], [3, 1], [4, 0], [4, 1]]
+        with pytest.raises(ValueError, match="step five"):
+            batches.get()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def test_to_device_scales_bytes():
+    batch = to_device(Batch(frames=torch.tensor([0, 51, 255], dtype=torch.uint8)), CPU)
+    assert batch.frames.dtype == torch.float32
+    assert torch.allclose(batch.frames, torch.tensor([0.0, 0.2, 1.0]))
+    floats = torch.rand(3)
+    assert torch.equal(to_device(Batch(frames=floats), CPU).frames, floats)
+
+
+def test_every_place_in_a_run_has_its_own_seed():
+    places = [
+        (s, p, a, b, r)
+        for s in (0, 1)
+        for p in ("train", "validate")
+        for a in (1, 2)
+        for b in (0, 1)
+        for r in (0, 1)
+    ]
+    seeds = [derive_seed(*place) for place in places]
+    assert len(set(seeds)) == len(places)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_generator_depends_on_no_history():
+    first = torch.rand(3, generator=generator_for(CPU, 0, "train", 7, 1, 0))
+    first_global = torch.rand(3)
+    torch.rand(100)
+    assert torch.equal(first, torch.rand(3, generator=generator_for(CPU, 0, "train", 7, 1, 0)))
+    assert torch.equal(first_global, torch.rand(3))
+
+
+def test_average_follows_and_swaps():
+    model = nn.BatchNorm1d(2)
+    average = WeightAverage(model, 0.9)
+    with torch.no_grad():
+        model.weight.fill_(3.0)
+        model.running_mean.fill_(5.0)
+    average.update()
+    expected = 1.0 * (2 / 11) + 3.0 * (9 / 11)  # the decay begins at (1 + 1) / (10 + 1)
+    assert torch.allclose(average.values["weight"], torch.tensor(expected))
+    assert torch.equal(average.values["running_mean"], model.running_mean)  # buffers are copied
+    with average.in_place():
+        assert torch.allclose(model.weight, torch.tensor(expected))
+    assert torch.equal(model.weight, torch.full((2,), 3.0))
+
+
+def test_average_restores():
+    model = nn.Linear(2, 2)
+    average = WeightAverage(model, 0.5)
+    with torch.no_grad():
+        model.weight.add_(1)
+    average.update()
+    other = WeightAverage(model, 0.5)
+    other.restore(average.state())
+    assert other.updates == 1
+    assert torch.equal(other.values["weight"], average.values["weight"])
+
+
+def test_precision():
+    assert choose_precision("32", CPU) == "32"
+    assert choose_precision("bf16", CPU) == "bf16"
+    assert choose_precision("auto", CPU) in ("32", "bf16")
+    assert 0.01 < cpu_bf16_speedup() < 100
+    with autocast("bf16", CPU):
+        assert nn.Linear(2, 2)(torch.ones(2)).dtype == torch.bfloat16
+    with autocast("32", CPU):
+        assert nn.Linear(2, 2)(torch.ones(2)).dtype == torch.float32
+
+
+def test_one_process_needs_no_launch():
+    fabric = make_fabric(TrainConfig(accelerator="cpu"))
+    assert (fabric.world_size, fabric.global_rank) == (1, 0)
+
+
+def test_meter_means_and_carries_over():
+    fabric = make_fabric(TrainConfig(accelerator="cpu"))
+    whole, first, second = Meter(), Meter(), Meter()
+    for value in (1.0, 2.0):
+        whole.add({"loss": torch.tensor(value)})
+        first.add({"loss": torch.tensor(value)})
+    second.restore(first.state(), CPU)
+    for meter in (whole, second):
+        meter.add({"loss": torch.tensor(6.0)})
+    assert whole.take(fabric) == second.take(fabric) == {"loss": 3.0}
+    assert whole.take(fabric) == {}
+
+
+def test_plain_lines_off_the_terminal(caplog):
+    with (
+        caplog.at_level(logging.INFO),
+        ProgressLine("train x", 100, console=Console(file=io.StringIO())) as progress,
+    ):
+        progress.update(50, 10.0, 5.0, "loss 0.1")
+        progress.update(51, 10.2, 5.0, "loss 0.1")  # too soon for another line
+        progress.update(100, 20.0, 5.0, "loss 0.05", last=True)
+    assert [record.message for record in caplog.records] == [
+        "train x  50% · step 50/100 · loss 0.1 · 5 steps/s · 0:10 left",
+        "train x 100% · step 100/100 · loss 0.05 · 5 steps/s · 0:00 left",
+    ]
+
+
+def test_a_bar_on_a_terminal():
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    with ProgressLine("train x", 100, time_limit_s=20.0, console=console) as progress:
+        progress.update(10, 10.0, 1.0, "loss 0.1")
+    assert "50%" in screen.getvalue()
+    assert "0:10 left" in screen.getvalue()
+
+
+def test_clock():
+    assert [clock(s) for s in (5, 65, 3725, float("inf"))] == ["0:05", "1:05", "1:02:05", "?"]
+
+
+def test_stop_request_remembers_and_lets_go():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopRequest() as stop:
+        assert stop.signum is None
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signum == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_exit_codes(signum, code):
+    assert Interrupted(signum, "x", 1).code == code
+
+
+def test_fake_data_is_pure():
+    assert torch.equal(FakeData().batch(3, 1).frames, FakeData().batch(3, 1).frames)
+    assert not torch.equal(FakeData().batch(3, 1).frames, FakeData().batch(3, 0).frames)

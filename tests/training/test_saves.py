@@ -1,0 +1,91 @@
+"""Which checkpoint a run goes on from."""
+
+import pytest
+import torch
+
+from genieredux.errors import UserError
+from genieredux.models.checkpoint import save_model
+from genieredux.training.saves import Position, Saves
+
+
+def write_pair(saves: Saves, step: int) -> None:
+    saves.write_state(Position(step=step, elapsed=float(step)), {"x": torch.tensor(step)})
+    save_model(saves.model_path(step), "fake", {}, {"w": torch.tensor(step)}, step=step)
+
+
+@pytest.fixture
+def saves(tmp_path):
+    saves = Saves(tmp_path / "run", keep_last=2)
+    for step in (90, 100, 1000):
+        write_pair(saves, step)
+    return saves
+
+
+def test_steps_are_numbers_not_names(saves):
+    assert saves.steps() == [90, 100, 1000]
+
+
+def test_prune_keeps_the_newest_and_the_best(saves):
+    save_model(saves.best_path, "fake", {}, {})
+    saves.prune()
+    names = sorted(path.name for path in saves.folder.iterdir())
+    assert names == ["model-100.pt", "model-1000.pt", "model-best.pt", "state-100.pt", "state-1000.pt"]
+
+
+def test_auto_takes_the_newest_whole_pair(saves):
+    save_model(saves.model_path(2000), "fake", {}, {}, step=2000)  # its state was never written
+    found = saves.find("auto", "fake")
+    assert found.position == Position(step=1000, elapsed=1000.0)
+    assert found.state["x"] == 1000
+
+
+def test_auto_starts_afresh_in_an_empty_folder(tmp_path):
+    assert Saves(tmp_path / "none", 1).find("auto", "fake") is None
+
+
+def test_never_does_not_overwrite(saves, tmp_path):
+    with pytest.raises(UserError, match="already has checkpoints up to step 1000"):
+        saves.find("never", "fake")
+    assert Saves(tmp_path / "none", 1).find("never", "fake") is None
+
+
+@pytest.mark.parametrize("name", ["model-1000.pt", "state-1000.pt"])
+def test_a_damaged_newest_is_named_with_the_one_before(saves, name):
+    path = saves.folder / name
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=rf"{name} is damaged.*train\.resume=.*model-100\.pt"):
+        saves.find("auto", "fake")
+    found = saves.find(str(saves.model_path(100)), "fake")
+    assert found.position.step == 100
+    assert saves.steps() == [90, 100]  # the later ones are set aside, so the next resume does not meet them
+    assert (saves.folder / (name + ".aside")).is_file()
+
+
+def test_a_path_may_be_a_folder_or_lie_elsewhere(saves, tmp_path):
+    other = Saves(tmp_path / "other", 1)
+    assert other.find(str(saves.folder), "fake").position.step == 1000
+    assert other.find(str(saves.state_path(90)), "fake").position.step == 90
+    assert saves.steps() == [90, 100, 1000]
+    for wrong in (tmp_path, saves.best_path):
+        with pytest.raises(UserError, match=r"train\.resume"):
+            other.find(str(wrong), "fake")
+    with pytest.raises(UserError, match=r"no checkpoint at .*model-91\.pt; nearest"):
+        other.find(str(saves.model_path(91)), "fake")
+
+
+def test_another_kind(saves):
+    with pytest.raises(UserError, match="holds a 'fake', but a 'tokenizer'"):
+        saves.find("auto", "tokenizer")
+
+
+def test_a_pair_of_different_steps(saves):
+    saves.state_path(90).rename(saves.state_path(1000))
+    with pytest.raises(UserError, match="belongs to step 90"):
+        saves.find(str(saves.model_path(1000)), "fake")
+
+
+def test_unfinished_writes_are_cleared(saves):
+    left = saves.folder / ".model-1001.pt.unfinished-7"
+    left.write_bytes(b"half")
+    saves.find("auto", "fake")
+    assert not left.exists()
