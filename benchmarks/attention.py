@@ -116,9 +116,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="per case")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    print(
-        f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads; '<': not the best"
-    )
+    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads; '<': not the best")
     print(f"{'case':22} {'dtype':9} mode  bias     explicit     sdpa  ratio  chosen")
     for case in CASES:
         for dtype in (torch.float32, torch.bfloat16):

@@ -2,17 +2,17 @@
 
 python benchmarks/collect.py [--frames 100000] [--steps 1500] [--workers 2]
 
-The bare emulator runs in this same program just before and after the collection, one process, stepping only:
-the ratio to it means more than either figure, and says what the worker, the resizing, the pipe and the store
-cost.
+The bare emulator runs in this same program just before each collection, one process, stepping only: the ratio
+to it means more than either figure, and says what the worker, the resizing, the pipe and the store cost. CPU
+seconds say what a busy machine hides.
 """
 
 import argparse
 import multiprocessing as mp
 import os
+import resource
 import tempfile
 import time
-from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +28,7 @@ from genieredux.collect import (
 )
 
 GAME, SKIP = "Airstriker-Genesis", 4
+_WHOSE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def coinrun(frames: int, root: str) -> CollectSummary:
@@ -50,22 +51,22 @@ def airstriker(steps: int, workers: int, root: str) -> CollectSummary:
     return collect(CollectConfig(connector, root=root), SilentReporter())
 
 
-def bare_emulator(frames: int, answer: "mp.SimpleQueue[float]") -> None:
-    """Frames per second of the emulator stepped with random buttons, no picture taken."""
+def bare_emulator(frames: int, answer: "mp.SimpleQueue[tuple[float, float]]") -> None:
+    """Frames per second and per CPU second of the emulator stepped with random buttons, no picture taken."""
     import numpy as np
     import stable_retro
 
     env = stable_retro.make(f"{GAME}-v0", render_mode="rgb_array")
     env.reset()
     masks = np.random.default_rng(0).integers(0, 2, (frames, env.num_buttons)).astype(np.uint8)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     for mask in masks:
         env.em.set_button_mask(mask, 0)
         env.em.step()
-    answer.put(frames / (time.perf_counter() - began))
+    answer.put((frames / (time.perf_counter() - began), frames / (time.process_time() - cpu)))
 
 
-def measured_bare(frames: int) -> float:
+def measured_bare(frames: int) -> tuple[float, float]:
     """The same in a process of its own: a live emulator here would be in the way of the workers."""
     context = mp.get_context("spawn")
     answer = context.SimpleQueue()
@@ -75,32 +76,41 @@ def measured_bare(frames: int) -> float:
     return answer.get()
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process, its threads, and its worker processes that have ended."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, _WHOSE))
+
+
 def main() -> None:
-    """Measure and print one table."""
+    """Measure and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=100_000, help="CoinRun frames to collect")
-    parser.add_argument("--steps", type=int, default=1500, help="Airstriker steps per worker")
+    parser.add_argument("--steps", type=int, default=3000, help="Airstriker steps per worker")
     parser.add_argument("--workers", type=int, default=2, help="Airstriker workers of the second measurement")
     options = parser.parse_args()
-    table = Table("job", "frames", "seconds", "saved frames/s", "per worker", "emulator frames/s", "of bare")
+    saved = Table("collected, start included", "frames", "seconds", "CPU s", "frames/s", "frames/s per worker")
+    ratio = Table("emulator frames/s per worker", "collected", "bare", "ratio", "ratio of frames per CPU s")
     with tempfile.TemporaryDirectory() as root:
+        began = cpu_seconds()
         done = coinrun(options.frames, root)
-        table.add_row(*_row("CoinRun, start included", done, 1)[:4], "", "", "")
+        saved.add_row("CoinRun", *_amounts(done, cpu_seconds() - began), "")
         for workers in sorted({1, options.workers}):
-            before = measured_bare(options.steps * SKIP)
+            label = f"{GAME}, {workers} worker{'s' * (workers > 1)}"
+            bare, bare_cpu = measured_bare(options.steps * SKIP)
+            began = cpu_seconds()
             done = airstriker(options.steps, workers, root)
-            bare = median((before, measured_bare(options.steps * SKIP)))
-            emulated = done.frames_per_second * SKIP / workers
-            row = _row(f"{GAME}, {workers} worker(s)", done, workers)
-            table.add_row(*row, f"{emulated:,.0f} (bare {bare:,.0f})", f"{emulated / bare:.2f}")
-    console = Console(width=130)
-    console.print(table)
+            cpu = cpu_seconds() - began
+            each = done.frames_per_second / workers
+            saved.add_row(label, *_amounts(done, cpu), f"{each:,.0f}")
+            per_cpu = done.frames * SKIP / cpu / bare_cpu
+            ratio.add_row(label, f"{each * SKIP:,.0f}", f"{bare:,.0f}", f"{each * SKIP / bare:.2f}", f"{per_cpu:.2f}")
+    console = Console(width=120)
+    console.print(saved, ratio)
     console.print(f"load average {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
 
 
-def _row(label: str, done: CollectSummary, workers: int) -> tuple[str, ...]:
-    rate = done.frames_per_second
-    return label, f"{done.frames:,}", f"{done.seconds:.1f}", f"{rate:,.0f}", f"{rate / workers:,.0f}"
+def _amounts(done: CollectSummary, cpu: float) -> tuple[str, str, str, str]:
+    return f"{done.frames:,}", f"{done.seconds:.1f}", f"{cpu:.1f}", f"{done.frames_per_second:,.0f}"
 
 
 if __name__ == "__main__":

@@ -65,9 +65,7 @@ def time_dream(world: World, steps: int) -> dict[str, float]:
 
 def main() -> None:
     """Print one line of JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", help="file of a trained world (default: a world without a network)")
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=32)
@@ -87,11 +85,7 @@ def main() -> None:
         **time_evaluation(world, options.clips, options.batch_size),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
-    print(
-        json.dumps(
-            {key: round(value, 1) if isinstance(value, float) else value for key, value in found.items()}
-        )
-    )
+    print(json.dumps({key: round(value, 1) if isinstance(value, float) else value for key, value in found.items()}))
 
 
 if __name__ == "__main__":

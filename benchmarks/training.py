@@ -116,13 +116,9 @@ def time_loop(model: nn.Module, data: RandomData, precision: str, steps: int) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="genieredux.training.fakes:FakeModel")
-    parser.add_argument(
-        "--set", nargs="*", default=[], metavar="KEY=VALUE", help="values of the model's config"
-    )
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="values of the model's config")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--size", type=int, default=64)

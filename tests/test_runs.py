@@ -76,9 +76,7 @@ def test_one_writer_at_a_time(tmp_path):
 
 
 def test_resume_command(tmp_path):
-    run = RunFolder(
-        tmp_path, command=["/usr/bin/genieredux", "train", "train.resume=never", "run_name=my run"]
-    )
+    run = RunFolder(tmp_path, command=["/usr/bin/genieredux", "train", "train.resume=never", "run_name=my run"])
     assert run.resume_command() == "genieredux train 'run_name=my run'"
     assert RunFolder(tmp_path, command=["run.py", "train"]).resume_command() == "python run.py train"
 

@@ -30,9 +30,7 @@ def small(tmp_path):
             "name": "fake",
             "kind": "fake",
             "games": ("Fake",),
-            "generator_config": GeneratorConfig(
-                n_instances=3, n_sessions=sessions, n_steps_max=40, n_workers=workers
-            ),
+            "generator_config": GeneratorConfig(n_instances=3, n_sessions=sessions, n_steps_max=40, n_workers=workers),
             "splits": (SplitConfig("train"), SplitConfig("test.held", "held", start_level=100, n_sessions=1)),
             **connector,
         }

@@ -38,9 +38,7 @@ def interrupt():
 
 def retro(small, root="data", sessions=4):
     amounts = GeneratorConfig(n_sessions=sessions, n_steps_max=30, n_workers=2)
-    return small(
-        root, kind="retro", games=("Airstriker-Genesis",), generator_config=amounts, splits=(SplitConfig(),)
-    )
+    return small(root, kind="retro", games=("Airstriker-Genesis",), generator_config=amounts, splits=(SplitConfig(),))
 
 
 def test_an_emulator_killed_in_mid_episode_costs_nothing_but_time(small, monkeypatch, files_of):

@@ -1,5 +1,6 @@
 """actions[k] leads from frames[k] to frames[k+1]: from the recorder through the disk to the windows, whatever
-is cut how."""
+is cut how.
+"""
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from genieredux.errors import UserError
 
 def follows(frames: np.ndarray, actions: np.ndarray) -> bool:
     """Whether each action explains the change between the frames around it, frames (T, H, W, 3), actions
-    (T-1,)."""
+    (T-1,).
+    """
     places = fake_places(frames)
     return bool(np.array_equal((places[:-1] + actions) % PLACES, places[1:]))
 

@@ -38,9 +38,7 @@ def test_clips_are_spread_and_do_not_overlap(
     assert np.array_equal((places[:, :-1] + found.actions) % PLACES, places[:, 1:])
     counts = Counter(found.episode_ids.tolist())
     least = min(
-        counts[name]
-        for name in dataset.ids
-        if _room(dataset, name, num_frames, per_episode) >= max(counts.values())
+        counts[name] for name in dataset.ids if _room(dataset, name, num_frames, per_episode) >= max(counts.values())
     )
     assert max(counts.values()) - least <= 1
     assert max(counts.values()) <= per_episode

@@ -151,9 +151,7 @@ def test_a_damaged_index_is_named_and_mended(tmp_path, damage: bytes) -> None:
 
 def test_an_index_of_another_version_is_said(tmp_path) -> None:
     fake_dataset(tmp_path)
-    pq.write_table(
-        pq.read_table(tmp_path / "index.parquet").drop_columns(["row"]), tmp_path / "index.parquet"
-    )
+    pq.write_table(pq.read_table(tmp_path / "index.parquet").drop_columns(["row"]), tmp_path / "index.parquet")
     with pytest.raises(UserError, match="another version"):
         Dataset.open(tmp_path)
 

@@ -61,8 +61,7 @@ def test_an_epoch_is_every_window_once_over_all_ranks(
             WindowSampler(lengths, num_frames, batch_size, seed, stride=stride)
         return
     ranks = [
-        WindowSampler(lengths, num_frames, batch_size, seed, rank, world_size, stride)
-        for rank in range(world_size)
+        WindowSampler(lengths, num_frames, batch_size, seed, rank, world_size, stride) for rank in range(world_size)
     ]
     assert ranks[0].num_windows == len(expected)
     drawn = [

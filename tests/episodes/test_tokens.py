@@ -1,5 +1,6 @@
 """The token cache holds the tokens of exactly these episodes by exactly this tokenizer, and goes on where it
-was killed."""
+was killed.
+"""
 
 import os
 import signal
@@ -175,9 +176,7 @@ def test_a_compacted_or_copied_data_set_keeps_its_tokens(tmp_path) -> None:
         assert np.array_equal(remote.tokens, TokenCache.open(dataset, "t").tokens)
         with pytest.raises(UserError, match="local folder"):
             TokenCache.build(Dataset.open("memory://bucket/data"), encode, "other")
-        elsewhere = TokenCache.build(
-            Dataset.open("memory://bucket/data"), encode, "t", path=tmp_path / "here"
-        )
+        elsewhere = TokenCache.build(Dataset.open("memory://bucket/data"), encode, "t", path=tmp_path / "here")
         assert np.array_equal(remote.tokens, elsewhere.tokens)
     finally:
         memory.rm("/bucket", recursive=True)

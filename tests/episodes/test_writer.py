@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,9 +36,7 @@ def episodes(draw: st.DrawFn) -> Episode:
         frames=frames,
         actions=draw(hnp.arrays(np.int64, length - 1, elements=st.integers(0, 2))),
         rewards=draw(
-            hnp.arrays(
-                np.float32, length - 1, elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
-            )
+            hnp.arrays(np.float32, length - 1, elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
         ),
         terminated=draw(st.booleans()),
         truncated=draw(st.booleans()),
@@ -109,6 +108,16 @@ def test_a_reopened_writer_continues(tmp_path) -> None:
     assert third.ids == ids
     assert {meta.id for meta in third.metas} == ids
     assert len(Dataset.open(tmp_path)) == 3
+
+
+def test_threads_may_share_a_writer(tmp_path) -> None:
+    played = [fake_episode(20 + k % 3, seed=k % 3) for k in range(24)]
+    with DatasetWriter(tmp_path, fake_spec()) as writer, ThreadPoolExecutor(4) as pool:
+        ids = list(pool.map(writer.append, played))
+    assert (len(set(ids)), len(writer), writer.num_frames) == (24, 24, sum(map(len, played)))
+    dataset = Dataset.open(tmp_path, verify=True)
+    for name, episode in zip(ids, played, strict=True):
+        assert dataset.episode(dataset.ids.index(name)).same_as(replace(episode, id=name))
 
 
 def test_an_id_is_used_once(tmp_path) -> None:

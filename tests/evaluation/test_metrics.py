@@ -29,15 +29,11 @@ def test_the_published_numbers(published):
     at_4 = delta_psnr(good[:, 3], bad[:, 3], real[:, 3]).mean().item()
     assert at_4 == pytest.approx(published["delta_psnr_t4"], abs=1e-4)
     assert psnr(real, real).mean().item() == published["psnr_identical"] == float("inf")
-    assert frechet_distance(published["feat_real"], published["feat_fake"]) == pytest.approx(
-        published["fid"], abs=1e-6
-    )
+    assert frechet_distance(published["feat_real"], published["feat_fake"]) == pytest.approx(published["fid"], abs=1e-6)
 
 
 @settings(max_examples=10, deadline=None)
-@given(
-    seed=st.integers(0, 2**16), height=st.integers(11, 40), width=st.integers(11, 40), noise=st.floats(0, 0.5)
-)
+@given(seed=st.integers(0, 2**16), height=st.integers(11, 40), width=st.integers(11, 40), noise=st.floats(0, 0.5))
 def test_ssim_is_the_one_of_torchmetrics(seed, height, width, noise):
     generator = torch.Generator().manual_seed(seed)
     truth = torch.rand(2, 3, height, width, generator=generator)

@@ -51,13 +51,8 @@ def world():
 
 
 def records():
-    train = [
-        {"event": "train", "step": i, "loss": 1 / i, "grad_norm": 1.0, "peak_rss_mib": 9}
-        for i in range(1, 900)
-    ]
-    valid = [
-        {"event": "validate", "step": i, "loss": 1.1 / i, "psnr": 20 + i / 100} for i in range(100, 900, 100)
-    ]
+    train = [{"event": "train", "step": i, "loss": 1 / i, "grad_norm": 1.0, "peak_rss_mib": 9} for i in range(1, 900)]
+    valid = [{"event": "validate", "step": i, "loss": 1.1 / i, "psnr": 20 + i / 100} for i in range(100, 900, 100)]
     return [{"event": "start", "step": 0, "kind": "x"}, *train, *valid]
 
 

@@ -218,9 +218,7 @@ except UserError as error:
 
 def test_a_disk_that_takes_no_more(saved):
     before = saved.read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(saved)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(saved)], capture_output=True, text=True, check=False)
     assert "USER cannot write" in done.stderr
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["model-30.pt"]

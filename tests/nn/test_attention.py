@@ -92,9 +92,7 @@ def test_the_rule_can_be_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(
-    shape=st.lists(st.integers(1, 4), min_size=1, max_size=4), d=st.integers(1, 9), seed=st.integers(0, 99)
-)
+@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=4), d=st.integers(1, 9), seed=st.integers(0, 99))
 def test_unit_vectors_and_their_gradient(shape: list[int], d: int, seed: int) -> None:
     """The hand-written backward is that of F.normalize times a gain."""
     torch.manual_seed(seed)

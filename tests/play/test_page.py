@@ -29,9 +29,7 @@ def tab():
 
 
 def pixels(tab):
-    return tab.evaluate(
-        "[...document.getElementById('frame').getContext('2d').getImageData(0, 0, 64, 64).data]"
-    )
+    return tab.evaluate("[...document.getElementById('frame').getContext('2d').getImageData(0, 0, 64, 64).data]")
 
 
 def wait(tab, name, expected):

@@ -75,9 +75,7 @@ def build(kind: str, config: Mapping[str, Any], **parts: Any) -> nn.Module:
     return TinyTokenizer(made) if kind == "tokenizer" else TinyDynamics(made, **parts)
 
 
-def write_dataset(
-    folder, lengths=(30, 30, 30, 30), splits=("train", "train", "train", "test"), games=None
-) -> None:
+def write_dataset(folder, lengths=(30, 30, 30, 30), splits=("train", "train", "train", "test"), games=None) -> None:
     rng = np.random.default_rng(0)
     writer = DatasetWriter(folder, DatasetSpec(folder.name, 16, ("LEFT", "RIGHT")))
     for index, (length, split) in enumerate(zip(lengths, splits, strict=True)):
@@ -124,9 +122,7 @@ def test_tokenizer_then_dynamics(job, tmp_path):
     assert data.metadata == {"action_names": ["LEFT", "RIGHT"], "image_size": 16, "dataset": "tiny"}
     assert tokenizer.history[-1]["event"] == "validate"
 
-    second = replace(
-        job, model="genie_redux_guided", tokenizer_fpath=str(tokenizer.model_path), run_name="first"
-    )
+    second = replace(job, model="genie_redux_guided", tokenizer_fpath=str(tokenizer.model_path), run_name="first")
     world = train_dynamics(second, build)
     assert world.model_path == tmp_path / "checkpoints/genie_redux_guided/first/model-20.pt"
     held = load_model(world.model_path)

@@ -71,9 +71,7 @@ class Small(nn.Module):
 
 
 def decayed_names(model: nn.Module, optimizer: torch.optim.Optimizer) -> set[str]:
-    decayed = {
-        id(p) for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]
-    }
+    decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]}
     return {name for name, p in model.named_parameters() if id(p) in decayed}
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from torch import nn
 
 from genieredux.models.types import Batch
-from genieredux.training.config import TrainConfig
 from genieredux.nn.precision import autocast, choose_precision, cpu_bf16_speedup
+from genieredux.training.config import TrainConfig
 from genieredux.training.devices import make_fabric
 from genieredux.training.ema import WeightAverage
 from genieredux.training.fakes import FakeData
@@ -57,12 +57,7 @@ def test_to_device_scales_bytes():
 
 def test_every_place_in_a_run_has_its_own_seed():
     places = [
-        (s, p, a, b, r)
-        for s in (0, 1)
-        for p in ("train", "validate")
-        for a in (1, 2)
-        for b in (0, 1)
-        for r in (0, 1)
+        (s, p, a, b, r) for s in (0, 1) for p in ("train", "validate") for a in (1, 2) for b in (0, 1) for r in (0, 1)
     ]
     seeds = [derive_seed(*place) for place in places]
     assert len(set(seeds)) == len(places)

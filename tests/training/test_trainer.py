@@ -294,9 +294,7 @@ def test_losses_fall_and_are_logged_by_part(tmp_path):
     result = train(tmp_path, replace(CONFIG, num_train_steps=60))
     losses = [record for record in result.history if record["event"] == "train"]
     assert losses[-1]["loss"] < 0.5 * losses[0]["loss"]
-    assert {"reconstruction", "commitment", "grad_norm", "lr", "steps_per_s", "frames_per_s"} <= losses[
-        0
-    ].keys()
+    assert {"reconstruction", "commitment", "grad_norm", "lr", "steps_per_s", "frames_per_s"} <= losses[0].keys()
 
 
 # -- validation, samples, what a checkpoint holds ----------------------------------------------------------
@@ -310,9 +308,7 @@ def test_validation_disturbs_nothing(tmp_path):
 
 
 def test_best_is_the_lowest_validation_loss(tmp_path):
-    diverging = OptimizerConfig(
-        learning_rate=0.3, warmup=WarmupConfig(0.01, 12), cosine=CosineConfig(1000, 0.3)
-    )
+    diverging = OptimizerConfig(learning_rate=0.3, warmup=WarmupConfig(0.01, 12), cosine=CosineConfig(1000, 0.3))
     result = train(tmp_path, replace(CONFIG, validate_every=1), optimizer=diverging)
     losses = {record["step"]: record["loss"] for record in result.history if record["event"] == "validate"}
     assert load_model(result.best_path).step == min(losses, key=losses.get)
@@ -383,9 +379,7 @@ class Slow(FakeData):
 
 
 def test_a_time_limit_ends_the_run_at_the_lowest_rate(tmp_path):
-    cfg = replace(
-        CONFIG, num_train_steps=10**6, time_limit_s=1.0, schedule="time", log_every=1, validate_every=10**6
-    )
+    cfg = replace(CONFIG, num_train_steps=10**6, time_limit_s=1.0, schedule="time", log_every=1, validate_every=10**6)
     optimizer = OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 10), cosine=CosineConfig(90, 1e-3))
     began = time.monotonic()
     result = train(tmp_path, cfg, Slow(), optimizer=optimizer)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from genieredux.collect import ConnectorConfig
-from genieredux.evaluation import EvalConfig
+from genieredux.evaluation.config import EvalJobConfig
 from genieredux.training.jobs import JobConfig
 
 
@@ -24,27 +24,11 @@ class GenerateCommand:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class EvalSettings(EvalConfig):
-    """genie_redux eval: what is measured, and on what."""
-
-    model_fpath: str | None = None
-    """The world: a model-<step>.pt of a dynamics."""
-    split: str = "test"
-    """Test sets: the splits of this name, or that begin with it and a dot."""
-    num_clips: int = 256
-    """At most this many clips of each test set."""
-    sampling_steps: int | None = None
-    """Refinement steps a frame; null: as the world says."""
-    temperature: float | None = None
-    save_root_dpath: str = "outputs/evaluation"
-
-
 @dataclass
 class GenieReduxCommand(JobConfig):
     """genie_redux train | eval."""
 
-    eval: EvalSettings = field(default_factory=EvalSettings)
+    eval: EvalJobConfig = field(default_factory=EvalJobConfig)
 
 
 @dataclass(frozen=True)

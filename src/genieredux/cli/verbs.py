@@ -36,10 +36,7 @@ def genie_redux(words: list[str]) -> None:
     if words[0] == "train":
         _train(command)
     else:
-        from genieredux.demo.measure import evaluate_file
-
-        folder = evaluate_file(command.eval, command.train.dataset_root_dpath, command.train.dataset_name)
-        _say(f"Report: {folder / 'report.html'}\nNumbers: {folder / 'results.json'}")
+        _evaluate(command)
 
 
 def demo(words: list[str]) -> None:
@@ -106,6 +103,16 @@ def _train(command: GenieReduxCommand) -> None:
     train = train_tokenizer if command.model == "tokenizer" else train_dynamics
     result = train(command, build_model)
     _say(f"Model: {result.model_path} (step {result.last_step})\nBest:  {result.best_path}")
+
+
+def _evaluate(command: GenieReduxCommand) -> None:
+    from genieredux.evaluation.job import evaluate_file
+    from genieredux.training.progress import ProgressLine
+
+    dataset = f"{command.train.dataset_root_dpath.rstrip('/')}/{command.train.dataset_name}"
+    with ProgressLine("evaluation", command.eval.num_clips, unit="clip") as line:
+        made = evaluate_file(command.eval, dataset, lambda done, total, name: line.advance_to(done, total))
+    _say(f"Report   {made.report}\nNumbers  {made.results}\nMoving   {made.film}")
 
 
 def _wants_help(words: Sequence[str]) -> bool:

@@ -115,30 +115,24 @@ class ConnectorConfig:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.games:
-            raise UserError(
-                "connector.games is empty: name at least one game, such as ['Airstriker-Genesis']"
-            )
+            raise UserError("connector.games is empty: name at least one game, such as ['Airstriker-Genesis']")
         if len(set(self.games)) != len(self.games):
             raise UserError("connector.games names a game twice")
         if not self.splits:
             raise UserError("connector.splits is empty: describe at least one split, such as [{name: train}]")
         if self.agent.checkpoint_fpath is not None:
             raise UserError(
-                f"connector.agent.checkpoint_fpath is set, but the policy '{self.variant}' has none; "
-                "leave it out"
+                f"connector.agent.checkpoint_fpath is set, but the policy '{self.variant}' has none; leave it out"
             )
         entries = [(split.name, split.variant or self.variant) for split in self.splits]
         for entry in entries:
             if entry[1] not in VARIANTS:
                 near = get_close_matches(entry[1], VARIANTS, n=1, cutoff=0.0)[0]
                 raise UserError(
-                    f"connector.variant '{entry[1]}' is unknown; nearest: '{near}'; "
-                    f"all: {', '.join(VARIANTS)}"
+                    f"connector.variant '{entry[1]}' is unknown; nearest: '{near}'; all: {', '.join(VARIANTS)}"
                 )
             if entries.count(entry) > 1:
-                raise UserError(
-                    f"connector.splits: two entries '{entry[0]}' with variant '{entry[1]}'; rename one"
-                )
+                raise UserError(f"connector.splits: two entries '{entry[0]}' with variant '{entry[1]}'; rename one")
 
     @property
     def dataset_name(self) -> str:

@@ -84,9 +84,7 @@ def collect(cfg: CollectConfig, progress: Reporter | None = None) -> CollectSumm
             for group in plan_groups(cfg, games):
                 job.run(group)
         except KeyboardInterrupt:
-            log.warning(
-                "%s: stopped with %d episodes stored; the same command continues from here", path, len(writer)
-            )
+            log.warning("%s: stopped with %d episodes stored; the same command continues from here", path, len(writer))
             raise
         after = len(writer), writer.num_frames
     return CollectSummary(

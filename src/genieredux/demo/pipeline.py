@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
@@ -94,8 +94,12 @@ class Stages:
             spent = time.perf_counter() - began
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 1)
             text = json.dumps(self.seconds)
-            write_atomically(self._path, lambda file: file.write(text.encode()))
+            write_atomically(self._path, lambda file: _write_text(file, text))
             log.info("%s: %.0f s", name, spent)
+
+
+def _write_text(file: BinaryIO, text: str) -> None:
+    file.write(text.encode())
 
 
 def _placed(config: DemoConfig, job: JobConfig, dataset: Path) -> JobConfig:

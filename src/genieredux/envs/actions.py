@@ -84,9 +84,7 @@ def procgen_ids(names: tuple[str, ...], game: str) -> NDArray[np.int32]:
     name.
     """
     known = tuple(PROCGEN_ACTIONS)
-    return np.array(
-        [PROCGEN_ACTIONS[known[k]] for k in select(names, known, f"Procgen {game}")], dtype=np.int32
-    )
+    return np.array([PROCGEN_ACTIONS[known[k]] for k in select(names, known, f"Procgen {game}")], dtype=np.int32)
 
 
 def button_masks(names: tuple[str, ...], buttons: tuple[str | None, ...], console: str) -> NDArray[np.uint8]:

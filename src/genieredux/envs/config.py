@@ -61,8 +61,7 @@ class EnvConfig:
                 raise UserError(f"{name} must be at least 1, got {value}")
         if self.num_levels < 0 or not 0 <= self.start_level <= MAX_LEVEL - self.num_levels:
             raise UserError(
-                f"levels must lie in [0, {MAX_LEVEL}]; got start_level={self.start_level}, "
-                f"num_levels={self.num_levels}"
+                f"levels must lie in [0, {MAX_LEVEL}]; got start_level={self.start_level}, num_levels={self.num_levels}"
             )
         if self.action_names is not None:
             object.__setattr__(self, "action_names", tuple(self.action_names))

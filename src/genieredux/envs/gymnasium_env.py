@@ -32,15 +32,10 @@ class GymnasiumGame:
         self._env = _construct(cfg)
         space = self._env.observation_space
         self._draws = not (
-            isinstance(space, Box)
-            and space.dtype == np.uint8
-            and len(space.shape) == 3
-            and space.shape[2] == 3
+            isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[2] == 3
         )
         if self._draws and self._env.render_mode != "rgb_array":
-            raise UserError(
-                f"{cfg.game}: neither its observations nor render_mode='rgb_array' give RGB frames"
-            )
+            raise UserError(f"{cfg.game}: neither its observations nor render_mode='rgb_array' give RGB frames")
         base: Any = self._env.unwrapped
         known = _action_names(base, cfg.game)
         self.action_names = cfg.action_names or known
@@ -83,15 +78,11 @@ def _construct(cfg: EnvConfig) -> "gymnasium.Env[Any, Any]":
             maker = getattr(importlib.import_module(module), attribute)
             env = maker(**{"render_mode": "rgb_array", **cfg.options})
         else:
-            env = gymnasium.make(
-                cfg.game, **{"render_mode": "rgb_array", "disable_env_checker": True, **cfg.options}
-            )
+            env = gymnasium.make(cfg.game, **{"render_mode": "rgb_array", "disable_env_checker": True, **cfg.options})
     except (ImportError, AttributeError, TypeError, gymnasium.error.Error) as error:
         raise UserError(f"Gymnasium game '{cfg.game}' cannot be made: {error}") from error
     if not isinstance(env.action_space, Discrete):
-        raise UserError(
-            f"Gymnasium game '{cfg.game}': only discrete actions can be played, it has {env.action_space}"
-        )
+        raise UserError(f"Gymnasium game '{cfg.game}': only discrete actions can be played, it has {env.action_space}")
     return env
 
 

@@ -132,9 +132,7 @@ class PoolVectorEnv(LaneVectorEnv):
         try:
             first: LaneStep = self._workers[index].receive(START_SECONDS)
         except _Dead as death:
-            raise UserError(
-                f"{self.game}: a replaced game process died again at its first frame ({death})"
-            ) from death
+            raise UserError(f"{self.game}: a replaced game process died again at its first frame ({death})") from death
         return first if redo_upcoming else replace(first, truncated=True, broken=True)
 
     def _spawn(self, index: int) -> _Worker:
@@ -163,9 +161,7 @@ def _views(memory: Any, num_envs: int, size: int) -> tuple[NDArray[np.uint8], ND
 
 def _serve(pipe: Connection, build: Builder, cfg: EnvConfig, memory: Any, index: int) -> None:
     """The worker's whole life: greet, then answer until told to close or the parent is gone."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group; the parent decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     cv2.setNumThreads(1)
     frame_bytes = cfg.image_size * cfg.image_size * 3
     frames, finals = _views(memory, len(memory) // (2 * frame_bytes), cfg.image_size)

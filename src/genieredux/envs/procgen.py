@@ -92,9 +92,7 @@ class ProcgenVectorEnv(GameVectorEnv):
         self._stale[index] = True
         self._steps[index] = 0
 
-    def _act(
-        self, native: NDArray[np.int32]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_]]:
+    def _act(self, native: NDArray[np.int32]) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_]]:
         for index in np.flatnonzero(self._stale):
             self._write_range(int(index), self._upcoming[index].instance)
         self._stale[:] = False
@@ -113,9 +111,7 @@ class ProcgenVectorEnv(GameVectorEnv):
         marker = struct.pack("<ii", _SENTINEL_LOW, _SENTINEL_LOW + _SENTINEL_SPAN)
         offset = self._buffer.find(marker)
         if offset < 0 or self._buffer.count(marker) != 1:
-            raise RuntimeError(
-                "this build of procgen saves its state in an unknown way: levels cannot be assigned"
-            )
+            raise RuntimeError("this build of procgen saves its state in an unknown way: levels cannot be assigned")
         return offset
 
     def _write_range(self, index: int, level: int) -> None:

@@ -115,9 +115,7 @@ def _folder(retro: Any, game: str, integration: Any) -> str:
 def _unknown(retro: Any, game: str) -> UserError:
     known = [name.removesuffix("-v0") for name in retro.data.list_games(retro.data.Integrations.ALL)]
     near = get_close_matches(game.removesuffix("-v0"), known, n=1, cutoff=0.0)
-    return UserError(
-        f"stable-retro knows no game '{game}'; nearest: '{near[0]}' (names are <Game>-<Console>)"
-    )
+    return UserError(f"stable-retro knows no game '{game}'; nearest: '{near[0]}' (names are <Game>-<Console>)")
 
 
 def _integration(retro: Any, cfg: EnvConfig) -> Any:
@@ -138,7 +136,5 @@ def _library() -> Any:
     try:
         import stable_retro
     except ImportError as error:
-        raise UserError(
-            f"console games need the package stable-retro ({error}): `pip install stable-retro`"
-        ) from error
+        raise UserError(f"console games need the package stable-retro ({error}): `pip install stable-retro`") from error
     return stable_retro

@@ -94,13 +94,9 @@ class GameVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]
     def _prepare_reset(self, seed: int | list[int | None] | None, options: dict[str, Any] | None) -> None:
         """Common beginning of `reset`: an int seed redraws the starts that `assign` did not fix since."""
         if options:
-            raise ValueError(
-                f"these environments reset all together and take no options; got {sorted(options)}"
-            )
+            raise ValueError(f"these environments reset all together and take no options; got {sorted(options)}")
         if isinstance(seed, list):
-            raise TypeError(
-                "give one int seed; per-episode seeds are assigned with assign(index, Start(...))"
-            )
+            raise TypeError("give one int seed; per-episode seeds are assigned with assign(index, Start(...))")
         if seed is not None:
             self._seed_starts(seed)
         self._parked[:] = False

@@ -22,21 +22,21 @@ def num_actions(num_frames: int) -> int:
 def check_alignment(frames: int, actions: int, where: str) -> None:
     """Raises UserError unless `actions` steps lie between `frames` frames."""
     if frames < 1 or actions != num_actions(frames):
-        raise UserError(
-            f"{where}: {actions} for {frames} frames, T frames have T-1 of them and T is at least 1"
-        )
+        raise UserError(f"{where}: {actions} for {frames} frames, T frames have T-1 of them and T is at least 1")
 
 
 def window_slices(start: int, frames: int) -> tuple[slice, slice]:
     """Where `frames` consecutive frames from frame `start`, and the actions between them, lie in an episode's
-    arrays."""
+    arrays.
+    """
     return slice(start, start + frames), slice(start, start + num_actions(frames))
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """What was played, aligned. frames uint8 (T, H, W, 3), actions int64 (T-1,), rewards float32 (T-1,),
-    info: name -> (T,)."""
+    info: name -> (T,).
+    """
 
     frames: np.ndarray
     actions: np.ndarray
@@ -65,9 +65,7 @@ class Track:
         """Frames recorded so far."""
         return len(self._frames)
 
-    def step(
-        self, action: int, reward: float, frame: np.ndarray, info: Mapping[str, float] | None = None
-    ) -> None:
+    def step(self, action: int, reward: float, frame: np.ndarray, info: Mapping[str, float] | None = None) -> None:
         """`action`, taken at the latest frame, earned `reward` and led to `frame` uint8 (H, W, 3)."""
         self._actions.append(int(action))
         self._rewards.append(float(reward))

@@ -175,7 +175,8 @@ def decode_episode(table: pa.Table, meta: EpisodeMeta) -> Episode:
 
 class BlockFile:
     """Writes episodes, one after the other, into one new Parquet file at a local path. A context manager; the
-    metadata goes in at its end."""
+    metadata goes in at its end.
+    """
 
     def __init__(self, path: str) -> None:
         self._sink = pa.OSFile(path, "wb")
@@ -225,7 +226,8 @@ class BlockFile:
 
 def episode_sizes(footer: pq.FileMetaData, metas: Sequence[EpisodeMeta]) -> list[int]:
     """Compressed bytes of each episode of a file, footers apart. Raises ValueError where rows and episodes do
-    not fit each other."""
+    not fit each other.
+    """
     if sum(meta.rows for meta in metas) != footer.num_row_groups:
         raise ValueError(f"{footer.num_row_groups} blocks do not fit {len(metas)} episodes")
     sizes, first = [], 0
@@ -237,14 +239,13 @@ def episode_sizes(footer: pq.FileMetaData, metas: Sequence[EpisodeMeta]) -> list
 
 def metas_to_json(metas: Sequence[EpisodeMeta]) -> bytes:
     """The value of a file's `genieredux` metadata: its episodes in the order of their rows."""
-    return json.dumps(
-        {"schema_version": SCHEMA_VERSION, "episodes": [asdict(meta) for meta in metas]}
-    ).encode()
+    return json.dumps({"schema_version": SCHEMA_VERSION, "episodes": [asdict(meta) for meta in metas]}).encode()
 
 
 def metas_from_json(text: bytes) -> tuple[int, list[EpisodeMeta]]:
     """The schema version and the episodes of a file. Raises ValueError, KeyError or TypeError where it is
-    something else."""
+    something else.
+    """
     values = json.loads(text)
     version = int(values["schema_version"])
     if version != SCHEMA_VERSION:
@@ -279,9 +280,7 @@ def _encode_blocks(episode: Episode, first: int, last: int) -> pa.Table:
             _list_array(action_ends, episode.actions, np.int16, pa.int16()),
             _list_array(action_ends, episode.rewards, np.float32, pa.float32()),
             pa.array((stops == len(episode)) & bool(episode.terminated)),
-            pa.array(
-                [_info_text(episode.info, a, b) for a, b in zip(starts, stops, strict=True)], pa.string()
-            ),
+            pa.array([_info_text(episode.info, a, b) for a, b in zip(starts, stops, strict=True)], pa.string()),
         ],
         schema=ROW_SCHEMA,
     )
@@ -300,6 +299,4 @@ def _list_array(ends: np.ndarray, values: np.ndarray, dtype: type, element: pa.D
 
 
 def _info_text(info: Mapping[str, np.ndarray], start: int, stop: int) -> str:
-    return json.dumps(
-        {key: values[start:stop].tolist() for key, values in info.items()}, separators=(",", ":")
-    )
+    return json.dumps({key: values[start:stop].tolist() for key, values in info.items()}, separators=(",", ":"))

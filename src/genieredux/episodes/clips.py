@@ -1,5 +1,6 @@
 """The clips that evaluation looks at: few per episode, spread over all episodes, the same for the same seed.
-Knows no model and no metric."""
+Knows no model and no metric.
+"""
 
 from dataclasses import dataclass
 from zlib import crc32
@@ -14,7 +15,8 @@ from genieredux.errors import UserError
 @dataclass(frozen=True, eq=False)
 class Clips:
     """N clips. frames uint8 (N, T, H, W, 3), actions int64 (N, T-1), episode_ids str (N,), starts int64 (N,):
-    the first frame of each."""
+    the first frame of each.
+    """
 
     frames: np.ndarray
     actions: np.ndarray
@@ -53,8 +55,7 @@ def choose_clips(
     """Episode and first frame of each clip, int64 (num_clips,) both, in order of episode and time."""
     if num_clips < 1 or num_frames < 1 or per_episode < 1:
         raise UserError(
-            f"clips: num_clips={num_clips}, num_frames={num_frames}, per_episode={per_episode} must be 1 "
-            "or more"
+            f"clips: num_clips={num_clips}, num_frames={num_frames}, per_episode={per_episode} must be 1 or more"
         )
     room = np.minimum(dataset.lengths // num_frames, per_episode)
     if room.sum() < num_clips:
@@ -71,8 +72,7 @@ def choose_clips(
         counts[open_[np.argsort(luck[open_], kind="stable")][:left]] += 1
     episodes = np.repeat(np.arange(len(dataset)), counts)
     starts = [
-        _starts(generators[i], int(dataset.lengths[i]), int(counts[i]), num_frames)
-        for i in np.flatnonzero(counts)
+        _starts(generators[i], int(dataset.lengths[i]), int(counts[i]), num_frames) for i in np.flatnonzero(counts)
     ]
     return episodes, np.concatenate(starts)
 

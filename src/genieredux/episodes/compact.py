@@ -83,7 +83,8 @@ def compact(path: str | Path, shard_frames: int = 16_384) -> Compaction:
 
 def _groups(rows: list[IndexRow], shard_frames: int) -> Iterator[list[list[IndexRow]]]:
     """Files to merge: neighbours in the order of their first episode, until they fill a shard. Each file is
-    the list of its rows."""
+    the list of its rows.
+    """
     files: dict[str, list[IndexRow]] = {}
     for row in rows:
         files.setdefault(row.file, []).append(row)
@@ -105,11 +106,10 @@ def _groups(rows: list[IndexRow], shard_frames: int) -> Iterator[list[list[Index
 
 def _write_shard(root: Path, group: list[list[IndexRow]]) -> int:
     """Writes one shard of all episodes of these files, in the order of their ids, and reads it back. Returns
-    1."""
+    1.
+    """
     rows = sorted((row for entries in group for row in entries), key=lambda row: row.meta.id)
-    name = hashlib.sha256("\n".join(row.meta.id + row.meta.checksum for row in rows).encode()).hexdigest()[
-        :16
-    ]
+    name = hashlib.sha256("\n".join(row.meta.id + row.meta.checksum for row in rows).encode()).hexdigest()[:16]
     file = f"{EPISODES_FOLDER}/{SHARD_PREFIX}{name}.parquet"
 
     def write(aside: Path) -> None:
@@ -145,7 +145,6 @@ def _check(root: Path, aside: Path, rows: list[IndexRow]) -> None:
             episode = decode_episode(shard.read_row_groups(groups, use_threads=False), row.meta)
             if checksum(episode) != row.meta.checksum:
                 raise UserError(
-                    f"{root / row.file}: episode {row.meta.id} is not what was written (checksum); delete "
-                    "the file"
+                    f"{root / row.file}: episode {row.meta.id} is not what was written (checksum); delete the file"
                 )
             first += row.meta.rows

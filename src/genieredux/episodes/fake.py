@@ -65,9 +65,7 @@ def fake_places(frames: np.ndarray) -> np.ndarray:
     return np.argmax(frames[..., 0, ::width, 0], axis=-1)
 
 
-def fake_dataset(
-    path: str | Path, lengths: tuple[int, ...] = (40, 3, 17, 64, 16), image_size: int = 16
-) -> Dataset:
+def fake_dataset(path: str | Path, lengths: tuple[int, ...] = (40, 3, 17, 64, 16), image_size: int = 16) -> Dataset:
     """Writes a data set of fake episodes, every fifth of split `test`, and opens it."""
     with DatasetWriter(path, fake_spec(image_size)) as writer:
         for seed, length in enumerate(lengths):

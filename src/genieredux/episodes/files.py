@@ -61,7 +61,8 @@ def sync_folder(folder: Path) -> None:
 
 def clean_leftovers(folder: Path) -> list[Path]:
     """Removes the `.tmp` files in `folder` whose process is gone (or, from another machine, a day old).
-    Returns those removed."""
+    Returns those removed.
+    """
     removed = []
     for path in sorted(folder.glob("*" + TMP_SUFFIX)) if folder.is_dir() else []:
         if _is_abandoned(path):
@@ -84,7 +85,8 @@ def exclusive(root: Path) -> Iterator[None]:
 
 class WritersLock:
     """Says that somebody writes episodes here. Many writers hold it together; compaction needs it alone. The
-    system drops a dead holder's."""
+    system drops a dead holder's.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -92,7 +94,8 @@ class WritersLock:
 
     def hold_shared(self) -> bool:
         """Takes the lock beside other writers, waiting for a compaction to end. Returns False where it was
-        held already."""
+        held already.
+        """
         if self._descriptor is not None:
             return False
         descriptor = _open_lock(self._root, ".writers")
@@ -107,9 +110,7 @@ class WritersLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
-            raise UserError(
-                f"{self._root}: episodes are being written here; wait for the writer to finish"
-            ) from error
+            raise UserError(f"{self._root}: episodes are being written here; wait for the writer to finish") from error
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -122,14 +123,14 @@ class WritersLock:
 @contextlib.contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
     """Turns the errors of a disk that a user can mend into UserError: full, read-only, not allowed, not a
-    folder."""
+    folder.
+    """
     try:
         yield
     except OSError as error:
         if is_disk_full(error):
             raise UserError(
-                f"{path}: the disk is full; finished files are kept, free some space and run the same "
-                "command again"
+                f"{path}: the disk is full; finished files are kept, free some space and run the same command again"
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENOENT):
             raise UserError(
@@ -141,14 +142,13 @@ def translated_errors(path: Path) -> Iterator[None]:
 def damaged_file(path: str, error: Exception) -> UserError:
     """The error of an episode file that cannot be read."""
     reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-    return UserError(
-        f"{path}: truncated or damaged ({reason}); delete it, rebuild the index and collect again"
-    )
+    return UserError(f"{path}: truncated or damaged ({reason}); delete it, rebuild the index and collect again")
 
 
 def is_disk_full(error: OSError) -> bool:
     """True for no space, over quota and over the file size limit. Arrow gives the number in its text only at
-    times."""
+    times.
+    """
     return error.errno in _DISK_FULL or (
         error.errno is None and any(f"errno {number}]" in str(error).lower() for number in _DISK_FULL)
     )
@@ -176,7 +176,8 @@ def _open_lock(root: Path, name: str) -> int:
 
 def _claim(aside: Path, path: Path) -> bool:
     """Gives `aside` the name `path` if that is free. A hard link is the one portable way that cannot
-    overwrite."""
+    overwrite.
+    """
     try:
         os.link(aside, path)
     except FileExistsError:

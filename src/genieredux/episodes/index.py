@@ -56,7 +56,8 @@ INDEX_SCHEMA = pa.schema(
 @dataclass(frozen=True)
 class IndexRow:
     """One episode and where it lies. file: relative to the data set's root. row: its first row (= row group)
-    there. bytes: compressed."""
+    there. bytes: compressed.
+    """
 
     meta: EpisodeMeta
     file: str
@@ -71,8 +72,7 @@ def read_spec(fs: fsspec.AbstractFileSystem, root: str) -> DatasetSpec:
         text = fs.cat_file(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(
-            f"{root}: no data set here ({SPEC_NAME} is missing); give the folder that `genieredux "
-            "generate` made"
+            f"{root}: no data set here ({SPEC_NAME} is missing); give the folder that `genieredux generate` made"
         ) from error
     try:
         values = json.loads(text)
@@ -83,7 +83,8 @@ def read_spec(fs: fsspec.AbstractFileSystem, root: str) -> DatasetSpec:
 
 def scan_file(fs: fsspec.AbstractFileSystem, root: str, file: str) -> list[IndexRow]:
     """The episodes in one file, from its metadata. Raises UserError naming the file where it is truncated,
-    foreign or of another version."""
+    foreign or of another version.
+    """
     path = f"{root}/{file}"
     try:
         with fs.open(path, "rb") as handle:
@@ -97,9 +98,7 @@ def scan_file(fs: fsspec.AbstractFileSystem, root: str, file: str) -> list[Index
             f"{path}: not an episode file of genieredux (metadata: {error!r}); move it out of the data set"
         ) from error
     if version != SCHEMA_VERSION:
-        raise UserError(
-            f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}; collect it again"
-        )
+        raise UserError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}; collect it again")
     rows, first = [], 0
     for meta, size in zip(metas, sizes, strict=True):
         rows.append(IndexRow(meta, file, first, size))
@@ -114,9 +113,7 @@ def list_files(fs: fsspec.AbstractFileSystem, root: str) -> list[str]:
         names = fs.ls(f"{root}/{EPISODES_FOLDER}", detail=False)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(
-        f"{EPISODES_FOLDER}/{name.rsplit('/', 1)[-1]}" for name in names if name.endswith(".parquet")
-    )
+    return sorted(f"{EPISODES_FOLDER}/{name.rsplit('/', 1)[-1]}" for name in names if name.endswith(".parquet"))
 
 
 def scan(fs: fsspec.AbstractFileSystem, root: str, known: Iterable[IndexRow] = ()) -> list[IndexRow]:
@@ -136,8 +133,7 @@ def scan(fs: fsspec.AbstractFileSystem, root: str, known: Iterable[IndexRow] = (
             other = found.setdefault(row.meta.id, row)
             if other.meta.checksum != row.meta.checksum:
                 raise UserError(
-                    f"{root}: episode {row.meta.id} is in {other.file} and in {row.file} with other content; "
-                    "remove one"
+                    f"{root}: episode {row.meta.id} is in {other.file} and in {row.file} with other content; remove one"
                 )
     return [found[episode_id] for episode_id in sorted(found)]
 
@@ -154,7 +150,8 @@ def from_table(table: pa.Table) -> list[IndexRow]:
 
 def read_index(fs: fsspec.AbstractFileSystem, root: str) -> pa.Table | None:
     """index.parquet as a table, None where there is none. Raises UserError where it is damaged or of another
-    version."""
+    version.
+    """
     path = f"{root}/{INDEX_NAME}"
     try:
         with fs.open(path, "rb") as handle:
@@ -163,8 +160,7 @@ def read_index(fs: fsspec.AbstractFileSystem, root: str) -> pa.Table | None:
         return None
     except (OSError, pa.ArrowException) as error:
         raise UserError(
-            f"{path}: truncated or damaged ({_first_line(error)}); rebuild it with `genieredux data index "
-            f"{root}`"
+            f"{path}: truncated or damaged ({_first_line(error)}); rebuild it with `genieredux data index {root}`"
         ) from error
     if (table.schema.metadata or {}).get(META_KEY) != INDEX_SCHEMA.metadata[META_KEY] or (
         table.column_names != INDEX_SCHEMA.names

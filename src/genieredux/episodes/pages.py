@@ -27,7 +27,8 @@ _STRUCT_FIELDS = (0x1C, 0x2C)  # what follows the sizes: the data page header, w
 @dataclass(frozen=True, eq=False)
 class PageMap:
     """Where the frames and actions of each block of a file lie: int64 (blocks,) each, bytes from the file's
-    beginning."""
+    beginning.
+    """
 
     frames_at: np.ndarray
     frames_bytes: np.ndarray
@@ -42,7 +43,8 @@ class PageMap:
 
 class _Page(NamedTuple):
     """A data page's header. length: bytes of the header itself. crc: of the compressed data, None where not
-    stored."""
+    stored.
+    """
 
     length: int
     raw_bytes: int
@@ -65,16 +67,15 @@ def page_map(footer: pq.FileMetaData) -> PageMap | None:
         f, a = group.column(frames), group.column(actions)
         if group.num_rows != 1 or not (_as_written(f, "ZSTD") and _as_written(a, "UNCOMPRESSED")):
             return None
-        places.append(
-            (f.data_page_offset, f.total_compressed_size, a.data_page_offset, a.total_compressed_size)
-        )
+        places.append((f.data_page_offset, f.total_compressed_size, a.data_page_offset, a.total_compressed_size))
     columns = np.array(places, dtype=np.int64).T
     return PageMap(*np.ascontiguousarray(columns)) if np.all(columns[0] < columns[2]) else None
 
 
 def decode_frames_page(chunk: memoryview, shape: Sequence[int], count: int) -> np.ndarray:
     """The frames of a block, uint8 (count, H, W, 3), read-only. Raises ValueError or OSError where the page
-    is damaged."""
+    is damaged.
+    """
     size = count * math.prod(shape)
     page = _page_header(chunk)
     data = _page_data(chunk, page)
@@ -86,7 +87,8 @@ def decode_frames_page(chunk: memoryview, shape: Sequence[int], count: int) -> n
 
 def decode_actions_page(chunk: memoryview, count: int) -> np.ndarray:
     """The last `count` values of an actions page, int32 (count,). Raises ValueError where the page is
-    damaged."""
+    damaged.
+    """
     data = _page_data(chunk, _page_header(chunk))
     if len(data) < 4 * count:
         raise ValueError(f"an actions page of {len(data)} bytes for {count} actions")
@@ -94,11 +96,7 @@ def decode_actions_page(chunk: memoryview, count: int) -> np.ndarray:
 
 
 def _as_written(column: pq.ColumnChunkMetaData, codec: str) -> bool:
-    return (
-        column.compression == codec
-        and not column.has_dictionary_page
-        and set(column.encodings) <= {"PLAIN", "RLE"}
-    )
+    return column.compression == codec and not column.has_dictionary_page and set(column.encodings) <= {"PLAIN", "RLE"}
 
 
 def _page_data(chunk: memoryview, page: _Page) -> memoryview:

@@ -16,7 +16,8 @@ _MASK64 = (1 << 64) - 1
 
 class Permutation:
     """The permutation of 0..n-1 named by `seed`. Memory and set-up do not depend on n; raises ValueError
-    unless 1 <= n < 2**62."""
+    unless 1 <= n < 2**62.
+    """
 
     def __init__(self, n: int, seed: int) -> None:
         if not 1 <= n < 1 << 62:

@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, eq=False)
 class Clip:
     """Consecutive frames of one episode with the actions between them. frames uint8 (T, H, W, 3), actions
-    int64 (T-1,)."""
+    int64 (T-1,).
+    """
 
     frames: np.ndarray
     actions: np.ndarray
@@ -36,7 +37,8 @@ class Clip:
 
 class Dataset:
     """A finished data set. `Dataset.open(path)` makes one, `select(...)` a part of one; episodes are numbered
-    0..len-1 in order of id."""
+    0..len-1 in order of id.
+    """
 
     def __init__(self, store: EpisodeFiles, spec: DatasetSpec, index: pa.Table) -> None:
         self.spec = spec
@@ -60,9 +62,7 @@ class Dataset:
         elif store.is_local:
             unlisted = set(list_files(store.fs, store.root)) - set(index["file"].to_pylist())
             if unlisted:
-                log.warning(
-                    "%s: %d episode files are not in the index; rebuild it to use them", path, len(unlisted)
-                )
+                log.warning("%s: %d episode files are not in the index; rebuild it to use them", path, len(unlisted))
         if len(index) == 0:
             raise UserError(f"{path}: a data set without episodes; collect some into it first")
         dataset = cls(store, spec, index)
@@ -105,9 +105,7 @@ class Dataset:
         mask = np.ones(len(self), dtype=bool)
         for column, wanted in equals.items():
             if column not in self.index.column_names:
-                raise UserError(
-                    f"select: no column '{column}', there are {', '.join(self.index.column_names)}"
-                )
+                raise UserError(f"select: no column '{column}', there are {', '.join(self.index.column_names)}")
             values = list(wanted) if isinstance(wanted, (list, tuple, set, frozenset)) else [wanted]
             try:
                 known = pa.array(values, type=self.index.schema.field(column).type)
@@ -115,9 +113,7 @@ class Dataset:
                 raise UserError(f"select: {wanted!r} cannot be a {column} ({error})") from error
             mask &= pc.is_in(self.index[column], value_set=known).to_numpy()
         if not mask.any():
-            there = {
-                name: ", ".join(sorted({str(v) for v in self.index[name].to_pylist()})[:8]) for name in equals
-            }
+            there = {name: ", ".join(sorted({str(v) for v in self.index[name].to_pylist()})[:8]) for name in equals}
             raise UserError(f"{self.path}: no episode with {equals}; there are {there}")
         return self.take(np.flatnonzero(mask))
 
@@ -167,7 +163,8 @@ class Dataset:
 
     def verify(self) -> None:
         """Reads every episode and compares its checksum with the index. Raises UserError naming the first
-        that differs."""
+        that differs.
+        """
         for i, row in enumerate(self._rows):
             if checksum(self.episode(i)) != row.meta.checksum:
                 raise UserError(

@@ -58,25 +58,20 @@ class Episode:
     def __post_init__(self) -> None:
         where = f"episode of {self.game}"
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3:
-            raise UserError(
-                f"{where}: frames are {self.frames.dtype} {self.frames.shape}, give uint8 (T, H, W, 3)"
-            )
+            raise UserError(f"{where}: frames are {self.frames.dtype} {self.frames.shape}, give uint8 (T, H, W, 3)")
         for name, array, dtype in (
             ("actions", self.actions, np.int64),
             ("rewards", self.rewards, np.float32),
         ):
             if array.dtype != dtype or array.ndim != 1:
-                raise UserError(
-                    f"{where}: {name} are {array.dtype} {array.shape}, give {np.dtype(dtype)} (T-1,)"
-                )
+                raise UserError(f"{where}: {name} are {array.dtype} {array.shape}, give {np.dtype(dtype)} (T-1,)")
             check_alignment(len(self.frames), len(array), f"{where}: {name}")
         if not np.isfinite(self.rewards).all():
             raise UserError(f"{where}: a reward is infinite or not a number")
         for key, values in self.info.items():
             if values.ndim != 1 or len(values) != len(self.frames) or not _is_plain_number(values.dtype):
                 raise UserError(
-                    f"{where}: info '{key}' is {values.dtype} {values.shape}, give numbers "
-                    f"({len(self.frames)},)"
+                    f"{where}: info '{key}' is {values.dtype} {values.shape}, give numbers ({len(self.frames)},)"
                 )
         if not self.split or not self.game:
             raise UserError(f"{where}: game and split must not be empty")
@@ -153,9 +148,7 @@ class DatasetSpec:
     def from_json(cls, values: Any, where: str) -> "DatasetSpec":
         """The inverse of `to_json`; `where` names the file in errors."""
         if not isinstance(values, dict) or values.get("format") != FORMAT_NAME:
-            raise UserError(
-                f"{where}: not a {FORMAT_NAME} description; point to a folder that `generate` made"
-            )
+            raise UserError(f"{where}: not a {FORMAT_NAME} description; point to a folder that `generate` made")
         version = values.get("schema_version")
         if version != SCHEMA_VERSION:
             raise UserError(
@@ -163,9 +156,7 @@ class DatasetSpec:
                 "genieredux that wrote it, or collect the data set again"
             )
         if values.get("block_frames") != BLOCK_FRAMES:
-            raise UserError(
-                f"{where}: block_frames is {values.get('block_frames')}, version 1 has {BLOCK_FRAMES}"
-            )
+            raise UserError(f"{where}: block_frames is {values.get('block_frames')}, version 1 has {BLOCK_FRAMES}")
         try:
             return cls(
                 name=str(values["name"]),
@@ -199,8 +190,7 @@ class DatasetSpec:
             old, new = getattr(self, name), getattr(other, name)
             if old != new:
                 raise UserError(
-                    f"{where}: exists with {name}={old}, cannot continue with {name}={new}; choose another "
-                    "name"
+                    f"{where}: exists with {name}={old}, cannot continue with {name}={new}; choose another name"
                 )
 
 
@@ -216,7 +206,8 @@ def check_episode_id(episode_id: str) -> None:
 
 def make_episode_id(episode: Episode, number: int) -> str:
     """A readable id that does not depend on when or by whom the episode was played, e.g.
-    coinrun-train-random-s0-i17-n000000."""
+    coinrun-train-random-s0-i17-n000000.
+    """
     words = f"{episode.game}-{episode.split}-{episode.policy}"
     slug = re.sub(r"[^A-Za-z0-9._=+-]+", "_", words.lower()).lstrip("._=+-")[:120]
     slug = f"episode-{slug}" if not slug or slug.startswith(SHARD_PREFIX) else slug

@@ -33,16 +33,15 @@ MAX_MAPS = 65_536
 
 class EpisodeFiles:
     """Reads from the files of the data set at a local path or URL. Raises UserError for a URL nothing can
-    open."""
+    open.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         try:
             self.fs, root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise UserError(
-                f"{url}: cannot be opened ({error}); give a folder or an address fsspec knows"
-            ) from error
+            raise UserError(f"{url}: cannot be opened ({error}); give a folder or an address fsspec knows") from error
         self.root = root.rstrip("/")
         self.is_local = isinstance(self.fs, LocalFileSystem)
         self._descriptors: Recent[_Descriptor] = Recent(MAX_OPEN)
@@ -92,8 +91,7 @@ class EpisodeFiles:
             yield
         except FileNotFoundError as error:
             raise UserError(
-                f"{path}: missing, but in the index; restore it, or rebuild the index with `genieredux "
-                "data index`"
+                f"{path}: missing, but in the index; restore it, or rebuild the index with `genieredux data index`"
             ) from error
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise damaged_file(path, error) from error
@@ -129,7 +127,8 @@ class EpisodeFiles:
 
 class Recent(Generic[V]):
     """The values made last, by name; older ones are forgotten. Two threads may make the same value: one is
-    kept."""
+    kept.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -155,7 +154,8 @@ class Recent(Generic[V]):
 
 class _Descriptor:
     """An open local file. Closed when the last one that uses it lets go, so no thread reads from a number
-    that is used anew."""
+    that is used anew.
+    """
 
     def __init__(self, path: str) -> None:
         self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

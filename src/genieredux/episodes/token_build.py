@@ -37,7 +37,8 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True)
 class BuildPlan:
     """How to build. clip_frames: frames `encode` sees at once. batch_clips: clips in one call. shard_frames:
-    frames a shard has, at least."""
+    frames a shard has, at least.
+    """
 
     tokenizer_id: str
     clip_frames: int
@@ -47,14 +48,11 @@ class BuildPlan:
     def __post_init__(self) -> None:
         if min(self.clip_frames, self.batch_clips, self.shard_frames) < 1:
             raise UserError(
-                f"token cache {self.tokenizer_id}: clip_frames, batch_clips and shard_frames must be 1 or "
-                "more"
+                f"token cache {self.tokenizer_id}: clip_frames, batch_clips and shard_frames must be 1 or more"
             )
 
 
-def build_shards(
-    dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path, progress: Progress | None
-) -> None:
+def build_shards(dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path, progress: Progress | None) -> None:
     """Brings the cache in `folder` up to the data set and marks it finished. The caller holds the folder's
     lock.
 
@@ -80,19 +78,16 @@ def build_shards(
         rows, grid = _split(dataset.take(group), np.concatenate(encoded), plan.clip_frames)
         spec = spec or TokenCacheSpec(plan.tokenizer_id, plan.clip_frames, grid)
         if spec.grid != grid:
-            raise UserError(
-                f"{folder}: holds tokens of grid {spec.grid}, the tokenizer gives {grid}; use another id"
-            )
+            raise UserError(f"{folder}: holds tokens of grid {spec.grid}, the tokenizer gives {grid}; use another id")
         write_shard(folder / next_shard_name(folder), spec, rows)
     if spec is not None:
         write_marker(folder, spec, shard_names(folder), total)
 
 
-def _existing(
-    dataset: Dataset, plan: BuildPlan, folder: Path
-) -> tuple[TokenCacheSpec | None, set[str], list[str]]:
+def _existing(dataset: Dataset, plan: BuildPlan, folder: Path) -> tuple[TokenCacheSpec | None, set[str], list[str]]:
     """What finished shards hold: their spec, the episodes that need no more work, and shards of content that
-    is no more."""
+    is no more.
+    """
     wanted = dict(zip(dataset.ids, dataset.index["checksum"].to_pylist(), strict=True))
     spec: TokenCacheSpec | None = None
     known: set[str] = set()
@@ -136,7 +131,8 @@ def _clip_table(lengths: np.ndarray, clip_frames: int) -> tuple[np.ndarray, np.n
 
 def _encode(dataset: Dataset, encode: Encode, plan: BuildPlan) -> Iterator[tuple[int, np.ndarray]]:
     """Per batch of clips: how many frames are new, and the tokens (B, clip_frames, h, w), the filling
-    included."""
+    included.
+    """
     episodes, firsts = _clip_table(dataset.lengths, plan.clip_frames)
     real = np.minimum(plan.clip_frames, dataset.lengths[episodes] - firsts)
     batches = -(-len(episodes) // plan.batch_clips)
@@ -163,18 +159,14 @@ def _encode(dataset: Dataset, encode: Encode, plan: BuildPlan) -> Iterator[tuple
         yield int(real[part].sum()), _narrow(tokens)
 
 
-def _split(
-    dataset: Dataset, tokens: np.ndarray, clip_frames: int
-) -> tuple[list[EncodedEpisode], tuple[int, int]]:
+def _split(dataset: Dataset, tokens: np.ndarray, clip_frames: int) -> tuple[list[EncodedEpisode], tuple[int, int]]:
     """The tokens of all clips (N, clip_frames, h, w) as episodes again, the filling cut off."""
     grid = (int(tokens.shape[2]), int(tokens.shape[3]))
     flat = tokens.reshape(-1, *grid)
     rows, first = [], 0
     checks = dataset.index["checksum"].to_pylist()
     for i, length in enumerate(dataset.lengths.tolist()):
-        rows.append(
-            EncodedEpisode(dataset.ids[i], checks[i], flat[first : first + length], dataset.actions(i))
-        )
+        rows.append(EncodedEpisode(dataset.ids[i], checks[i], flat[first : first + length], dataset.actions(i)))
         first += -(-length // clip_frames) * clip_frames
     return rows, grid
 

@@ -30,7 +30,8 @@ _SHARD_PATTERN = re.compile(r"shard-(\d{5,})\.parquet")
 @dataclass(frozen=True)
 class TokenCacheSpec:
     """What all shards of a cache share. clip_frames: frames the tokenizer saw at once. grid: (h, w) tokens a
-    frame."""
+    frame.
+    """
 
     tokenizer_id: str
     clip_frames: int
@@ -64,7 +65,8 @@ class TokenCacheSpec:
 @dataclass(frozen=True, eq=False)
 class EncodedEpisode:
     """One row of a shard. tokens: int16 or int32 (T, h, w). actions: int64 (T-1,). checksum: of the episode
-    they were made from."""
+    they were made from.
+    """
 
     id: str
     checksum: str
@@ -75,9 +77,7 @@ class EncodedEpisode:
 def check_tokenizer_id(tokenizer_id: str) -> None:
     """Raises UserError unless the id can be a folder name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,119}", tokenizer_id):
-        raise UserError(
-            f"tokenizer id '{tokenizer_id}': use 1-120 letters, digits and ._=+-, starting with one"
-        )
+        raise UserError(f"tokenizer id '{tokenizer_id}': use 1-120 letters, digits and ._=+-, starting with one")
 
 
 def shard_names(folder: Path) -> list[str]:
@@ -105,15 +105,14 @@ def write_shard(path: Path, spec: TokenCacheSpec, episodes: Sequence[EncodedEpis
     ).replace_schema_metadata({_META_KEY: json.dumps(spec.to_json()).encode()})
     write_new(
         path,
-        lambda aside: pq.write_table(
-            table, aside, compression="zstd", use_dictionary=False, write_statistics=False
-        ),
+        lambda aside: pq.write_table(table, aside, compression="zstd", use_dictionary=False, write_statistics=False),
     )
 
 
 def read_checksums(path: Path) -> tuple[TokenCacheSpec, dict[str, str]]:
     """Which episodes a local shard holds: id -> checksum. Raises UserError naming the shard where it is
-    damaged."""
+    damaged.
+    """
     try:
         table = pq.read_table(path, columns=["episode", "checksum"])
         spec = TokenCacheSpec.from_json(json.loads(table.schema.metadata[_META_KEY]), str(path))
@@ -144,9 +143,7 @@ def read_shard(fs: fsspec.AbstractFileSystem, path: str, spec: TokenCacheSpec) -
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise damaged(path, error) from error
     if found != spec:
-        raise UserError(
-            f"{path}: made by {found}, wanted {spec}; delete the folder and build the cache again"
-        )
+        raise UserError(f"{path}: made by {found}, wanted {spec}; delete the folder and build the cache again")
     return episodes
 
 

@@ -57,19 +57,16 @@ class TokenCache:
 
     def __repr__(self) -> str:
         size = "x".join(str(n) for n in self.spec.grid)
-        return (
-            f"TokenCache({self.spec.tokenizer_id}: {len(self)} episodes, {len(self.tokens)} frames, {size})"
-        )
+        return f"TokenCache({self.spec.tokenizer_id}: {len(self)} episodes, {len(self.tokens)} frames, {size})"
 
     def episode(self, i: int) -> np.ndarray:
         """Tokens of episode i, (length, h, w)."""
         return self.tokens[self.offsets[i] : self.offsets[i] + self.lengths[i]]
 
-    def windows(
-        self, episodes: np.ndarray, starts: np.ndarray, num_frames: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def windows(self, episodes: np.ndarray, starts: np.ndarray, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens int64 (B, T, h, w) and actions int64 (B, T-1) of B windows. Raises IndexError where one
-        leaves its episode."""
+        leaves its episode.
+        """
         if np.any(starts < 0) or np.any(starts + num_frames > self.lengths[episodes]):
             raise IndexError(f"a window of {num_frames} frames leaves its episode")
         first = (self.offsets[episodes] + starts)[:, None]
@@ -130,9 +127,7 @@ class TokenCache:
         fs, root = fsspec.core.url_to_fs(url)
         spec, shards = read_marker(fs, root)
         if spec.tokenizer_id != tokenizer_id:
-            raise UserError(
-                f"{root}: tokens of tokenizer {spec.tokenizer_id}, wanted {tokenizer_id}; build them"
-            )
+            raise UserError(f"{root}: tokens of tokenizer {spec.tokenizer_id}, wanted {tokenizer_id}; build them")
         rows = _Rows(fs, root, spec, shards)
         if memory_map:
             tokens, actions = _memory_map(Path(root), dataset, rows)
@@ -177,9 +172,7 @@ class TokenWindows:
 class _Rows:
     """The shards of a cache, read one at a time."""
 
-    def __init__(
-        self, fs: fsspec.AbstractFileSystem, root: str, spec: TokenCacheSpec, shards: Sequence[str]
-    ) -> None:
+    def __init__(self, fs: fsspec.AbstractFileSystem, root: str, spec: TokenCacheSpec, shards: Sequence[str]) -> None:
         self.fs, self.root, self.spec, self.shards = fs, root, spec, shards
         self._one: tuple[str, list[EncodedEpisode]] | None = None
 
@@ -190,7 +183,8 @@ class _Rows:
 
     def copy(self, dataset: Dataset, tokens: np.ndarray, actions: np.ndarray) -> None:
         """Fills the flat arrays in the data set's order. Raises UserError where an episode lacks or is of
-        other content."""
+        other content.
+        """
         offsets = dict(zip(dataset.ids, (np.cumsum(dataset.lengths) - dataset.lengths).tolist(), strict=True))
         checks = dict(zip(dataset.ids, dataset.index["checksum"].to_pylist(), strict=True))
         for shard in self.shards:
@@ -199,8 +193,7 @@ class _Rows:
                     continue
                 if checks.pop(episode.id, episode.checksum) != episode.checksum:
                     raise UserError(
-                        f"{self.root}: tokens of episode {episode.id} are of other content; build the "
-                        "token cache again"
+                        f"{self.root}: tokens of episode {episode.id} are of other content; build the token cache again"
                     )
                 lo = offsets[episode.id]
                 hi = lo + len(episode.tokens)

@@ -23,7 +23,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, eq=False)
 class WindowBatch:
     """A batch of windows. frames uint8 (B, T, H, W, 3), actions int64 (B, T-1), episodes and starts int64
-    (B,)."""
+    (B,).
+    """
 
     frames: np.ndarray
     actions: np.ndarray
@@ -62,7 +63,8 @@ class Windows:
 
     def iterate(self, start_step: int = 0, num_steps: int | None = None) -> Iterator[WindowBatch]:
         """Batches from `start_step` on, made ahead; without end unless `num_steps` is given. Closing the
-        iterator stops the threads."""
+        iterator stops the threads.
+        """
         return prefetch(self.batch, start_step, num_steps, self._threads, self._ahead)
 
 
@@ -74,9 +76,7 @@ class MemoryFrames:
         self._firsts = np.cumsum(dataset.lengths) - dataset.lengths
         self._frames = np.empty((int(dataset.lengths.sum()), size, size, 3), np.uint8)
         self._actions = np.full(len(self._frames), -1, np.int64)
-        for i, (first, length) in enumerate(
-            zip(self._firsts.tolist(), dataset.lengths.tolist(), strict=True)
-        ):
+        for i, (first, length) in enumerate(zip(self._firsts.tolist(), dataset.lengths.tolist(), strict=True)):
             seen, acted = window_slices(first, length)
             dataset.read_into(i, 0, self._frames[seen], self._actions[acted])
 
@@ -86,9 +86,7 @@ class MemoryFrames:
         frames[:], actions[:] = self._frames[seen], self._actions[acted]
 
 
-def prefetch(
-    make: Callable[[int], T], start_step: int, num_steps: int | None, threads: int, ahead: int
-) -> Iterator[T]:
+def prefetch(make: Callable[[int], T], start_step: int, num_steps: int | None, threads: int, ahead: int) -> Iterator[T]:
     """make(start_step), make(start_step + 1), ... in order, up to `ahead` of them being made by `threads`
     threads before they are wanted.
 

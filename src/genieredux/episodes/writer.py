@@ -51,9 +51,7 @@ class DatasetWriter:
 
     def __init__(self, path: str | Path, spec: DatasetSpec) -> None:
         if "://" in str(path):
-            raise UserError(
-                f"{path}: episodes are written to a local folder; copy the finished data set there"
-            )
+            raise UserError(f"{path}: episodes are written to a local folder; copy the finished data set there")
         self.path = Path(path)
         self._fs = fsspec.filesystem("file")
         self._root = str(self.path)
@@ -92,6 +90,9 @@ class DatasetWriter:
     def append(self, episode: Episode) -> str:
         """Stores one finished episode and returns its id. When this returns, the episode survives a kill.
 
+        May be called from several threads at once; compression runs beside Python, so two write about twice
+        as much.
+
         An episode without an id gets the first free one. Raises UserError where its id is taken, it does not
         fit the spec, or the disk is full (then nothing of it is left, and all earlier episodes are whole).
         """
@@ -102,15 +103,14 @@ class DatasetWriter:
         episode_id = episode.id or self._free_id(episode)
         while episode_id in self._ids or not self._write(episode, episode_id):
             if episode.id:
-                raise UserError(
-                    f"{self._root}: episode {episode_id} exists already; give another id, or skip it"
-                )
+                raise UserError(f"{self._root}: episode {episode_id} exists already; give another id, or skip it")
             episode_id = self._free_id(episode)
         return episode_id
 
     def finish(self) -> pa.Table:
         """Writes index.parquet over everything in the folder, other writers' finished episodes included. May
-        be called at any time."""
+        be called at any time.
+        """
         with self._mutex, exclusive(self.path), translated_errors(self.path):
             self._refresh()
             table = write_index(self.path, self._rows)

@@ -146,11 +146,7 @@ def _curve(frame: _Frame, line: Line) -> str:
 
 def _thinned(line: Line) -> Line:
     """Without points that are not finite, and with no more points than the picture can show."""
-    keep = [
-        i
-        for i, (x, y) in enumerate(zip(line.x, line.y, strict=True))
-        if math.isfinite(x) and math.isfinite(y)
-    ]
+    keep = [i for i, (x, y) in enumerate(zip(line.x, line.y, strict=True)) if math.isfinite(x) and math.isfinite(y)]
     if len(keep) > _MOST_POINTS:
         keep = [keep[i] for i in np.linspace(0, len(keep) - 1, _MOST_POINTS).round().astype(int)]
 
@@ -158,9 +154,7 @@ def _thinned(line: Line) -> Line:
         return None if values is None else [float(values[i]) for i in keep]
 
     x, y = at(line.x) or [], at(line.y) or []
-    return Line(
-        line.name, x, y, at(line.low), at(line.high), line.tone, line.dash, line.dots and len(x) <= 40
-    )
+    return Line(line.name, x, y, at(line.low), at(line.high), line.tone, line.dash, line.dots and len(x) <= 40)
 
 
 def _all(lines: Sequence[Line], name: str) -> list[float]:

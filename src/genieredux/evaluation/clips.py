@@ -29,9 +29,7 @@ class Clips:
     def __post_init__(self) -> None:
         count, length = self.frames.shape[:2]
         if self.frames.dtype != np.uint8 or self.frames.ndim != 5 or self.frames.shape[-1] != 3:
-            raise ValueError(
-                f"frames must be uint8 (N, T, H, W, 3), got {self.frames.dtype} {self.frames.shape}"
-            )
+            raise ValueError(f"frames must be uint8 (N, T, H, W, 3), got {self.frames.dtype} {self.frames.shape}")
         if self.actions.shape != (count, length - 1) or self.episodes.shape != (count,):
             raise ValueError(
                 f"{count} clips of {length} frames need actions {(count, length - 1)} and episodes "
@@ -73,9 +71,7 @@ def cut_clips(source: EpisodeSource, length: int, max_clips: int, step: int = 20
     """
     lengths: Sequence[int] = [int(n) for n in source.lengths]
     rng = np.random.default_rng(seed)
-    ranked: list[
-        tuple[int, int, int]
-    ] = []  # (how many of this episode come before, shuffled episode rank, start)
+    ranked: list[tuple[int, int, int]] = []  # (how many of this episode come before, shuffled episode rank, start)
     order = rng.permutation(len(lengths))
     for rank, episode in enumerate(order):
         starts = rng.permutation(np.arange(0, lengths[episode] - length + 1, step))

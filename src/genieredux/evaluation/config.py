@@ -54,6 +54,29 @@ class EvalConfig:
         return {**asdict(self), "last_action_horizons": list(self.last_action_at)}
 
 
+@dataclass(frozen=True)
+class EvalJobConfig(EvalConfig):
+    """`genie_redux eval`: what is measured, on what, and where the answer goes.
+
+    model_fpath: the world, a model-<step>.pt of a dynamics or a world.pt. split: test sets are the splits of
+    this name, or those that begin with it and a dot; num_clips: at most so many clips of each.
+    inference_steps, temperature, choice: how frames are drawn; null: as the world says (models/masking.py).
+    save_root_dpath: results go to <here>/<model name>/<data set>/.
+    """
+
+    model_fpath: str | None = None
+    split: str = "test"
+    num_clips: int = 256
+    inference_steps: int | None = None
+    temperature: float | None = None
+    choice: str | None = None
+    save_root_dpath: str = "outputs/evaluation"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self.num_clips >= 1, "num_clips", self.num_clips, "1 or more")
+
+
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
         raise UserError(f"eval.{name}={value} is out of range: it must be {allowed}.")

@@ -33,9 +33,7 @@ def random_sequence(actions: Tensor, prompt_frames: int, num_actions: int, seed:
     return replaced
 
 
-def other_last_action(
-    actions: Tensor, prompt_frames: int, t: int, num_actions: int, seed: int, clips: range
-) -> Tensor:
+def other_last_action(actions: Tensor, prompt_frames: int, t: int, num_actions: int, seed: int, clips: range) -> Tensor:
     """The published protocol's counterfactual at horizon t: only the action that leads to predicted frame t
     is replaced, by a uniformly drawn different one; the actions before it are the true ones.
 

@@ -98,8 +98,7 @@ def _measure(world: World, clips: Clips, indices: range, config: EvalConfig, sam
     dreamed = roll(actions)
     if not torch.isfinite(dreamed.frames).all():
         raise UserError(
-            "The world dreams pixels that are not numbers (NaN): its weights are damaged; "
-            "use another checkpoint."
+            "The world dreams pixels that are not numbers (NaN): its weights are damaged; use another checkpoint."
         )
     other = roll(random_sequence(actions, given, len(world.action_names), config.seed, indices))
     reconstructed = world.decode(world.encode(frames))[:, given:]
@@ -115,9 +114,7 @@ def _measure(world: World, clips: Clips, indices: range, config: EvalConfig, sam
         replaced = other_last_action(actions, given, t, len(world.action_names), config.seed, indices)
         # A world that predicts many frames at once may see later actions: cut the true rollout to t as well.
         at_t = (
-            quality[MODEL][:, t - 1]
-            if t == horizon
-            else psnr(roll(true_actions).frames.cpu()[:, -1], truth[:, t - 1])
+            quality[MODEL][:, t - 1] if t == horizon else psnr(roll(true_actions).frames.cpu()[:, -1], truth[:, t - 1])
         )
         last_action.append(capped(at_t) - capped(psnr(roll(replaced).frames.cpu()[:, -1], truth[:, t - 1])))
     return _Measured(

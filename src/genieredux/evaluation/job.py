@@ -2,22 +2,25 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
 from genieredux.evaluation.clips import Clips, cut_clips
-from genieredux.evaluation.config import EvalConfig
+from genieredux.evaluation.config import EvalConfig, EvalJobConfig
 from genieredux.evaluation.control import ControlGrid, control_grid
 from genieredux.evaluation.evaluate import Progress, evaluate
 from genieredux.evaluation.media import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.evaluation.report import Report, write_report
 from genieredux.evaluation.results import Evaluation, KeptClips
+from genieredux.models.masking import Sampling
 from genieredux.models.protocol import World
+from genieredux.models.world_model import WorldModel
+from genieredux.runs import describe_environment
 from genieredux.runs.files import write_atomically
 
 
@@ -49,8 +52,7 @@ def test_sets(dataset: Dataset, split: str, config: EvalConfig, num_clips: int) 
     if not chosen:
         raise UserError(f"{dataset.path} has no split '{split}'; it has: {', '.join(names)}")
     return {
-        name: cut_clips(dataset.select(split=name), config.clip_length, num_clips, seed=config.seed)
-        for name in chosen
+        name: cut_clips(dataset.select(split=name), config.clip_length, num_clips, seed=config.seed) for name in chosen
     }
 
 
@@ -82,7 +84,7 @@ def write_measured(folder: Path, measured: Measured, report: Report, made_by: Ma
     """Write results.json, the films and strips below media/, and report.html; each whole or not at all."""
     config = measured.evaluation.config
     text = json.dumps({**measured.evaluation.to_json(), "made_by": dict(made_by)}, indent=2)
-    results = write_atomically(folder / "results.json", lambda file: file.write(text.encode()))
+    results = write_atomically(folder / "results.json", lambda file: _write(file, text))
     (folder / "media").mkdir(parents=True, exist_ok=True)
     strips, films = [], []
     for name, result in measured.evaluation.sets.items():
@@ -95,6 +97,10 @@ def write_measured(folder: Path, measured: Measured, report: Report, made_by: Ma
     if not films:
         raise UserError("eval.keep_clips is 0, so there is nothing to show; set it to 1 or more")
     return Written(write_report(folder / "report.html", report), results, films[0], tuple(strips))
+
+
+def _write(file: BinaryIO, text: str) -> None:
+    file.write(text.encode())
 
 
 def _films(stem: Path, kept: KeptClips) -> list[Path]:
@@ -114,3 +120,45 @@ def _films(stem: Path, kept: KeptClips) -> list[Path]:
     ]
     film = np.concatenate(joined)
     return [write_loop(Path(f"{stem}{suffix}"), film) for suffix in (".gif", ".mp4")]
+
+
+def evaluate_file(config: EvalJobConfig, dataset_path: str, progress: Progress | None = None) -> Written:
+    """Measure the world in config.model_fpath on a data set. Raises UserError for what does not fit."""
+    if not config.model_fpath:
+        raise UserError("eval.model_fpath is not set; give the world to measure, such as runs/demo/world.pt")
+    world = WorldModel.load(config.model_fpath).use_precision("auto")
+    dataset = Dataset.open(dataset_path)
+    check_actions(world, dataset)
+    sets = test_sets(dataset, config.split, config, config.num_clips)
+    sampling = _sampling(world.sampling, config)
+    measured = measure(world, sets, config, sampling, progress)
+    environment = describe_environment()
+    settings = asdict(config)
+    report = Report(
+        title=f"{Path(config.model_fpath).stem} on {dataset.spec.name}",
+        summary="What the game did, and what the world model dreamed from the same frames and actions.",
+        evaluation=measured.evaluation,
+        action_names=world.action_names,
+        control=measured.control,
+        config={"eval": settings, "sampling": asdict(sampling), "world": world.config},
+        environment=environment,
+        seconds=measured.evaluation.seconds,
+    )
+    folder = Path(config.save_root_dpath) / Path(config.model_fpath).stem / dataset.spec.name
+    made_by = {
+        "config": settings,
+        "sampling": asdict(sampling),
+        "seed": config.seed,
+        "environment": environment,
+        "seconds": measured.evaluation.seconds,
+    }
+    return write_measured(folder, measured, report, made_by)
+
+
+def _sampling(own: Sampling, config: EvalJobConfig) -> Sampling:
+    return Sampling(
+        steps=own.steps if config.inference_steps is None else config.inference_steps,
+        temperature=own.temperature if config.temperature is None else config.temperature,
+        choice=own.choice if config.choice is None else config.choice,
+        schedule=own.schedule,
+    )

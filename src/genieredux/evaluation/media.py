@@ -32,9 +32,7 @@ def upscale(frames: np.ndarray, factor: int) -> np.ndarray:
 def heat(values: np.ndarray, size: int, top: float) -> np.ndarray:
     """A map (..., h, w) as colours uint8 (..., size, size, 3): black at 0, through violet and orange, to pale
     yellow at `top` and above. size is a multiple of h and w, or the map is stretched to the nearest pixel."""
-    stops = np.array(
-        [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]]
-    )
+    stops = np.array([[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]])
     place = np.clip(values / max(top, 1e-9), 0, 1) * (len(stops) - 1)
     low = np.minimum(place.astype(int), len(stops) - 2)
     share = (place - low)[..., None]
@@ -129,9 +127,7 @@ def _gif(file: BinaryIO, film: np.ndarray, fps: float, hold_s: float) -> None:
     palette = Image.fromarray(np.concatenate(list(film[::step]), 0)).quantize(255, dither=Image.Dither.NONE)
     images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in film]
     times = _milliseconds(len(film), fps, hold_s)
-    images[0].save(
-        file, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0, optimize=False
-    )
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0, optimize=False)
 
 
 def _webp(file: BinaryIO, film: np.ndarray, fps: float, hold_s: float) -> None:
@@ -152,9 +148,7 @@ def _mp4(file: BinaryIO, film: np.ndarray, fps: float, hold_s: float) -> None:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": "16", "preset": "slow"}
         for frame in padded:
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
-            )
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(stream.encode())
 
 

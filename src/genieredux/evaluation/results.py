@@ -92,8 +92,7 @@ class SetResult:
             "gain": {REPEAT_LAST: {**self.gain.estimate.to_json(), "average": self.gain_average.to_json()}},
             "delta_psnr": {name: by.at(config.compare_at).to_json() for name, by in self.delta_psnr.items()},
             "delta_psnr_by_horizon": {
-                name: {"horizon": list(by.horizon), **by.estimate.to_json()}
-                for name, by in self.delta_psnr.items()
+                name: {"horizon": list(by.horizon), **by.estimate.to_json()} for name, by in self.delta_psnr.items()
             },
             "psnr_cap_db": PSNR_CAP_DB,
             "capped_frames": self.capped_frames,
@@ -136,7 +135,4 @@ def _means(rows: dict[str, ByHorizon]) -> dict[str, list[float]]:
 
 
 def _bounds(rows: dict[str, ByHorizon]) -> dict[str, dict[str, list[float]]]:
-    return {
-        name: {"low": by.estimate.low.tolist(), "high": by.estimate.high.tolist()}
-        for name, by in rows.items()
-    }
+    return {name: {"low": by.estimate.low.tolist(), "high": by.estimate.high.tolist()} for name, by in rows.items()}

@@ -10,6 +10,7 @@ from torch import nn
 from genieredux.errors import UserError
 from genieredux.models.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
 from genieredux.models.dynamics import Dynamics, DynamicsConfig
+from genieredux.models.protocol import Tokenizer
 from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
 
 TOKENIZERS = {"conv": (ConvTokenizer, ConvTokenizerConfig), "st_vivit": (STTokenizer, STTokenizerConfig)}
@@ -20,7 +21,7 @@ def build_model(
     kind: str,
     config: Mapping[str, Any],
     *,
-    tokenizer: nn.Module | None = None,
+    tokenizer: Tokenizer | None = None,
     action_names: Sequence[str] | None = None,
 ) -> nn.Module:
     """An untrained model.
@@ -33,12 +34,12 @@ def build_model(
         if name not in TOKENIZERS:
             raise UserError(f"tokenizer.architecture is '{name}'; choose one of {', '.join(TOKENIZERS)}")
         model, fields = TOKENIZERS[name]
-        return model(make_config(fields, config, "tokenizer"))  # type: ignore[arg-type]
+        return model(make_config(fields, config, "tokenizer"))
     if kind == "genie_redux_guided":
         if tokenizer is None or action_names is None:
             raise ValueError("a dynamics is built for a tokenizer and its actions: pass both")
         settings = make_config(DynamicsConfig, config, "dynamics")
-        return Dynamics(settings, tokenizer.code_vectors(), tokenizer.grid, len(action_names))  # type: ignore
+        return Dynamics(settings, tokenizer.code_vectors(), tokenizer.grid, len(action_names))
     raise UserError(f"there is no model of kind '{kind}'; choose one of {', '.join(KINDS)}")
 
 

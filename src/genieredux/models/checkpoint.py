@@ -130,9 +130,7 @@ def load_model(path: str | Path, expect: str | Iterable[str] | None = None) -> C
     path = Path(path)
     payload = read_tensors(path)
     if payload.get("format") != FORMAT:
-        raise UserError(
-            f"{path} is not a model ({payload.get('format')}); give a model-<step>.pt that `train` wrote"
-        )
+        raise UserError(f"{path} is not a model ({payload.get('format')}); give a model-<step>.pt that `train` wrote")
     if payload["format_version"] > FORMAT_VERSION:
         raise UserError(
             f"{path} has format {payload['format_version']}, this genieredux ({__version__}) reads up to "
@@ -257,9 +255,7 @@ def _verify_records(path: Path) -> None:
 def _damaged(path: Path, reason: object) -> str:
     others = [other for other in _checkpoints_in(path.parent) if other != path]
     hint = f"use another one, e.g. {others[-1]}" if others else "make it again or copy it again"
-    return (
-        f"{path} is damaged or cut short ({str(reason).splitlines()[0] if str(reason) else reason!r}); {hint}"
-    )
+    return f"{path} is damaged or cut short ({str(reason).splitlines()[0] if str(reason) else reason!r}); {hint}"
 
 
 def _missing(path: Path) -> str:
@@ -267,13 +263,9 @@ def _missing(path: Path) -> str:
     pattern = "*.pt" if folder == path.parent else "**/*.pt"
     files = _checkpoints_in(folder, pattern)
     by_name = {str(file): file for file in files}
-    near = difflib.get_close_matches(str(path), by_name, n=3, cutoff=0.3) or [
-        str(file) for file in files[-3:]
-    ]
+    near = difflib.get_close_matches(str(path), by_name, n=3, cutoff=0.3) or [str(file) for file in files[-3:]]
     if path.is_dir():
-        return (
-            f"{path} is a folder, not a checkpoint; give one of its files: {', '.join(near) or 'it has none'}"
-        )
+        return f"{path} is a folder, not a checkpoint; give one of its files: {', '.join(near) or 'it has none'}"
     return f"no checkpoint at {path}; nearest: {', '.join(near) or f'none in {folder}'}"
 
 

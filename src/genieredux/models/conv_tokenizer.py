@@ -95,7 +95,7 @@ class ConvTokenizer(nn.Module):
             nn.Conv2d(config.decoder_width, values, 3, padding=1),
             nn.PixelShuffle(config.patch_size),
         )
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def codebook_size(self) -> int:

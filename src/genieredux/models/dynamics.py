@@ -31,23 +31,23 @@ from genieredux.nn.transformer import Cache, STTransformer
 class DynamicsConfig:
     """Settings of the dynamics. The ones you will want to change: dim, history_blocks, refiner_blocks."""
 
-    dim: int = 192
-    history_blocks: int = 4
-    refiner_blocks: int = 2
+    dim: int = 256
+    history_blocks: int = 3
+    refiner_blocks: int = 0
     heads: int = 4
-    dim_head: int = 48
+    dim_head: int = 64
     ff_mult: float = 4.0
-    group: int = 2
-    """Tokens per side of a transformer position: 2 makes 64 positions of a 16x16 token frame."""
+    group: int = 4
+    """Tokens per side of a transformer position: 4 makes 16 positions of a 16x16 token frame."""
     local_width: int = 96
     """Channels of the last stage, convolutions at every token that the refiner modulates."""
     local_blocks: int = 2
     """Residual convolutions of the last stage."""
     window: int = 16
     """Frames that attention over time sees, the current one included."""
-    fully_hidden: float = 0.5
+    fully_hidden: float = 0.8
     """Share of the training frames that are hidden whole; the others follow the cosine schedule."""
-    history_noise: float = 0.1
+    history_noise: float = 0.05
     """Up to this share of a history's tokens is replaced at random in training, as a dream's past has errors."""
 
     def __post_init__(self) -> None:
@@ -107,9 +107,7 @@ class Dynamics(nn.Module):
 
     kind = "genie_redux_guided"
 
-    def __init__(
-        self, config: DynamicsConfig, code_vectors: Tensor, grid: tuple[int, int], num_actions: int
-    ) -> None:
+    def __init__(self, config: DynamicsConfig, code_vectors: Tensor, grid: tuple[int, int], num_actions: int) -> None:
         """code_vectors: float32 (K, D) of the tokenizer; grid: (h, w) tokens of a frame."""
         super().__init__()
         if any(side % config.group for side in grid):
@@ -167,7 +165,10 @@ class Dynamics(nn.Module):
         loss = loss.view(target.shape)
         total = (loss * hide).sum() / hide.sum().clamp_min(1)
         with torch.no_grad():
-            parts = {"cross_entropy": total.detach(), "next_frame": (loss * whole).sum() / whole.sum().clamp_min(1)}
+            parts = {
+                "cross_entropy": total.detach(),
+                "next_frame": (loss * whole).sum() / whole.sum().clamp_min(1),
+            }
         return Losses(total, parts)
 
     def look_ahead(self, tokens: Tensor, actions: Tensor, memory: Memory | None = None) -> Outlook:

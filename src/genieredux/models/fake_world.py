@@ -63,9 +63,7 @@ class FakeWorld:
         tiles = self._palette[tokens].movedim(-1, 2)
         return tiles.repeat_interleave(self._tile, -2).repeat_interleave(self._tile, -1)
 
-    def rollout(
-        self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Any = None
-    ) -> Rollout:
+    def rollout(self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Any = None) -> Rollout:
         """See `models.protocol.World.rollout`. `sampling` is ignored."""
         clips, given = prompt.shape[:2]
         seeds = [seed] * clips if isinstance(seed, int) else list(seed)
@@ -74,16 +72,12 @@ class FakeWorld:
         tokens = torch.stack(
             [
                 self._predict(first, moves[given - 1 :], clip_seed)
-                for first, moves, clip_seed in zip(
-                    self.encode(prompt[:, -1:])[:, 0], actions, seeds, strict=True
-                )
+                for first, moves, clip_seed in zip(self.encode(prompt[:, -1:])[:, 0], actions, seeds, strict=True)
             ]
         )
         return Rollout(self.decode(tokens), tokens, self._entropy(tokens))
 
-    def dream(
-        self, prompt: Tensor, prompt_actions: Tensor, seed: int = 0, sampling: Any = None
-    ) -> "FakeDream":
+    def dream(self, prompt: Tensor, prompt_actions: Tensor, seed: int = 0, sampling: Any = None) -> "FakeDream":
         """See `models.protocol.World.dream`."""
         if len(prompt_actions) != len(prompt) - 1:
             raise ValueError(f"{len(prompt)} prompt frames need {len(prompt) - 1} actions")
@@ -101,9 +95,7 @@ class FakeWorld:
         coarse = torch.from_numpy(rng.integers(0, len(self._palette), (self._side // 2 + 1,) * 2))
         grid = coarse.repeat_interleave(2, 0).repeat_interleave(2, 1)[: self._side, : self._side]
         details = torch.from_numpy(rng.random((self._side, self._side)) < 0.25)
-        grid = torch.where(
-            details, torch.from_numpy(rng.integers(0, len(self._palette), details.shape)), grid
-        )
+        grid = torch.where(details, torch.from_numpy(rng.integers(0, len(self._palette), details.shape)), grid)
         tokens = [grid]
         for action in actions:
             tokens.append(self.advance(tokens[-1], int(action), obeys=True))

@@ -42,6 +42,35 @@ class DreamStep:
     entropy: Tensor
 
 
+class Tokenizer(Protocol):
+    """What turns frames into tokens and back.
+
+    It may have an attribute `framewise`, true when the tokens of a frame depend on that frame alone.
+    """
+
+    @property
+    def config(self) -> Any:
+        """A dataclass of plain values, `image_size` among them."""
+        ...
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w), the tokens of a frame."""
+        ...
+
+    def code_vectors(self) -> Tensor:
+        """float32 (codebook size, D): the vector of every token."""
+        ...
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Frames float (B, T, C, H, W) in [0, 1] to tokens int64 (B, T, h, w)."""
+        ...
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens int64 (B, T, h, w) to frames (B, T, C, H, W) in [0, 1]."""
+        ...
+
+
 @runtime_checkable
 class Dream(Protocol):
     """A live rollout, one frame at a time. It may go on for ever; it holds its own cache and belongs to one
@@ -81,9 +110,7 @@ class World(Protocol):
         """Tokens int64 (B, T, h, w) to frames float32 (B, T, C, H, W) in [0, 1]."""
         ...
 
-    def rollout(
-        self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Any = None
-    ) -> Rollout:
+    def rollout(self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Any = None) -> Rollout:
         """Predict N frames after a prompt.
 
         prompt: float32 (B, P, C, H, W) in [0, 1]; P >= 1.

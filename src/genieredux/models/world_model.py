@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from genieredux.models.build import build_model
 from genieredux.models.checkpoint import Section, load_model
 from genieredux.models.dynamics import Dynamics, Memory
 from genieredux.models.masking import Sampling, decode_masked
-from genieredux.models.protocol import DreamStep, Rollout
+from genieredux.models.protocol import DreamStep, Rollout, Tokenizer
 from genieredux.nn.precision import autocast, choose_precision
 
 WORLD_KIND = "genie_redux_guided"
@@ -37,7 +37,7 @@ class WorldModel(nn.Module):
 
     def __init__(
         self,
-        tokenizer: nn.Module,
+        tokenizer: Tokenizer,
         dynamics: Dynamics,
         action_names: Sequence[str],
         sampling: Sampling | None = None,
@@ -66,20 +66,20 @@ class WorldModel(nn.Module):
         names = data.metadata.get("action_names")
         if not names:
             raise UserError(f"{path} does not say what its actions are (no action_names); train it again")
-        tokenizer = _restore(data.section("tokenizer"), str(path))
-        dynamics = _restore(data.model, str(path), tokenizer=tokenizer, action_names=names)
+        tokenizer = cast(Tokenizer, _restore(data.section("tokenizer"), str(path)))
+        dynamics = cast(Dynamics, _restore(data.model, str(path), tokenizer=tokenizer, action_names=names))
         sampling = Sampling(**data.metadata["sampling"]) if "sampling" in data.metadata else None
-        return cls(tokenizer, dynamics, names, sampling, data.metadata).to(device)  # type: ignore[arg-type]
+        return cls(tokenizer, dynamics, names, sampling, data.metadata).to(device)
 
     @property
     def image_size(self) -> int:
-        return int(self.tokenizer.config.image_size)  # type: ignore[union-attr, arg-type]
+        return int(self.tokenizer.config.image_size)
 
     @property
     def config(self) -> dict[str, Any]:
         """Plain values: both configurations, the action names, the sampling."""
         return {
-            "tokenizer": asdict(self.tokenizer.config),  # type: ignore[arg-type]
+            "tokenizer": asdict(self.tokenizer.config),
             "dynamics": asdict(self.dynamics.config),
             "action_names": list(self.action_names),
             "sampling": asdict(self.sampling),
@@ -105,13 +105,13 @@ class WorldModel(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         """Frames float32 (B, T, C, H, W) in [0, 1] to tokens int64 (B, T, h, w)."""
         with self.computing():
-            return self.tokenizer.encode(frames.to(self.device))  # type: ignore[operator]
+            return self.tokenizer.encode(frames.to(self.device))
 
     @torch.no_grad()
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens int64 (B, T, h, w) to frames float32 (B, T, C, H, W) in [0, 1]."""
         with self.computing():
-            return self.tokenizer.decode(tokens.to(self.device)).float()  # type: ignore[operator]
+            return self.tokenizer.decode(tokens.to(self.device)).float()
 
     @torch.no_grad()
     def rollout(
@@ -209,9 +209,7 @@ class _Future:
                 return self._dynamics.logits(outlook, grid).flatten(1, 2)
 
             hidden = self._last.new_full((clips, places), self._dynamics.mask_id)
-            tokens, entropy = decode_masked(
-                logits, hidden, self._dynamics.mask_id, self._sampling, self._noise(places)
-            )
+            tokens, entropy = decode_masked(logits, hidden, self._dynamics.codes, self._sampling, self._noise(places))
         self._frame += 1
         self._last = tokens.view(clips, 1, *self._dynamics.grid)
         return Drawn(self._last[:, 0], entropy.view(clips, *self._dynamics.grid))
@@ -219,7 +217,7 @@ class _Future:
     def _noise(self, places: int) -> Tensor | None:
         """Gumbel noise (B, steps - 1, places, K) that depends on each clip's seed and the frame's number alone."""
         draws = self._sampling.steps - 1
-        if draws == 0 or self._sampling.temperature == 0:
+        if draws == 0 or self._sampling.temperature == 0 or self._sampling.choice == "mean":
             return None
         rows = []
         for seed in self._seeds:

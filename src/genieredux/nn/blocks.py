@@ -125,9 +125,7 @@ class STBlock(nn.Module):
                 x = self._half(x, "spatial", spatial_bias, past, None, keep)
             else:
                 past = None if cache is None else cache.temporal_peg
-                x = self._half(
-                    x, "temporal", temporal_bias, past, None if cache is None else cache.temporal, keep
-                )
+                x = self._half(x, "temporal", temporal_bias, past, None if cache is None else cache.temporal, keep)
         return x
 
     def _half(

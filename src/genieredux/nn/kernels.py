@@ -95,9 +95,7 @@ def attend(
         if mask is not None:
             mask = mask.to(q.dtype)
             if mask.dim() < 4:
-                mask = (
-                    mask.expand(1, *([1] * (3 - mask.dim())), *mask.shape) if mask.dim() < 3 else mask[None]
-                )
+                mask = mask.expand(1, *([1] * (3 - mask.dim())), *mask.shape) if mask.dim() < 3 else mask[None]
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
     scores = (q * scale if scale != 1.0 else q) @ k.transpose(-1, -2)
     mask = _with_causal(bias, q, k) if causal else bias

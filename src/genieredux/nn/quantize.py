@@ -158,9 +158,7 @@ class VectorQuantize(nn.Module):
         self.initialised.fill_(True)
 
     @torch.no_grad()
-    def _follow(
-        self, unit: Tensor, ids: Tensor, similarity: Tensor, generator: torch.Generator | None
-    ) -> None:
+    def _follow(self, unit: Tensor, ids: Tensor, similarity: Tensor, generator: torch.Generator | None) -> None:
         """One step of the moving averages (van den Oord et al. 2017, app. A.1), then revival."""
         counts = torch.bincount(ids, minlength=self.codebook_size).to(unit.dtype)
         sums = torch.zeros_like(self.code_sum).index_add_(0, ids, unit)

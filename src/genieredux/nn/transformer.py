@@ -59,15 +59,11 @@ class STTransformer(nn.Module):
         spatial_bias: (heads, H*W, H*W), required if config.spatial_bias is "given".
         """
         if (spatial_bias is not None) != (self.config.spatial_bias == "given"):
-            raise ValueError(
-                f"spatial_bias is {self.config.spatial_bias!r} in the config: pass it only for 'given'"
-            )
+            raise ValueError(f"spatial_bias is {self.config.spatial_bias!r} in the config: pass it only for 'given'")
         if cache is not None and len(cache.blocks) != len(self.blocks):
             raise ValueError(f"this cache has {len(cache.blocks)} blocks, the transformer {len(self.blocks)}")
         _, frames, height, width, _ = x.shape
-        dtype = (
-            torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        )
+        dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
         if self.position is not None:
             spatial_bias = self.position(height, width)
         time_bias = self._temporal_bias(frames, cache, window, x.device)
@@ -87,6 +83,4 @@ class STTransformer(nn.Module):
         if cache is not None:
             window = cache.window
             keys += cache.frames if window is None else min(cache.frames, window - 1)
-        return temporal_bias(
-            frames, keys, slopes=self.slopes, causal=self.config.causal, window=window, device=device
-        )
+        return temporal_bias(frames, keys, slopes=self.slopes, causal=self.config.causal, window=window, device=device)

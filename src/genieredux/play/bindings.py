@@ -54,9 +54,7 @@ def bind(action_names: Sequence[str]) -> Bindings:
     chords = [_pieces(name) for name in action_names]
     pieces = list(dict.fromkeys(piece for chord in chords for piece in chord))
     keys = {key: way for way in _DIRECTIONS if way in pieces for key in _DIRECTION_KEYS[way]}
-    buttons = sorted(
-        (piece for piece in pieces if piece not in _DIRECTIONS), key=lambda piece: piece != "JUMP"
-    )
+    buttons = sorted((piece for piece in pieces if piece not in _DIRECTIONS), key=lambda piece: piece != "JUMP")
     free = list(_BUTTON_KEYS)
     if "UP" in pieces and "JUMP" not in pieces:
         keys[free.pop(0)] = "UP"

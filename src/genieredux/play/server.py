@@ -88,9 +88,7 @@ def make_app(
         app.state.connections = alive
         yield
 
-    app = FastAPI(
-        title="GenieRedux dream", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
-    )
+    app = FastAPI(title="GenieRedux dream", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     # Another site's page may try to reach us through the person's own browser: by a name that resolves to
     # 127.0.0.1 (the Host check) or by a plain websocket, which no same-origin rule stops (the Origin check).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_NAMES))
@@ -131,9 +129,7 @@ def listen(port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise UserError(f"port={port} is no port: choose one from 1024 to 65535, or 0 for any free one.")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(
-        socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-    )  # a port just left by us may be taken again
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left by us may be taken again
     try:
         listener.bind((HOST, port))
         listener.listen(64)  # from now on nobody else can, and a browser that comes early waits in line
@@ -158,9 +154,7 @@ def _own_page(websocket: WebSocket) -> bool:
     if origin is None:
         return True
     parts = urlsplit(origin)
-    return (
-        parts.scheme == "http" and parts.hostname in _NAMES and parts.netloc == websocket.headers.get("host")
-    )
+    return parts.scheme == "http" and parts.hostname in _NAMES and parts.netloc == websocket.headers.get("host")
 
 
 def _open(address: str) -> None:

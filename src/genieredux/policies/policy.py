@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 Frames = NDArray[np.uint8]
 Actions = NDArray[np.int64]
-_POLICY_STREAM = (
-    0x9011C7  # keeps a policy's random numbers apart from others drawn with the same episode seed
-)
+_POLICY_STREAM = 0x9011C7  # keeps a policy's random numbers apart from others drawn with the same episode seed
 
 
 class Policy(Protocol):

@@ -12,18 +12,14 @@ VARIANTS: dict[str, Callable[[int], Policy]] = {"random": RandomPolicy, "held": 
 """Policies that need nothing but the number of actions."""
 
 
-def make_policy(
-    variant: str, num_actions: int, gamma: float = 0.0, temperature: float | None = None
-) -> Policy:
+def make_policy(variant: str, num_actions: int, gamma: float = 0.0, temperature: float | None = None) -> Policy:
     """The policy named `variant`, wrapped where a chance of random actions or a temperature is asked for.
 
     Raises `UserError` at an unknown name.
     """
     if variant not in VARIANTS:
         near = get_close_matches(variant, VARIANTS, n=1, cutoff=0.0)[0]
-        raise UserError(
-            f"connector.variant '{variant}' is unknown; nearest: '{near}'; all: {', '.join(VARIANTS)}"
-        )
+        raise UserError(f"connector.variant '{variant}' is unknown; nearest: '{near}'; all: {', '.join(VARIANTS)}")
     policy = VARIANTS[variant](num_actions)
     if gamma == 0.0 and temperature is None:
         return policy

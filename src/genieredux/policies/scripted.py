@@ -42,9 +42,7 @@ class _OpenLoopPolicy(SeededStreams):
         for i in np.flatnonzero(self._left == 0):
             self._blocks[i] = self._draw(self._generators[i])
             self._left[i] = len(self._blocks[i])
-        actions = np.array(
-            [block[-left] for block, left in zip(self._blocks, self._left, strict=True)], dtype=np.int64
-        )
+        actions = np.array([block[-left] for block, left in zip(self._blocks, self._left, strict=True)], dtype=np.int64)
         self._left -= 1
         return actions
 
@@ -70,9 +68,7 @@ class HeldPolicy(_OpenLoopPolicy):
     def __init__(self, num_actions: int, shortest: int = 4, longest: int = 8) -> None:
         super().__init__(num_actions)
         if not 1 <= shortest <= longest:
-            raise UserError(
-                f"held actions last at least 1 step and shortest <= longest; got {shortest} to {longest}"
-            )
+            raise UserError(f"held actions last at least 1 step and shortest <= longest; got {shortest} to {longest}")
         self.shortest, self.longest = shortest, longest
 
     def _draw(self, generator: np.random.Generator) -> Actions:

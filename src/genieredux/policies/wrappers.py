@@ -28,9 +28,7 @@ class WithRandomActions(SeededStreams):
 
     _purpose = 1
 
-    def __init__(
-        self, policy: Policy, num_actions: int, gamma: float = 0.0, temperature: float | None = None
-    ) -> None:
+    def __init__(self, policy: Policy, num_actions: int, gamma: float = 0.0, temperature: float | None = None) -> None:
         if not 0.0 <= gamma <= 1.0:
             raise UserError(f"agent.gamma is the probability of a random action, 0 to 1; got {gamma}")
         if temperature is not None and not (temperature >= 0.0 and np.isfinite(temperature)):

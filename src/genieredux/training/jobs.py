@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from genieredux.episodes import Dataset, TokenCache
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import CheckpointData, Section, fingerprint, load_model, plain
+from genieredux.nn.precision import autocast, choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training.config import OptimizerConfig, TrainConfig
-from genieredux.nn.precision import autocast, choose_precision
 from genieredux.training.devices import make_fabric
 from genieredux.training.progress import ProgressLine
 from genieredux.training.sources import (
@@ -61,10 +61,8 @@ class JobConfig:
         return Path(self.checkpoints_dpath) / self.model / (self.run_name or self.model)
 
 
-class BuildModel(Protocol):
-    """Makes an untrained model from its kind and plain configuration; `parts` are models it needs."""
-
-    def __call__(self, kind: str, config: Mapping[str, Any], **parts: Any) -> nn.Module: ...
+BuildModel = Callable[..., nn.Module]
+"""(kind, plain configuration, **parts) to an untrained model; `parts` are models it needs (models/build.py)."""
 
 
 @dataclass(frozen=True)
@@ -213,14 +211,11 @@ def _tokenizer_section(cfg: JobConfig, start: CheckpointData | None) -> Section:
     if start is not None:
         return start.section("tokenizer")
     raise UserError(
-        f"{cfg.model} needs a trained tokenizer; give "
-        f"tokenizer_fpath=checkpoints/tokenizer/<run name>/model-<step>.pt"
+        f"{cfg.model} needs a trained tokenizer; give tokenizer_fpath=checkpoints/tokenizer/<run name>/model-<step>.pt"
     )
 
 
-def _build_seeded(
-    build: BuildModel, cfg: JobConfig, kind: str, config: Mapping[str, Any], **parts: Any
-) -> nn.Module:
+def _build_seeded(build: BuildModel, cfg: JobConfig, kind: str, config: Mapping[str, Any], **parts: Any) -> nn.Module:
     """A model whose first weights are those of train.seed, the same on every process."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.train.seed)

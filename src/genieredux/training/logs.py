@@ -47,8 +47,7 @@ class Meter:
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
         self._sums = {
-            name: torch.tensor(value, dtype=torch.float64, device=device)
-            for name, value in state["sums"].items()
+            name: torch.tensor(value, dtype=torch.float64, device=device) for name, value in state["sums"].items()
         }
         self._counts = dict(state["counts"])
 

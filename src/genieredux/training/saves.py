@@ -143,15 +143,11 @@ def _named(path: Path) -> tuple[Path, int]:
     if path.is_dir():
         steps = Saves(path, keep_last=1).steps()
         if not steps:
-            raise UserError(
-                f"train.resume={path}: no model-<step>.pt with its state-<step>.pt in this folder"
-            )
+            raise UserError(f"train.resume={path}: no model-<step>.pt with its state-<step>.pt in this folder")
         return path / f"model-{steps[-1]}.pt", steps[-1]
     match = re.fullmatch(r"(?:model|state)-(\d+)\.pt", path.name)
     if not match:
-        raise UserError(
-            f"train.resume is '{path}'; give auto, never, or a model-<step>.pt with its state-<step>.pt"
-        )
+        raise UserError(f"train.resume is '{path}'; give auto, never, or a model-<step>.pt with its state-<step>.pt")
     return path.with_name(f"model-{match.group(1)}.pt"), int(match.group(1))
 
 

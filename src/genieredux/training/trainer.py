@@ -22,9 +22,9 @@ from torch import nn
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, plain, save_model
 from genieredux.models.types import Losses
+from genieredux.nn.precision import autocast, choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training.config import OptimizerConfig, TrainConfig
-from genieredux.nn.precision import autocast, choose_precision
 from genieredux.training.devices import make_fabric
 from genieredux.training.ema import WeightAverage
 from genieredux.training.guard import FiniteGuard
@@ -212,9 +212,7 @@ class _Trainer:
             self.throughput.add(batch, fabric.world_size)
             self.guard.watch(step, losses.total)
         limit = self.optimizer_cfg.max_grad_norm
-        norm = fabric.clip_gradients(
-            self.wrapped, self.optimizer, max_norm=limit or math.inf, error_if_nonfinite=False
-        )
+        norm = fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=limit or math.inf, error_if_nonfinite=False)
         if norm is not None:
             self.meter.add({"grad_norm": norm})
             self.guard.watch(step, norm)
@@ -255,9 +253,7 @@ class _Trainer:
         if self.log:
             self.log.write("validate", step, means)
         if not math.isfinite(means["loss"]):
-            raise UserError(
-                f"the validation loss is {means['loss']} at step {step}; lower optimizer.learning_rate"
-            )
+            raise UserError(f"the validation loss is {means['loss']} at step {step}; lower optimizer.learning_rate")
         if self.at.best_loss is None or means["loss"] < self.at.best_loss:
             self.at.best_loss, self.at.best_step = means["loss"], step
             self._write_model(self.saves.best_path)
@@ -307,9 +303,7 @@ class _Trainer:
     def _interrupt(self) -> None:
         command = self.run.resume_command()
         signum = int(self._agree(float(self.stop.signum or 0)))
-        logger.warning(
-            "stopped at step %d, saved in %s; go on with: %s", self.at.step, self.run.path, command
-        )
+        logger.warning("stopped at step %d, saved in %s; go on with: %s", self.at.step, self.run.path, command)
         if self.fabric.is_global_zero:
             self.run.log("interrupted", step=self.at.step, signal=signum)
         raise Interrupted(signum, command, self.at.step)
@@ -320,15 +314,12 @@ class _Trainer:
         resume.check_config(self.config)
         changed = {k: v for k, v in resume.state["recipe"].items() if self._recipe()[k] != v}
         if changed:
-            logger.warning(
-                "the run was begun with %s: it goes on, but not as if it had never stopped", changed
-            )
+            logger.warning("the run was begun with %s: it goes on, but not as if it had never stopped", changed)
 
     def _restore(self, resume: Resume) -> None:
         state = resume.state
         groups = [
-            {key: group[key] for key in ("weight_decay", "betas", "eps")}
-            for group in self.optimizer.param_groups
+            {key: group[key] for key in ("weight_decay", "betas", "eps")} for group in self.optimizer.param_groups
         ]
         try:
             self.optimizer.load_state_dict(state["optimizer"])
@@ -358,11 +349,7 @@ class _Trainer:
 
     def _result(self, already_finished: bool = False) -> FitResult:
         model = self.saves.model_path(self.at.step)
-        best = (
-            self.saves.best_path
-            if self.at.best_step is not None and self.saves.best_path.is_file()
-            else model
-        )
+        best = self.saves.best_path if self.at.best_step is not None and self.saves.best_path.is_file() else model
         history = self.run.history("train", "validate", "sample")
         return FitResult(model, best, self.at.step, self.at.elapsed, history, already_finished)
 

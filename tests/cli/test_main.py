@@ -1,0 +1,80 @@
+"""The program as a user meets it: help, exit codes, one line on stderr, nothing written after bad input."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from genieredux.cli.main import run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    assert "genie_redux train|eval" in capsys.readouterr().out
+    assert run(["--version"]) == 0
+    assert run(["generate", "--help"]) == 0
+    assert "quickstart/airstriker" in capsys.readouterr().out
+    assert run([]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["generat"], "did you mean 'generate'"),
+        (["genie_redux"], "takes a mode, train or eval"),
+        (["genie_redux", "training"], "'training'"),
+        (["generate", "config=nowhere"], "no configuration 'nowhere'"),
+        (["generate", "config.conector.name=x"], "did you mean 'config.connector.name'"),
+        (["genie_redux", "train", "train.dataset_name=missing"], "missing"),
+        (["genie_redux", "train", "config=quickstart/dynamics"], "no checkpoint at"),
+        (["genie_redux", "eval"], "eval.model_fpath"),
+        (["play", "world=nothing.pt"], "nothing.pt"),
+        (["data", "info", "nothing"], "nothing"),
+        (["data", "inform", "nothing"], "data takes an action"),
+        (["demo", "num_clips=0"], "num_clips is 0"),
+        (
+            ["generate", "config.connector.splits=[{name: train, n_sessions: 0}]"],
+            "n_sessions must be at least 1",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    words: list[str], expected: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(words) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert message.startswith("genieredux: error: ")
+    assert expected in message
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_run_py_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), "generat"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("genieredux: error: there is no verb 'generat'")
+
+
+def test_a_data_set_is_made_and_described(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["config.connector.kind=fake", "config.connector.games=[toy]", "config.connector.name=toy"]
+    splits = "config.connector.splits=[{name: train, n_sessions: 2}]"
+    assert run(["generate", *words, splits, "config.connector.generator_config.n_steps_max=20"]) == 0
+    assert "2 new episodes" in capsys.readouterr().out
+    assert run(["data", "info", "datasets/toy_v0.0.0"]) == 0
+    assert "toy" in capsys.readouterr().out
+    assert run(["data", "rebuild", "datasets/toy_v0.0.0"]) == 0
+    assert run(["data", "compact", "datasets/toy_v0.0.0"]) == 0

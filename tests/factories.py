@@ -1,0 +1,40 @@
+"""Small models that tests share."""
+
+import torch
+
+from genieredux.models.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
+from genieredux.models.dynamics import Dynamics, DynamicsConfig
+
+ACTIONS = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
+
+
+def make_tokenizer(seed: int = 0, **settings: object) -> ConvTokenizer:
+    torch.manual_seed(seed)
+    values = {
+        "image_size": 32,
+        "encoder_width": 16,
+        "decoder_width": 16,
+        "codebook_size": 24,
+        "codebook_dim": 8,
+    }
+    return ConvTokenizer(ConvTokenizerConfig(**{**values, **settings})).eval()  # type: ignore[arg-type]
+
+
+def make_dynamics(tokenizer: ConvTokenizer, seed: int = 0, **settings: object) -> Dynamics:
+    """Perturbed, so that nothing is zero that training would make something."""
+    torch.manual_seed(seed)
+    values = {
+        "dim": 32,
+        "heads": 2,
+        "dim_head": 16,
+        "history_blocks": 2,
+        "refiner_blocks": 1,
+        "local_width": 16,
+        "local_blocks": 1,
+    }
+    config = DynamicsConfig(**{**values, **settings})  # type: ignore[arg-type]
+    dynamics = Dynamics(config, tokenizer.code_vectors(), tokenizer.grid, len(ACTIONS))
+    with torch.no_grad():
+        for parameter in dynamics.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return dynamics.eval()

@@ -1,0 +1,31 @@
+"""Kinds and configurations become models; what is misspelt is named."""
+
+import pytest
+
+from genieredux.errors import UserError
+from genieredux.models.build import build_model
+from genieredux.models.conv_tokenizer import ConvTokenizer
+from genieredux.models.st_tokenizer import STTokenizer
+
+
+def test_the_architecture_chooses_the_tokenizer() -> None:
+    small = {"image_size": 16, "dim": 16, "blocks": 1, "heads": 2, "dim_head": 8}
+    assert isinstance(build_model("tokenizer", small), STTokenizer)
+    assert isinstance(build_model("tokenizer", {"architecture": "conv", "image_size": 16}), ConvTokenizer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "message"),
+    [
+        ("tokeniser", {}, "no model of kind 'tokeniser'"),
+        ("tokenizer", {"architecture": "vae"}, "architecture is 'vae'; choose one of conv, st_vivit"),
+        (
+            "tokenizer",
+            {"architecture": "conv", "patchsize": 4},
+            "patchsize is no setting; did you mean tokenizer.patch_size",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(kind: str, config: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_model(kind, config)
