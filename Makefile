@@ -1,5 +1,5 @@
 # Two commands are all a fresh machine needs: `make demo` and `make test`.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV ?= .venv
 # One torch for everybody; the constraints pin the rest to versions that were tested together.
 TORCH ?= torch==2.13.0

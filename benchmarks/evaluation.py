@@ -1,7 +1,7 @@
 """Frames a second of an evaluation, of its metrics alone, and of a dream.
 
-python benchmarks/evaluation.py                      a world without a network: the cost of everything
-around one python benchmarks/evaluation.py --world model.pt     a trained world
+python benchmarks/evaluation.py                      a world without a network: the cost of everything around one
+python benchmarks/evaluation.py --world world.pt     a trained world
 """
 
 import argparse

@@ -3,11 +3,12 @@
     python benchmarks/training.py            # the stand-in model: what the loop itself costs
     python benchmarks/training.py --model genieredux.models.st_tokenizer:STTokenizer \\
         --set dim=128 blocks=4 patch_size=8 --batch 8 --frames 16 --precision bf16
-    python benchmarks/training.py --model PACKAGE.MODULE:CLASS --tokens 8x8 --codes 1024 --set dim=192
+    python benchmarks/training.py --model tokenizer --set architecture=conv --batch 32 --frames 1
+    python benchmarks/training.py --model genie_redux_guided --tokens 16x16 --codes 512 --batch 2
 
---model names a class with a `<Class>Config` beside it, which takes the values of --set, or a function of
-keyword arguments that returns a model. Prints one JSON object. Peak memory is that of the process, so measure
-one model a call. Data are random: a step does the same work on any values.
+--model names a kind (models/build.py) or a class with a `<Class>Config` beside it; both take the values of --set.
+Prints one JSON object. Peak memory is that of the process, so measure one model a call. Data are random: a step does
+the same work on any values.
 """
 
 import argparse
@@ -26,10 +27,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from genieredux.models.build import KINDS, build_model
 from genieredux.models.types import Batch
+from genieredux.nn.precision import autocast, choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training import OptimizerConfig, TrainConfig, fit
-from genieredux.training.devices import autocast, choose_precision
 from genieredux.training.optimizer import build_optimizer
 from genieredux.training.prefetch import to_device
 
@@ -55,7 +57,10 @@ class RandomData:
         return Batch(frames=frames, actions=actions)
 
 
-def make_model(path: str, values: dict[str, Any]) -> nn.Module:
+def make_model(path: str, values: dict[str, Any], codes: int, actions: int) -> nn.Module:
+    if path in KINDS:
+        tokenizer = build_model("tokenizer", {"architecture": "conv", "codebook_size": codes})
+        return build_model(path, values, tokenizer=tokenizer, action_names=[str(k) for k in range(actions)])
     module_name, _, name = path.partition(":")
     module = importlib.import_module(module_name)
     target = getattr(module, name)
@@ -133,7 +138,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     values = dict(item.split("=", 1) for item in args.set)
     torch.manual_seed(0)
-    model = make_model(args.model, {key: _value(text) for key, text in values.items()})
+    model = make_model(args.model, {key: _value(text) for key, text in values.items()}, args.codes, args.actions)
     rows, _, columns = (args.tokens or "").partition("x")
     grid = (int(rows), int(columns)) if args.tokens else None
     data = RandomData(args.batch, args.frames, args.size, args.actions, grid, args.codes)

@@ -22,6 +22,7 @@ def follows(frames: np.ndarray, actions: np.ndarray) -> bool:
     return bool(np.array_equal((places[:-1] + actions) % PLACES, places[1:]))
 
 
+@settings(deadline=None)
 @given(actions=st.lists(st.integers(0, 2), max_size=40), first=st.integers(0, PLACES - 1))
 def test_track_keeps_each_action_between_its_frames(actions: list[int], first: int) -> None:
     def frame(place: int) -> np.ndarray:
@@ -65,6 +66,7 @@ def test_track_repeats_info_that_a_frame_lacks() -> None:
     assert {key: values.tolist() for key, values in track.trajectory().info.items()} == {"lives": [3, 3, 2]}
 
 
+@settings(deadline=None)
 @given(start=st.integers(0, 100), frames=st.integers(1, 50))
 def test_window_slices_give_one_action_less_than_frames(start: int, frames: int) -> None:
     seen, taken = window_slices(start, frames)

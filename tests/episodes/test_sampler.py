@@ -20,6 +20,7 @@ def all_windows(lengths: list[int], num_frames: int, stride: int = 1) -> list[tu
     return [(i, s) for i, n in enumerate(lengths) for s in range(0, n - num_frames + 1, stride)]
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 3000), seed=st.integers(-(2**70), 2**70))
 def test_a_permutation_has_everything_once(n: int, seed: int) -> None:
     assert np.array_equal(np.sort(Permutation(n, seed)(np.arange(n))), np.arange(n))
@@ -44,6 +45,7 @@ def test_a_permutation_takes_any_shape_and_refuses_nothing_to_permute() -> None:
         Permutation(0, 0)
 
 
+@settings(deadline=None)
 @given(
     lengths=LENGTHS,
     num_frames=st.integers(1, 12),
@@ -76,6 +78,7 @@ def test_an_epoch_is_every_window_once_over_all_ranks(
         assert first != second
 
 
+@settings(deadline=None)
 @given(lengths=LENGTHS, steps=st.lists(st.integers(0, 10**6), min_size=1, max_size=5))
 def test_a_batch_does_not_depend_on_what_was_drawn_before(lengths: list[int], steps: list[int]) -> None:
     lengths = [*lengths, 9]
@@ -106,12 +109,12 @@ def test_windows_are_drawn_evenly() -> None:
 
 
 def test_millions_of_windows_cost_nothing() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     sampler = WindowSampler(np.full(100_000, 1000), 16, 64, seed=0)
     assert sampler.num_windows == 98_500_000
     for step in range(0, 10**9, 10**7):
         sampler.batch(step)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_arguments_out_of_range_are_refused(bad: dict) -> None:
         WindowSampler(**({"lengths": [20], "num_frames": 4, "batch_size": 2, "seed": 0} | bad))
 
 
-@settings(max_examples=20)
+@settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 100))
 def test_arrays_and_pairs_are_the_same(seed: int) -> None:
     sampler = WindowSampler([30, 5, 9], 5, 6, seed)
