@@ -76,5 +76,5 @@ def test_a_data_set_is_made_and_described(capsys: pytest.CaptureFixture[str]) ->
     assert "2 new episodes" in capsys.readouterr().out
     assert run(["data", "info", "datasets/toy_v0.0.0"]) == 0
     assert "toy" in capsys.readouterr().out
-    assert run(["data", "rebuild", "datasets/toy_v0.0.0"]) == 0
+    assert run(["data", "index", "datasets/toy_v0.0.0"]) == 0
     assert run(["data", "compact", "datasets/toy_v0.0.0"]) == 0

@@ -18,7 +18,7 @@ usage: genieredux VERB [key=value ...]
   generate                  play games and store the episodes          generate config=quickstart/airstriker
   genie_redux train|eval    train a tokenizer or a world, or measure   genie_redux train config=tokenizer
   play                      walk in a world in the browser             play world=FILE port=8765 browser=false
-  data info|compact|rebuild PATH    describe, merge or re-index a data set
+  data info|compact|index PATH      describe, merge or re-index a data set
 
 `genieredux VERB --help` shows a verb's configurations and keys. Any key of a configuration can be set:
 key=value."""

@@ -75,13 +75,13 @@ def data(words: list[str]) -> None:
     actions: dict[str, Callable[[str], str]] = {
         "info": lambda path: describe(Dataset.open(path)).to_text(),
         "compact": lambda path: str(compact(path)),
-        "rebuild": lambda path: f"{path}: {rebuild_index(path).num_rows} episodes in the index",
+        "index": lambda path: f"{path}: {rebuild_index(path).num_rows} episodes in the index",
     }
     if _wants_help(words):
-        _say("usage: genieredux data info|compact|rebuild PATH")
+        _say("usage: genieredux data info|compact|index PATH")
         return
     if len(words) != 2 or words[0] not in actions:
-        raise UserError("data takes an action and a data set: data info|compact|rebuild datasets/NAME")
+        raise UserError("data takes an action and a data set: data info|compact|index datasets/NAME")
     _say(actions[words[0]](words[1]))
 
 

@@ -1,0 +1,181 @@
+"""The folder of one run.
+
+    <run>/config.yaml        the composed configuration (earlier, different ones: config.1.yaml, ...)
+    <run>/environment.json   versions, hardware, commit and command of every execution, oldest first
+    <run>/log.jsonl          one JSON object a line: {"time": ..., "event": "train", "step": ..., "loss": ...}
+    <run>/tensorboard/       the same numbers for TensorBoard
+    <run>/media/             pictures and films
+    <run>/model-<step>.pt    checkpoints, written by genieredux.training
+
+A second execution in the same folder appends. This file knows nothing of models or training.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from genieredux.errors import UserError
+from genieredux.runs.environment import describe_environment
+from genieredux.runs.files import write_atomically
+
+
+class RunFolder:
+    """Where a run leaves everything. Making the object touches no disk; `begin` and `log` do."""
+
+    def __init__(self, path: str | Path, command: Sequence[str] | None = None) -> None:
+        """command: the argument list that started this run (default: `sys.argv`), shown to resume it."""
+        self.path = Path(path)
+        self.command = list(sys.argv if command is None else command)
+        self.begun = False
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def environment_path(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def media(self) -> Path:
+        return self.path / "media"
+
+    def begin(self, config: Any = None) -> "RunFolder":
+        """Create the folder; record the environment and config (a dataclass, a mapping or OmegaConf)."""
+        try:
+            self.media.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot create the run folder {self.path}: {error.strerror or error}; choose another place"
+            ) from error
+        if config is not None:
+            self._write_config(_to_yaml(config))
+        executions = [*self.executions(), describe_environment(self.command)]
+        text = json.dumps({"executions": executions}, indent=2)
+        write_atomically(self.environment_path, lambda file: _write_text(file, text))
+        self.begun = True
+        return self
+
+    def executions(self) -> list[dict[str, Any]]:
+        """What environment.json says, oldest execution first; empty when there is none."""
+        try:
+            return list(json.loads(self.environment_path.read_text())["executions"])
+        except FileNotFoundError:
+            return []
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.environment_path} is not readable ({error}); move it away") from error
+
+    def config(self) -> Any:
+        """config.yaml as plain dictionaries, lists and scalars."""
+        if not self.config_path.is_file():
+            raise UserError(f"no config.yaml in {self.path}; is this the folder of a run?")
+        return OmegaConf.to_container(OmegaConf.load(self.config_path), resolve=False)
+
+    def log(self, event: str, **values: Any) -> dict[str, Any]:
+        """Append one line to log.jsonl and return it. Values: anything JSON can hold."""
+        record = {"time": round(time.time(), 3), "event": event, **values}
+        self.path.mkdir(parents=True, exist_ok=True)
+        # One short write to a file opened for appending: a kill tears at most this line, and `records` skips
+        # it.
+        with open(self.log_path, "ab+") as file:
+            torn = file.seek(0, 2) > 0 and not _ends_line(file)
+            file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
+        return record
+
+    def records(self, *events: str) -> list[dict[str, Any]]:
+        """The lines of log.jsonl, in order, of these events (all when none is named).
+
+        Torn lines are skipped.
+        """
+        found = []
+        for line in self.log_path.read_bytes().splitlines() if self.log_path.is_file() else []:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict) and (not events or record.get("event") in events):
+                found.append(record)
+        return found
+
+    def history(self, *events: str) -> list[dict[str, Any]]:
+        """Like `records`, one record for each (event, step): after a resume the repeated steps count once."""
+        last: dict[tuple[Any, Any], dict[str, Any]] = {}
+        for record in self.records(*events):
+            key = (record.get("event"), record.get("step"))
+            last.pop(key, None)
+            last[key] = record
+        return list(last.values())
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for one writer; the lock dies with its process.
+
+        Raises UserError when it is taken.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"another process is writing to {self.path}; wait for it, or choose another run name"
+                ) from error
+            yield
+
+    def resume_command(self) -> str:
+        """The shell line that goes on with this run: the one that started it, without its `train.resume`."""
+        words = [word for word in self.command if not word.startswith("train.resume=")]
+        if words and words[0].endswith(".py"):
+            words.insert(0, "python")
+        elif words:
+            words[0] = Path(words[0]).name
+        return shlex.join(words)
+
+    def _write_config(self, text: str) -> None:
+        if self.config_path.is_file():
+            if self.config_path.read_text() == text:
+                return
+            number = 1
+            while (older := self.path / f"config.{number}.yaml").exists():
+                number += 1
+            self.config_path.rename(older)
+        write_atomically(self.config_path, lambda file: _write_text(file, text))
+
+
+def _to_yaml(config: Any) -> str:
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        config = dataclasses.asdict(config)
+    if isinstance(config, Mapping):
+        config = OmegaConf.create(dict(config))
+    if not isinstance(config, DictConfig):
+        raise TypeError(f"a configuration must be a dataclass, a mapping or a DictConfig, not {type(config)}")
+    return OmegaConf.to_yaml(config)
+
+
+def _write_text(file: Any, text: str) -> None:
+    file.write(text.encode())
+
+
+def _ends_line(file: Any) -> bool:
+    file.seek(-1, 2)
+    return bool(file.read(1) == b"\n")
