@@ -154,7 +154,7 @@ class TestContract:
 
 
 def test_image_size_not_divisible_by_patch() -> None:
-    with pytest.raises(UserError, match=r"image size 66 is not divisible by patch size 4; set patch_size=3"):
+    with pytest.raises(UserError, match=r"image size 66 is not divisible by patch size 4; set tokenizer.patch_size=3"):
         STTokenizerConfig(image_size=66)
 
 

@@ -20,7 +20,7 @@ from genieredux.collect.plan import Group, plan_groups
 from genieredux.collect.play import Player
 from genieredux.collect.progress import Reporter, default_reporter
 from genieredux.collect.shelf import Shelf
-from genieredux.envs import GameFacts, describe, make, suggested_num_envs
+from genieredux.envs import GameFacts, GameVectorEnv, describe, make, suggested_num_envs
 from genieredux.episodes import DatasetSpec, DatasetWriter
 from genieredux.errors import UserError
 from genieredux.policies import make_policy
@@ -81,8 +81,9 @@ def collect(cfg: CollectConfig, progress: Reporter | None = None) -> CollectSumm
         before = len(writer), writer.num_frames
         job = _Collection(cfg, writer, reporter)
         try:
-            for group in plan_groups(cfg, games):
-                job.run(group)
+            with closing(job):
+                for group in plan_groups(cfg, games):
+                    job.run(group)
         except KeyboardInterrupt:
             log.warning("%s: stopped with %d episodes stored; the same command continues from here", path, len(writer))
             raise
@@ -103,29 +104,45 @@ class _Collection:
 
     def __init__(self, cfg: CollectConfig, writer: DatasetWriter, reporter: Reporter) -> None:
         self._cfg, self._writer, self._reporter = cfg, writer, reporter
+        self._env: GameVectorEnv | None = None
+        self._env_game = ""
         self.lost = 0
+
+    def close(self) -> None:
+        """Close the environments that are open."""
+        if self._env is not None:
+            self._env.close()
+            self._env = None
 
     def run(self, group: Group) -> None:
         """Play and store what is missing of one group."""
         ledger = Ledger(group, {meta.id: meta for meta in self._writer.metas})
-        label = f"{group.facts.game} {group.split} ({group.variant})"
+        unit = "frames" if group.num_frames else "episodes"
+        label = f"{group.facts.game} {group.split} ({group.variant}), {unit}"
         self._reporter.begin(label, ledger.total, ledger.done)
         if ledger.is_complete():
             return
-        env_cfg = self._cfg.connector.env(group.game)
+        env = self._environment(group.game, ledger.missing)
         agent = self._cfg.connector.agent
-        count = _balanced(suggested_num_envs(env_cfg), ledger.missing)
         policy = make_policy(group.variant, len(group.facts.action_names), agent.gamma, agent.temperature)
-        with closing(make(env_cfg, count, self._cfg.seed)) as env, Shelf(self._writer) as shelf:
-            player = Player(env, policy)
-            with closing(player.play(ledger.to_play())) as episodes:
-                for played in episodes:
-                    for ready in ledger.in_order(played):
-                        shelf.put(ready, group, self._cfg)
-                        self._reporter.advance(ledger.units(ready), len(ready.track))
-                    if ledger.is_complete():
-                        break
-            self.lost += player.deaths
+        player = Player(env, policy)
+        with Shelf(self._writer) as shelf, closing(player.play(ledger.to_play())) as episodes:
+            for played in episodes:
+                for ready in ledger.in_order(played):
+                    shelf.put(ready, group, self._cfg)
+                    self._reporter.advance(ledger.units(ready), len(ready.track))
+                if ledger.is_complete():
+                    break
+        self.lost += player.deaths
+
+    def _environment(self, game: str, missing: int | None) -> GameVectorEnv:
+        """Environments of a game, enough for `missing` episodes: those of the group before, where they serve."""
+        env_cfg = self._cfg.connector.env(game)
+        count = _balanced(suggested_num_envs(env_cfg), missing)
+        if self._env is None or self._env_game != game or self._env.num_envs < count:
+            self.close()
+            self._env, self._env_game = make(env_cfg, count, self._cfg.seed), game
+        return self._env
 
 
 def _balanced(most: int, missing: int | None) -> int:

@@ -63,15 +63,13 @@ class Group:
 
 
 def plan_groups(cfg: CollectConfig, games: dict[str, GameFacts]) -> list[Group]:
-    """The groups in the order they are played: split by split, game by game. `games`: configured name ->
-    facts.
-    """
+    """The groups in the order they are played: game by game, split by split. `games`: configured name -> facts."""
     connector, amounts = cfg.connector, cfg.connector.generator_config
     groups = []
-    for split in connector.splits:
-        levels = split.n_instances or amounts.n_instances
-        sessions = split.n_sessions or amounts.n_sessions
-        for game, facts in games.items():
+    for game, facts in games.items():
+        for split in connector.splits:
+            levels = split.n_instances or amounts.n_instances
+            sessions = split.n_sessions or amounts.n_sessions
             groups.append(
                 Group(
                     facts=facts,

@@ -1,6 +1,6 @@
 """How alike two frames are. Pure functions of tensors; they know no world, no clip and no file.
 
-Frames are float (..., C, H, W) in [0, 1]; results have the leading shape. docs/metrics.md says what each is
+Frames are float (..., C, H, W) in [0, 1]; results have the leading shape. Each function says what it is
 worth.
 """
 

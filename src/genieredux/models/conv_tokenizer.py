@@ -12,44 +12,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genieredux.errors import UserError
+from genieredux.models.tokenizer_config import TokenizerConfig
 from genieredux.models.types import Batch, Losses
-from genieredux.nn.quantize import FiniteScalarQuantize, Quantizer, VectorQuantize, VectorQuantizeConfig
+from genieredux.nn.quantize import Quantizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvTokenizerConfig:
+class ConvTokenizerConfig(TokenizerConfig):
     """Settings of the convolutional tokenizer. The ones you will want to change: patch_size, the two widths,
     codebook_size. With the defaults: 0.5 M parameters, 16x16 tokens of a 64x64 frame.
     """
 
     architecture: Literal["conv"] = "conv"
-    image_size: int = 64
-    patch_size: int = 4
-    channels: int = 3
     encoder_width: int = 64
     encoder_blocks: int = 1
     """Residual blocks; each sees two patches further in every direction."""
     decoder_width: int = 96
     decoder_blocks: int = 2
-    quantizer: Literal["ema", "gradient", "fsq"] = "ema"
     codebook_size: int = 512
     codebook_dim: int = 16
-    commitment: float = 0.25
-    fsq_levels: tuple[int, ...] = (8, 8, 8)
-    vq_weight: float = 1.0
-    """Weight of the quantiser's loss beside the mean squared error of the pixels."""
-
-    def __post_init__(self) -> None:
-        if self.patch_size < 1 or self.image_size % self.patch_size:
-            fits = [p for p in range(1, self.image_size + 1) if self.image_size % p == 0]
-            nearest = min(fits, key=lambda p: (abs(p - self.patch_size), p))
-            raise UserError(
-                f"tokenizer: image size {self.image_size} is not divisible by patch size {self.patch_size};"
-                f" set tokenizer.patch_size={nearest}, or an image size that is a multiple of {self.patch_size}"
-            )
-        if self.quantizer not in ("ema", "gradient", "fsq"):
-            raise UserError(f"tokenizer.quantizer must be ema, gradient or fsq, got {self.quantizer!r}")
 
 
 class ResidualConv(nn.Module):
@@ -78,16 +59,15 @@ class ConvTokenizer(nn.Module):
         super().__init__()
         config = ConvTokenizerConfig() if config is None else config
         self.config = config
-        side = config.image_size // config.patch_size
-        self.grid = (side, side)
-        values = config.channels * config.patch_size**2
+        self.grid = (config.side, config.side)
+        values = config.patch_values
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(config.patch_size),
             nn.Conv2d(values, config.encoder_width, 3, padding=1),
             *[ResidualConv(config.encoder_width) for _ in range(config.encoder_blocks)],
             nn.GroupNorm(1, config.encoder_width),
         )
-        self.quantizer: Quantizer = _make_quantizer(config)
+        self.quantizer: Quantizer = config.make_quantizer(config.encoder_width)
         self.decoder = nn.Sequential(
             nn.Conv2d(config.encoder_width, config.decoder_width, 3, padding=1),
             *[ResidualConv(config.decoder_width) for _ in range(config.decoder_blocks)],
@@ -140,17 +120,3 @@ class ConvTokenizer(nn.Module):
         """(N, h, w, encoder_width) to float32 (N, C, H, W), not yet clamped."""
         x = vectors.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         return self.decoder(x).float() + 0.5
-
-
-def _make_quantizer(config: ConvTokenizerConfig) -> VectorQuantize | FiniteScalarQuantize:
-    if config.quantizer == "fsq":
-        return FiniteScalarQuantize(config.encoder_width, tuple(config.fsq_levels))
-    return VectorQuantize(
-        config.encoder_width,
-        VectorQuantizeConfig(
-            codebook_size=config.codebook_size,
-            codebook_dim=config.codebook_dim,
-            rule=config.quantizer,
-            commitment=config.commitment,
-        ),
-    )

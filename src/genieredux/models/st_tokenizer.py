@@ -13,26 +13,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
+from genieredux.models.tokenizer_config import TokenizerConfig
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.blocks import TransformerConfig
 from genieredux.nn.positions import ContinuousPositionBias
-from genieredux.nn.quantize import FiniteScalarQuantize, Quantizer, VectorQuantize, VectorQuantizeConfig
+from genieredux.nn.quantize import Quantizer
 from genieredux.nn.transformer import STTransformer
 
 
 @dataclass(frozen=True, kw_only=True)
-class STTokenizerConfig:
+class STTokenizerConfig(TokenizerConfig):
     """Settings of the ST-ViViT tokenizer. The defaults are the published model (101.6 M parameters at 64x64).
 
-    The ones you will want to change: image_size, patch_size, dim, blocks, codebook_size. Light settings for
-    a small
-    world: peg=False, feedforwards_per_block=1, normalise_context=True, quantizer="ema".
+    The ones you will want to change: patch_size, dim, blocks, codebook_size. Light settings for a small world:
+    peg=False, feedforwards_per_block=1, normalise_context=True, quantizer="ema".
     """
 
     architecture: Literal["st_vivit"] = "st_vivit"
-    image_size: int = 64
-    patch_size: int = 4
-    channels: int = 3
     dim: int = 512
     blocks: int = 8
     """Blocks of the encoder, and again of the decoder."""
@@ -44,24 +41,6 @@ class STTokenizerConfig:
     normalise_context: bool = False
     qk_norm: bool = True
     quantizer: Literal["gradient", "ema", "fsq"] = "gradient"
-    """gradient: the published rule. ema: moving averages with revival. fsq: a fixed grid of fsq_levels."""
-    codebook_size: int = 1024
-    codebook_dim: int = 32
-    commitment: float = 0.25
-    fsq_levels: tuple[int, ...] = (8, 5, 5, 5)
-    vq_weight: float = 1.0
-    """Weight of the quantiser's loss beside the mean squared error of the pixels."""
-
-    def __post_init__(self) -> None:
-        if self.patch_size < 1 or self.image_size % self.patch_size:
-            fits = [p for p in range(1, self.image_size + 1) if self.image_size % p == 0]
-            nearest = min(fits, key=lambda p: (abs(p - self.patch_size), p))
-            raise UserError(
-                f"tokenizer: image size {self.image_size} is not divisible by patch size {self.patch_size};"
-                f" set patch_size={nearest}, or an image_size that is a multiple of {self.patch_size}"
-            )
-        if self.quantizer not in ("gradient", "ema", "fsq"):
-            raise UserError(f"tokenizer: quantizer must be gradient, ema or fsq, got {self.quantizer!r}")
 
     def transformer(self, order: Literal["st", "ts"]) -> TransformerConfig:
         """The encoder's ("st") or the decoder's ("ts") settings."""
@@ -77,20 +56,6 @@ class STTokenizerConfig:
             normalise_context=self.normalise_context,
             qk_norm=self.qk_norm,
             spatial_bias="given",
-        )
-
-    def make_quantizer(self) -> VectorQuantize | FiniteScalarQuantize:
-        """The quantiser of these settings."""
-        if self.quantizer == "fsq":
-            return FiniteScalarQuantize(self.dim, tuple(self.fsq_levels))
-        return VectorQuantize(
-            self.dim,
-            VectorQuantizeConfig(
-                codebook_size=self.codebook_size,
-                codebook_dim=self.codebook_dim,
-                rule=self.quantizer,
-                commitment=self.commitment,
-            ),
         )
 
 
@@ -117,14 +82,13 @@ class STTokenizer(nn.Module):
         super().__init__()
         config = STTokenizerConfig() if config is None else config
         self.config = config
-        values = config.channels * config.patch_size**2
-        side = config.image_size // config.patch_size
-        self.grid = (side, side)
+        values = config.patch_values
+        self.grid = (config.side, config.side)
         self.embed_first = PatchEmbed(values, config.dim)
         self.embed_rest = PatchEmbed(values, config.dim)
         self.position = ContinuousPositionBias(config.heads, config.dim)
         self.encoder = STTransformer(config.transformer("st"))
-        self.quantizer: Quantizer = config.make_quantizer()
+        self.quantizer: Quantizer = config.make_quantizer(config.dim)
         self.decoder = STTransformer(config.transformer("ts"))
         self.pixels_first = nn.Linear(config.dim, values)
         self.pixels_rest = nn.Linear(config.dim, values)
