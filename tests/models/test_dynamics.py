@@ -11,6 +11,7 @@ from genieredux.errors import UserError
 from genieredux.models.conv_tokenizer import ConvTokenizer
 from genieredux.models.dynamics import Dynamics, DynamicsConfig
 from genieredux.models.types import Batch
+from genieredux.nn.precision import autocast
 
 
 def random_play(frames: int, seed: int = 0, clips: int = 2) -> tuple[Tensor, Tensor]:
@@ -97,6 +98,19 @@ def test_training_supervises_hidden_tokens_and_only_those(tokenizer: ConvTokeniz
         assert torch.equal(touched, hidden)
         assert bool(hidden.all()) == (share == 1.0)
         assert hidden.any()
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_a_past_of_its_own_making_leaves_every_gradient(tokenizer: ConvTokenizer, precision: str) -> None:
+    dynamics = make_dynamics(tokenizer, own_history=1.0).train()
+    tokens, actions = random_play(5)
+    with autocast(precision, tokens.device):
+        dynamics(Batch(tokens=tokens, actions=actions[:, :-1]), torch.Generator().manual_seed(1)).total.backward()
+    without = [name for name, p in dynamics.named_parameters() if p.grad is None]
+    assert not without
+    relived = dynamics._relive(tokens, actions, torch.Generator().manual_seed(1))
+    assert torch.equal(relived[:, 0], tokens[:, 0])
+    assert not torch.equal(relived[:, 1:], tokens[:, 1:])
 
 
 def test_untrained_it_says_that_nothing_moves(tokenizer: ConvTokenizer) -> None:

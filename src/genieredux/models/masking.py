@@ -86,7 +86,7 @@ def decode_masked(
             entropy = -(log_p.exp() * log_p).sum(-1)
         temperature = sampling.temperature * (sampling.steps - 1 - step) / sampling.steps
         if sampling.choice == "mean":
-            choice = _nearest(log_p.exp() @ codes, codes)
+            choice = expected_token(log_p.exp(), codes)
         elif noise is None or temperature == 0:
             choice = scores.argmax(-1)
         else:
@@ -100,6 +100,7 @@ def decode_masked(
     return tokens, entropy
 
 
-def _nearest(vectors: Tensor, codes: Tensor) -> Tensor:
-    """The code (K, D) nearest to each of vectors (..., D), by squared distance."""
-    return (vectors @ codes.t() - codes.square().sum(-1) / 2).argmax(-1)
+def expected_token(probabilities: Tensor, codes: Tensor) -> Tensor:
+    """The token whose code (K, D) is nearest to the expected code under probabilities (..., K), by squared distance."""
+    expected = probabilities @ codes
+    return (expected @ codes.t() - codes.square().sum(-1) / 2).argmax(-1)
