@@ -26,6 +26,7 @@ from genieredux.collect import (
     SplitConfig,
     collect,
 )
+from genieredux.envs.actions import CANONICAL, button_masks
 
 GAME, SKIP = "Airstriker-Genesis", 4
 _WHOSE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -52,13 +53,14 @@ def airstriker(steps: int, workers: int, root: str) -> CollectSummary:
 
 
 def bare_emulator(frames: int, answer: "mp.SimpleQueue[tuple[float, float]]") -> None:
-    """Frames per second and per CPU second of the emulator stepped with random buttons, no picture taken."""
+    """Frames per second and per CPU second of the emulator with random actions, no picture or variable read."""
     import numpy as np
     import stable_retro
 
     env = stable_retro.make(f"{GAME}-v0", render_mode="rgb_array")
     env.reset()
-    masks = np.random.default_rng(0).integers(0, 2, (frames, env.num_buttons)).astype(np.uint8)
+    five = button_masks(CANONICAL, tuple(env.buttons), "Genesis")  # START would pause the game
+    masks = five[np.random.default_rng(0).integers(len(five), size=frames // SKIP)].repeat(SKIP, axis=0)
     began, cpu = time.perf_counter(), time.process_time()
     for mask in masks:
         env.em.set_button_mask(mask, 0)

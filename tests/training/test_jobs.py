@@ -28,6 +28,7 @@ from genieredux.training.sources import choose_games, frame_sources, split_for_t
 
 @dataclass(frozen=True)
 class TinyConfig:
+    image_size: int = 16
     width: int = 4
 
 
@@ -235,3 +236,15 @@ def test_batches_are_a_function_of_the_step_and_differ_by_rank(tmp_path, job):
 def test_windows_of_a_tokenizer_that_looks_back_start_with_its_clips():
     assert window_stride(TinyTokenizer(TinyConfig()), 16) == 1
     assert window_stride(nn.Identity(), 16) == 16
+
+
+def test_an_image_size_that_is_not_the_data_sets_is_refused(tmp_path) -> None:
+    write_dataset(tmp_path / "toys")
+    cfg = JobConfig(
+        checkpoints_dpath=str(tmp_path / "checkpoints"),
+        train=TrainConfig(dataset_root_dpath=str(tmp_path), dataset_name="toys", num_frames=4),
+        tokenizer={"image_size": 64},
+    )
+    with pytest.raises(UserError, match=r"tokenizer.image_size is 64, but the frames of .* are 16x16"):
+        train_tokenizer(cfg, build)
+    assert not (tmp_path / "checkpoints").exists()

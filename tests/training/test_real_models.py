@@ -1,12 +1,18 @@
 """The loop on this project's own models: interrupted and resumed equals uninterrupted, codebook included."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+from factories import ACTIONS, make_dynamics, make_tokenizer
 from genieredux.models.checkpoint import load_model, read_tensors
+from genieredux.models.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
 from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
+from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.fakes import FakeData
@@ -14,6 +20,7 @@ from genieredux.training.fakes import FakeData
 SMALL = STTokenizerConfig(
     image_size=16, patch_size=4, dim=16, blocks=1, heads=2, dim_head=8, codebook_size=16, codebook_dim=4
 )
+CONV = ConvTokenizerConfig(image_size=16, encoder_width=8, decoder_width=8, codebook_size=16, codebook_dim=4)
 TRAIN = TrainConfig(
     batch_size=2,
     num_train_steps=8,
@@ -29,16 +36,40 @@ TRAIN = TrainConfig(
 OPTIMIZER = OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 2), cosine=CosineConfig(100, 1e-3))
 
 
-@pytest.mark.parametrize("quantizer", ["gradient", "ema", "fsq"])
-def test_tokenizer_resumes_bit_for_bit(tmp_path, quantizer):
-    config = replace(SMALL, quantizer=quantizer, fsq_levels=(4, 4))
+@dataclass(frozen=True)
+class RandomTokens:
+    """Clips of random tokens and actions for a dynamics on an 8x8 grid."""
 
-    def train(name: str, steps: int, seed: int = 0):
+    seed: int = 0
+
+    def batch(self, step: int, micro: int) -> Batch:
+        generator = torch.Generator().manual_seed(1000 * self.seed + step)
+        tokens = torch.randint(24, (2, 5, 8, 8), generator=generator)
+        return Batch(tokens=tokens, actions=torch.randint(len(ACTIONS), (2, 4), generator=generator))
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], Any, Any]] = {
+    "conv": (lambda: ConvTokenizer(CONV), FakeData(batch_size=2), FakeData(2, seed=7)),
+    "dynamics": (lambda: make_dynamics(make_tokenizer(), own_history=0.5), RandomTokens(), RandomTokens(7)),
+    **{
+        name: (
+            lambda name=name: STTokenizer(replace(SMALL, quantizer=name, fsq_levels=(4, 4))),
+            FakeData(batch_size=2),
+            FakeData(2, seed=7),
+        )
+        for name in ("gradient", "ema", "fsq")
+    },
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path, name):
+    build, data, held_out = MODELS[name]
+
+    def train(folder: str, steps: int, seed: int = 0):
         torch.manual_seed(seed)
         cfg = replace(TRAIN, num_train_steps=steps)
-        data = FakeData(batch_size=2)
-        run = RunFolder(tmp_path / name)
-        return fit(STTokenizer(config), data, cfg, run, optimizer=OPTIMIZER, validation=FakeData(2, seed=7))
+        return fit(build(), data, cfg, RunFolder(tmp_path / folder), optimizer=OPTIMIZER, validation=held_out)
 
     whole = train("whole", 8)
     train("parts", 4)
@@ -48,5 +79,4 @@ def test_tokenizer_resumes_bit_for_bit(tmp_path, quantizer):
     states = [read_tensors(tmp_path / name / "state-8.pt")["values"] for name in ("whole", "parts")]
     for key, value in states[0]["weights"].items():
         assert torch.equal(value, states[1]["weights"][key]), key
-    again = STTokenizer(config)
-    again.load_state_dict(one.state_dict)
+    build().load_state_dict(one.state_dict)

@@ -6,7 +6,6 @@ or hangs is replaced, and the episode it was playing begins anew, flagged `broke
 can discard what it had. Knows no game.
 """
 
-import ctypes
 import logging
 import multiprocessing as mp
 import signal
@@ -30,9 +29,6 @@ STEP_SECONDS = 60.0
 """A worker silent for this long during a step counts as dead."""
 START_SECONDS = 180.0
 """Starting a worker imports libraries and loads a ROM: on a busy machine that may take this long."""
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # names of glibc's malloc.h
-_KEPT_BYTES = 16 << 20
 
 _CONTEXT = mp.get_context("spawn")
 Builder = Callable[[EnvConfig], Game]
@@ -163,23 +159,10 @@ def _views(memory: Any, num_envs: int, size: int) -> tuple[NDArray[np.uint8], ND
     return both[0], both[1]
 
 
-def _keep_freed_memory() -> None:
-    """Let the C library keep the pictures' memory between frames.
-
-    It would give each back to the system and fault it in anew, which took a sixth of a worker's time. Only glibc
-    has this setting; elsewhere nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-
-
 def _serve(pipe: Connection, build: Builder, cfg: EnvConfig, memory: Any, index: int) -> None:
     """The worker's whole life: greet, then answer until told to close or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     cv2.setNumThreads(1)
-    _keep_freed_memory()
     frame_bytes = cfg.image_size * cfg.image_size * 3
     frames, finals = _views(memory, len(memory) // (2 * frame_bytes), cfg.image_size)
     try:
