@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Episode
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import load_model
+from genieredux.models.checkpoint import load_model, save_model
 from genieredux.models.types import Batch, Losses
 from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig
 from genieredux.training.jobs import (
@@ -247,4 +247,20 @@ def test_an_image_size_that_is_not_the_data_sets_is_refused(tmp_path) -> None:
     )
     with pytest.raises(UserError, match=r"tokenizer.image_size is 64, but the frames of .* are 16x16"):
         train_tokenizer(cfg, build)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_tokenizer_for_frames_of_another_size_is_refused(tmp_path) -> None:
+    write_dataset(tmp_path / "toys")
+    file = save_model(
+        tmp_path / "t.pt", "tokenizer", TinyConfig(image_size=32), TinyTokenizer(TinyConfig()).state_dict()
+    )
+    cfg = JobConfig(
+        model="tiny_dynamics",
+        checkpoints_dpath=str(tmp_path / "checkpoints"),
+        tokenizer_fpath=str(file),
+        train=TrainConfig(dataset_root_dpath=str(tmp_path), dataset_name="toys", num_frames=4),
+    )
+    with pytest.raises(UserError, match=r"for frames of 32x32, but those of .* are 16x16"):
+        train_dynamics(cfg, build)
     assert not (tmp_path / "checkpoints").exists()

@@ -110,6 +110,7 @@ def train_dynamics(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | No
     start = load_model(cfg.model_fpath, expect=cfg.model) if cfg.model_fpath else None
     tokenizer = load_tokenizer(_tokenizer_section(cfg, start), build)
     dataset = open_dataset(cfg.train)
+    _check_size(tokenizer, dataset)
     if fabric.is_global_zero:
         build_token_cache(trainable(dataset), tokenizer, cfg.train, device=fabric.device)
     fabric.barrier()
@@ -244,6 +245,16 @@ def _fitting(config: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
             f"tokenizer.image_size is {asked}, but the frames of {dataset.path} are {size}x{size}; leave it out"
         )
     return {**config, "image_size": size}
+
+
+def _check_size(tokenizer: LoadedTokenizer, dataset: Dataset) -> None:
+    """Raises UserError unless the tokenizer was made for frames of this size."""
+    made_for = tokenizer.section.config.get("image_size", dataset.spec.image_size)
+    if made_for != dataset.spec.image_size:
+        raise UserError(
+            f"the tokenizer is for frames of {made_for}x{made_for}, but those of {dataset.path} are "
+            f"{dataset.spec.image_size}x{dataset.spec.image_size}; train a tokenizer on this data set first"
+        )
 
 
 def _metadata(dataset: Dataset) -> dict[str, Any]:
