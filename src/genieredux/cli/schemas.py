@@ -43,3 +43,7 @@ class PlayCommand:
     """Open the page in the browser."""
     fps: float = 15.0
     """Frames a second at most."""
+    steps: int | None = None
+    """Refinement steps a frame; null: as the world says (models/masking.py, like the next two)."""
+    temperature: float | None = None
+    choice: str | None = None

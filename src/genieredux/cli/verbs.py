@@ -64,6 +64,7 @@ def play(words: list[str]) -> None:
     world, prompts = load_world(path)
     if not prompts:
         raise UserError(f"{path} carries no prompts to begin from; give a world.pt that `genieredux demo` wrote")
+    world.sampling = world.sampling.changed(command.steps, command.temperature, command.choice)
     serve(world, prompts, command.port, command.browser, command.fps, name=path.stem, announce=_say)
 
 

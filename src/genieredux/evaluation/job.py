@@ -17,7 +17,6 @@ from genieredux.evaluation.evaluate import Progress, evaluate
 from genieredux.evaluation.media import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.evaluation.report import Report, write_report
 from genieredux.evaluation.results import Evaluation, KeptClips
-from genieredux.models.masking import Sampling
 from genieredux.models.protocol import World
 from genieredux.models.world_model import WorldModel
 from genieredux.runs import describe_environment
@@ -130,7 +129,7 @@ def evaluate_file(config: EvalJobConfig, dataset_path: str, progress: Progress |
     dataset = Dataset.open(dataset_path)
     check_actions(world, dataset)
     sets = test_sets(dataset, config.split, config, config.num_clips)
-    sampling = _sampling(world.sampling, config)
+    sampling = world.sampling.changed(config.inference_steps, config.temperature, config.choice)
     measured = measure(world, sets, config, sampling, progress)
     environment = describe_environment()
     settings = asdict(config)
@@ -153,12 +152,3 @@ def evaluate_file(config: EvalJobConfig, dataset_path: str, progress: Progress |
         "seconds": measured.evaluation.seconds,
     }
     return write_measured(folder, measured, report, made_by)
-
-
-def _sampling(own: Sampling, config: EvalJobConfig) -> Sampling:
-    return Sampling(
-        steps=own.steps if config.inference_steps is None else config.inference_steps,
-        temperature=own.temperature if config.temperature is None else config.temperature,
-        choice=own.choice if config.choice is None else config.choice,
-        schedule=own.schedule,
-    )

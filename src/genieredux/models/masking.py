@@ -61,6 +61,15 @@ class Sampling:
             raise UserError(f"sampling.choice is '{self.choice}'; choose one of {', '.join(CHOICES)}")
         mask_ratio(self.schedule, 0.5, 256)
 
+    def changed(self, steps: int | None, temperature: float | None, choice: str | None) -> "Sampling":
+        """This, with what is not None instead. Raises UserError for a value out of range."""
+        return Sampling(
+            steps=self.steps if steps is None else steps,
+            temperature=self.temperature if temperature is None else temperature,
+            schedule=self.schedule,
+            choice=self.choice if choice is None else choice,
+        )
+
 
 def decode_masked(
     logits: Callable[[Tensor], Tensor],
