@@ -138,6 +138,7 @@ class Dynamics(nn.Module):
         self.local = nn.ModuleList(
             nn.Conv2d(config.local_width, config.local_width, 3, padding=1) for _ in range(config.local_blocks)
         )
+        self.norms = nn.ModuleList(nn.GroupNorm(1, config.local_width) for _ in range(config.local_blocks + 1))
         self.out = nn.Conv2d(config.local_width, width, 1)
         self.stay = nn.Parameter(torch.ones(()))
         self.sharpness = nn.Parameter(torch.tensor(6.0))
@@ -210,10 +211,11 @@ class Dynamics(nn.Module):
         shift, gain, *others = gains.split(self.config.local_width, 1)
         around = torch.cat([outlook.past, known], 1).contiguous(memory_format=torch.channels_last)
         fine = F.gelu(self.local_in(around) * (1 + gain) + shift)
-        for convolve, gain in zip(self.local, others, strict=True):
-            fine = fine + F.gelu(convolve(fine) * (1 + gain))
+        *before, last = self.norms  # without them the products of gains grow until the training diverges
+        for norm, convolve, gain in zip(before, self.local, others, strict=True):
+            fine = fine + F.gelu(convolve(norm(fine)) * (1 + gain))
         width = self.codes.shape[1]
-        vectors = self.out(fine).float() + self.stay * outlook.past[:, :width]
+        vectors = self.out(last(fine)).float() + self.stay * outlook.past[:, :width]
         vectors = torch.cat([vectors * self.sharpness, torch.ones_like(vectors[:, :1])], 1)
         table = torch.cat([self.codes, self.prior[:, None]], 1)  # the prior rides along in the one product
         return vectors.permute(0, 2, 3, 1).to(fine.dtype) @ table.t().to(fine.dtype)
