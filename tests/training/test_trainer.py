@@ -151,7 +151,8 @@ fit(FakeModel(), FakeData(), cfg, RunFolder(sys.argv[1]), optimizer=optimizer, v
 
 def test_kill_dash_nine_loses_only_the_steps_since_the_last_checkpoint(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path / "killed")], env={**os.environ, "OMP_NUM_THREADS": "1"}
+        [sys.executable, "-c", KILLED, str(tmp_path / "killed")],
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
     )
     deadline = time.monotonic() + 60
     while not list((tmp_path / "killed").glob("model-*8.pt")) and time.monotonic() < deadline:
