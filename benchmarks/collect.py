@@ -108,6 +108,8 @@ def main() -> None:
             ratio.add_row(label, f"{each * SKIP:,.0f}", f"{bare:,.0f}", f"{each * SKIP / bare:.2f}", f"{per_cpu:.2f}")
     console = Console(width=120)
     console.print(saved, ratio)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    console.print(f"peak memory of this process (its emulator workers not counted): {memory:.0f} MiB")
     console.print(f"load average {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
 
 

@@ -10,6 +10,7 @@ made-up game of the tests is used, whose frames compress too well.
 
 import argparse
 import json
+import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -184,6 +185,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     cache = TokenCache.build(Dataset.open(path), lambda f: f[:, :, ::8, ::8, 0].astype(np.int64), "corner")
     tokens = TokenWindows(cache, WindowSampler(cache.lengths, args.num_frames, BATCH, seed=0))
     out["token windows/s"] = rate(lambda step: len(tokens.batch(step).tokens), args.seconds)
+    out["peak memory, MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return out
 
 
