@@ -1,9 +1,10 @@
 """GenieRedux-G's dynamics: the tokens of the next frame from the tokens and true actions so far.
 
 Two parts. The *history* is a causal space-time transformer over the frames that are known, clean; it runs once per
-frame and is cached. The *refiner* is a small spatial transformer that reads what the history says of the next frame
-together with that frame's own tokens, some of them hidden, and gives logits for the hidden ones; it runs once per
-refinement step. So (docs/architecture.md):
+frame and is cached. The *refiner* reads what the history says of the next frame together with that frame's own tokens,
+some of them hidden, and gives logits for the hidden ones; it runs once per refinement step. It is a stack of
+convolutions at every token, after `refiner_blocks` of attention within the frame (none by default: the convolutions
+alone see a few tokens around). So (docs/architecture.md):
 
 - every logit that sampling reads belongs to a hidden token, and hidden tokens are what training supervises;
 - a refinement step sees the tokens that are decided and can change the ones that are not;
