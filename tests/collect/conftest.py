@@ -1,10 +1,47 @@
-"""Small collections to run, and how to compare two data sets byte by byte."""
+"""Small collections to run, workers without processes, and how to compare two data sets byte by byte."""
 
+from collections import deque
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from genieredux.collect import CollectConfig, ConnectorConfig, GeneratorConfig, SplitConfig
+from genieredux.collect.tasks import Finished, Refused
+from genieredux.collect.worker import Worker
+
+
+class InlineBackend:
+    """The real workers, one after the other in this process, interleaved in an order drawn with `seed`: many more
+    orders than processes would ever show, and no time to start any.
+    """
+
+    def __init__(self, workers, seed=0):
+        self.workers = workers
+        self._order = np.random.default_rng(seed)
+        self._players = [Worker() for _ in range(workers)]
+        self._tasks = [deque() for _ in range(workers)]
+        self._running = [None] * workers
+
+    def takes(self, worker):
+        return True
+
+    def submit(self, worker, task):
+        self._tasks[worker].append(task)
+
+    def completed(self):
+        while busy := [w for w in range(self.workers) if self._tasks[w] or self._running[w]]:
+            worker = int(self._order.choice(busy))
+            if self._running[worker] is None:
+                self._running[worker] = self._players[worker].run(self._tasks[worker].popleft())
+            message = next(self._running[worker])
+            if isinstance(message, Finished | Refused):
+                self._running[worker] = None
+            yield worker, message
+
+    def close(self):
+        for player in self._players:
+            player.close()
 
 
 def _files_of(root: Path) -> dict[str, bytes]:
@@ -19,6 +56,17 @@ def _files_of(root: Path) -> dict[str, bytes]:
 def files_of():
     """Gives every file of the data set in a folder: relative path -> bytes."""
     return _files_of
+
+
+@pytest.fixture
+def inline():
+    """Makes backends without processes: `make_backend=inline`, or `inline.ordered(seed)` for another order."""
+
+    def make(workers):
+        return InlineBackend(workers)
+
+    make.ordered = lambda seed: lambda workers: InlineBackend(workers, seed)
+    return make
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genieredux.collect import GeneratorConfig, SilentReporter, SplitConfig, collect
+from genieredux.collect import AgentConfig, GeneratorConfig, SilentReporter, SplitConfig, collect
 from genieredux.envs import EnvConfig, Start, make
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
+from genieredux.policies import VARIANTS, HeldPolicy, RandomPolicy
 
 QUIET = SilentReporter()
 
@@ -26,8 +27,8 @@ def replay(episode, env):
     return np.array(seen), np.array(rewards, np.float32)
 
 
-def test_what_is_stored_is_what_the_game_does(small):
-    summary = collect(small(), QUIET)
+def test_what_is_stored_is_what_the_game_does(small, inline):
+    summary = collect(small(), QUIET, inline)
     data = Dataset.open(summary.path)
     assert len(data) == summary.episodes == summary.total_episodes == 3 * 6 + 3
     assert data.spec.action_names == ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
@@ -57,7 +58,7 @@ def test_what_is_stored_is_what_the_game_does(small):
     }
 
 
-def test_procgen_episodes_replay_and_end_honestly(small):
+def test_procgen_episodes_replay_and_end_honestly(small, inline):
     cfg = small(
         name="coinrun",
         kind="procgen",
@@ -65,7 +66,7 @@ def test_procgen_episodes_replay_and_end_honestly(small):
         generator_config=GeneratorConfig(n_instances=6, n_sessions=1, n_steps_max=60, n_workers=2),
         splits=(SplitConfig("train", "held"),),
     )
-    data = Dataset.open(collect(cfg, QUIET).path)
+    data = Dataset.open(collect(cfg, QUIET, inline).path)
     env = make(EnvConfig("procgen", "coinrun", num_workers=1), 1, seed=0)
     assert len(data) == 6
     for i in range(len(data)):
@@ -80,61 +81,118 @@ def test_procgen_episodes_replay_and_end_honestly(small):
             np.testing.assert_array_equal(episode.rewards, rewards)
 
 
-@pytest.mark.parametrize("kind", ["fake", "procgen", "retro"])
-def test_same_seed_same_bytes_whatever_the_workers(small, kind, files_of):
+def some_of_everything(small, root, kind, workers=1, seed=0):
+    """Two groups, one of them by frames, of one game."""
     game = {"fake": "Fake", "procgen": "coinrun", "retro": "Airstriker-Genesis"}[kind]
-    written = []
-    for workers in (1, 2):
-        amounts = GeneratorConfig(n_instances=1, n_sessions=3, n_steps_max=20, n_workers=workers)
-        splits = (SplitConfig("train"), SplitConfig("more", "held", n_instances=40, n_frames=50))
-        cfg = small(f"w{workers}", kind=kind, games=(game,), generator_config=amounts, splits=splits)
-        written.append(files_of(collect(cfg, QUIET).path))
-    assert written[0] == written[1]
-    other = small("other", seed=1, kind=kind, games=(game,), generator_config=amounts, splits=splits)
-    assert files_of(collect(other, QUIET).path).keys() != written[0].keys()
+    amounts = GeneratorConfig(n_instances=1, n_sessions=3, n_steps_max=20, n_workers=workers)
+    splits = (SplitConfig("train"), SplitConfig("more", "held", n_instances=40, n_frames=50))
+    return small(root, kind=kind, games=(game,), generator_config=amounts, splits=splits, seed=seed)
 
 
-def test_an_amount_in_frames_is_reached_and_hardly_passed(small):
+@pytest.mark.parametrize(("kind", "workers"), [("fake", (1, 2, 3)), ("procgen", (2,)), ("retro", (2,))])
+def test_same_seed_same_bytes_whatever_the_workers(small, inline, kind, workers, files_of):
+    one = files_of(collect(some_of_everything(small, "inline", kind), QUIET, inline).path)
+    assert len(one) > 3 + 2
+    for count in workers:
+        assert files_of(collect(some_of_everything(small, f"w{count}", kind, count), QUIET).path) == one
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_same_bytes_in_whatever_order_episodes_end(small, inline, files_of, seed):
+    amounts = GeneratorConfig(n_instances=4, n_sessions=4, n_steps_max=30, n_workers=1 + seed)
+    splits = (SplitConfig("train"), SplitConfig("more", "held", n_instances=40, n_frames=300))
+    values = {"games": ("Fake", "Other", "Third"), "generator_config": amounts, "splits": splits}
+    one = files_of(collect(small("one", **values), QUIET, inline).path)
+    assert files_of(collect(small("other", **values), QUIET, inline.ordered(seed)).path) == one
+
+
+def test_another_seed_is_another_data_set(small, inline, files_of):
+    paths = [collect(some_of_everything(small, f"s{seed}", "fake", seed=seed), QUIET, inline).path for seed in (0, 1)]
+    assert files_of(paths[0]).keys() != files_of(paths[1]).keys()
+
+
+class TogetherRandom(RandomPolicy):
+    """Random play by a policy that says that it must act for all environments at once."""
+
+    plays_alone = False
+
+
+class TogetherHeld(HeldPolicy):
+    """The same of held actions."""
+
+    plays_alone = False
+
+
+@pytest.mark.parametrize("kind", ["fake", "procgen", "retro"])
+def test_playing_alone_and_in_lock_step_give_the_same_bytes(small, kind, inline, files_of, monkeypatch):
+    alone = files_of(collect(some_of_everything(small, "alone", kind), QUIET, inline).path)
+    monkeypatch.setitem(VARIANTS, "random", TogetherRandom)
+    monkeypatch.setitem(VARIANTS, "held", TogetherHeld)
+    together = some_of_everything(small, "together", kind)
+    assert files_of(collect(together, QUIET, no_workers).path) == alone
+
+
+def no_workers(workers):
+    """A backend for collections that must not use one."""
+    raise AssertionError("policies that act together need no workers")
+
+
+def test_an_amount_in_frames_is_reached_and_hardly_passed(small, inline):
     cfg = small(splits=(SplitConfig("train", n_instances=50, n_frames=500),))
-    summary = collect(cfg, QUIET)
+    summary = collect(cfg, QUIET, inline)
     lengths = Dataset.open(summary.path).lengths
     assert 500 <= summary.frames == sum(lengths) < 500 + 41
 
 
-def test_a_second_run_plays_nothing_and_changes_nothing(small, files_of):
-    first = collect(small(), QUIET)
+def test_a_second_run_plays_nothing_and_changes_nothing(small, inline, files_of):
+    first = collect(small(), QUIET, inline)
     before = files_of(first.path)
-    again = collect(small(), QUIET)
+    again = collect(small(), QUIET, inline)
     assert (again.episodes, again.frames) == (0, 0)
     assert again.total_episodes == first.total_episodes
     assert files_of(first.path) == before
 
 
-def test_a_larger_amount_adds_to_what_is_there(small, files_of):
-    few = collect(small(sessions=2), QUIET)
+def test_a_larger_amount_adds_to_what_is_there(small, inline, files_of):
+    few = collect(small(sessions=2), QUIET, inline)
     episodes = {k: v for k, v in files_of(few.path).items() if k.startswith("episodes")}
-    more = collect(small(sessions=4), QUIET)
+    more = collect(small(sessions=4), QUIET, inline)
     assert more.episodes == 6
     after = files_of(more.path)
     assert all(after[name] == content for name, content in episodes.items())
 
 
-def test_a_lost_file_is_played_again(small, files_of):
-    path = collect(small(), QUIET).path
+def test_a_lost_file_is_played_again(small, inline, files_of):
+    path = collect(small(), QUIET, inline).path
     before = files_of(path)
     next((path / "episodes").glob("*train*000004*")).unlink()
-    assert collect(small(), QUIET).episodes == 1
+    assert collect(small(), QUIET, inline).episodes == 1
     assert files_of(path) == before
 
 
-def test_more_workers_than_episodes(small):
+def test_more_workers_than_episodes(small, inline):
     amounts = GeneratorConfig(n_instances=1, n_sessions=1, n_steps_max=5, n_workers=3)
-    summary = collect(small(generator_config=amounts, splits=(SplitConfig(),)), QUIET)
+    summary = collect(small(generator_config=amounts, splits=(SplitConfig(),)), QUIET, inline)
     assert summary.episodes == 1
     assert summary.frames == 6
 
 
-def test_several_games_share_a_data_set(small):
+def test_sticky_actions_are_played_and_noted(small, inline):
+    def repeats(root, **agent):
+        cfg = small(root, agent=AgentConfig(**agent), splits=(SplitConfig("train"),))
+        data = Dataset.open(collect(cfg, QUIET, inline).path)
+        actions = [data.episode(i).actions for i in range(len(data))]
+        return np.mean([np.mean(taken[1:] == taken[:-1]) for taken in actions]), data.spec.created_by
+
+    share, made_by = repeats("sticky", sticky=0.5)
+    assert abs(share - 0.6) < 0.07  # half of the time, and a fifth of the rest by chance
+    assert made_by["connector"]["agent"]["sticky"] == 0.5
+    assert abs(repeats("plain")[0] - 0.2) < 0.07
+    with pytest.raises(UserError, match="sticky"):
+        AgentConfig(sticky=1.0)
+
+
+def test_several_games_share_a_data_set(small, inline):
     amounts = GeneratorConfig(n_instances=2, n_sessions=1, n_steps_max=10, n_workers=1)
     cfg = small(
         kind="procgen",
@@ -143,11 +201,11 @@ def test_several_games_share_a_data_set(small):
         generator_config=amounts,
         splits=(SplitConfig(),),
     )
-    data = Dataset.open(collect(cfg, QUIET).path)
+    data = Dataset.open(collect(cfg, QUIET, inline).path)
     tags = {data.episode(i).game: data.episode(i).tags for i in range(len(data))}
     assert tags == {"coinrun": (), "climber": ("side", "free", "pl")}
     with pytest.raises(UserError, match="different actions"):
-        collect(small("other", kind="procgen", games=("coinrun", "maze")), QUIET)
+        collect(small("other", kind="procgen", games=("coinrun", "maze")), QUIET, inline)
 
 
 def test_games_without_a_rom_stop_or_are_left_out(small, tmp_path):
@@ -164,11 +222,11 @@ def test_games_without_a_rom_stop_or_are_left_out(small, tmp_path):
     assert collect(small(skip_missing_games=True, **values), QUIET).episodes == 1
 
 
-def test_another_kind_of_data_set_in_the_way_is_left_alone(small, files_of):
-    path = collect(small(), QUIET).path
+def test_another_kind_of_data_set_in_the_way_is_left_alone(small, inline, files_of):
+    path = collect(small(), QUIET, inline).path
     before = files_of(path)
     with pytest.raises(UserError, match="image_size"):
-        collect(small(image_size=32), QUIET)
+        collect(small(image_size=32), QUIET, inline)
     assert files_of(path) == before
 
 
@@ -180,17 +238,17 @@ def test_another_kind_of_data_set_in_the_way_is_left_alone(small, files_of):
         ({"splits": (SplitConfig("train", start_level=7),)}, "rename the split"),
     ],
 )
-def test_a_data_set_made_otherwise_is_not_continued(small, files_of, change, message):
-    path = collect(small(), QUIET).path
+def test_a_data_set_made_otherwise_is_not_continued(small, inline, files_of, change, message):
+    path = collect(small(), QUIET, inline).path
     before = files_of(path)
     with pytest.raises(UserError, match=message):
-        collect(small(**change), QUIET)
+        collect(small(**change), QUIET, inline)
     assert files_of(path) == before
 
 
-def test_the_data_set_says_how_it_was_made(small):
+def test_the_data_set_says_how_it_was_made(small, inline):
     cfg = small()
-    made_by = Dataset.open(collect(cfg, QUIET).path).spec.created_by
+    made_by = Dataset.open(collect(cfg, QUIET, inline).path).spec.created_by
     assert made_by["seed"] == 0
     assert made_by["connector"]["games"] == ["Fake"]
     assert "n_workers" not in made_by["connector"]["generator_config"]

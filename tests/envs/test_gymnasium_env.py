@@ -1,9 +1,11 @@
 """Any Gymnasium environment: where its frames and names come from, and what is refused."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from genieredux.envs import EnvConfig, Start, make
+from genieredux.envs import EnvConfig, Start, describe, make
 from genieredux.errors import UserError
 
 
@@ -45,12 +47,46 @@ def test_picture_observations_need_no_rendering_and_names_can_be_chosen():
     env.close()
 
 
+def test_what_a_game_does_not_declare_has_defaults():
+    env = make(EnvConfig("gymnasium", "toy_games:Shifted"), 1, seed=0)
+    assert (env.game, env.console) == ("toy_games:Shifted", "Gymnasium")
+    assert env.action_names == ("ACTION_0", "ACTION_1", "ACTION_2")
+    _, info = env.reset()
+    assert env.step(np.array([2]))[4]["value"][0] == info["value"][0] + 2  # the game's own action 4
+    env.close()
+
+
+def test_observations_too_small_to_be_pictures_are_not_taken_for_them():
+    env = make(EnvConfig("gymnasium", "toy_games:Cells"), 1, seed=0)
+    frames, _ = env.reset()
+    assert (frames[0, :12] == 0).all()  # padded: 30x50 was rendered
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("game", "message"), [("Grey", r"frame must be RGB.*uint8 \(30, 50\)"), ("Undrawable", "pip install pygame")]
+)
+def test_a_game_that_shows_no_frame_is_refused_before_anything_is_played(game, message):
+    with pytest.raises(UserError, match=message):
+        describe(EnvConfig("gymnasium", f"toy_games:{game}"))
+
+
+def test_a_game_in_the_folder_where_the_command_runs_is_found(tmp_path, monkeypatch):
+    source = "from toy_games import Pictures\n\n\nclass Mine(Pictures):\n    game = 'Mine'\n"
+    (tmp_path / "a_game_of_mine.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [place for place in sys.path if place not in ("", str(tmp_path))])
+    assert describe(EnvConfig("gymnasium", "a_game_of_mine:Mine")).game == "Mine"
+
+
 @pytest.mark.parametrize(
     ("game", "message"),
     [
         ("NoSuchGame-v0", "cannot be made"),
         ("no_such_module:Game", "cannot be made"),
-        ("toy_games:Continuous", "only discrete actions"),
+        ("toy_games:Continuous", "only discrete actions.*ActionWrapper"),
+        ("toy_games:no_game", "is no gymnasium.Env but str"),
+        ("toy_games:Missing", "cannot be made"),
     ],
 )
 def test_what_cannot_be_played_is_refused_in_one_line(game, message):

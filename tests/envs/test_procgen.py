@@ -2,6 +2,7 @@
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -77,3 +78,39 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "procgen", None)
     with pytest.raises(UserError, match=r"pip install procgen-mirror.*3\.13"):
         make(EnvConfig("procgen", "coinrun"), 1, 0)
+
+
+COINRUN = ("NOOP", "RIGHT", "LEFT", "UP", "RIGHT_UP", "LEFT_UP", "DOWN")
+
+
+def _shift(before, after):
+    """How far the scenery moved between two frames, in pixels (x to the right, y downwards)."""
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float64) for frame in (before, after)]
+    return cv2.phaseCorrelate(*grey)[0]
+
+
+def test_the_seven_actions_of_the_original_coinrun_do_what_their_names_say():
+    """The camera follows the player, so the scenery moves against it: x < 0 is a run to the right, y > 0 a jump."""
+    levels, run_up = 9, ["NOOP"] * 12 + ["RIGHT"] * 6 + ["NOOP"] * 6
+    env = make(EnvConfig("procgen", "coinrun", action_names=COINRUN, num_workers=1), levels, seed=0)
+    moved = {}
+    for name in COINRUN:
+        for level in range(levels):
+            env.assign(level, Start(level, 0))
+        frames = [env.reset()[0]]
+        frames += [env.step(np.full(levels, COINRUN.index(step)))[0] for step in [*run_up, *[name] * 4]]
+        shifts = [_shift(*pair) for pair in zip(frames[len(run_up)], frames[-1], strict=True)]
+        moved[name] = np.median(shifts, axis=0)
+    env.close()
+    directions = {
+        name: tuple(np.where(np.abs(shift) < 1, 0, np.sign(shift)).astype(int)) for name, shift in moved.items()
+    }
+    assert directions == {
+        "NOOP": (0, 0),
+        "RIGHT": (-1, 0),
+        "LEFT": (1, 0),
+        "UP": (0, 1),
+        "RIGHT_UP": (-1, 1),
+        "LEFT_UP": (1, 1),
+        "DOWN": (0, 0),  # Procgen's player does not duck
+    }

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -52,7 +53,7 @@ def test_an_unknown_game_is_answered_with_the_nearest():
 
 
 def test_a_missing_rom_says_how_to_import_it():
-    with pytest.raises(UserError, match=r"python -m stable_retro\.import"):
+    with pytest.raises(UserError, match="genieredux retroact import-roms FOLDER"):
         make(EnvConfig("retro", "SuperMarioBros-Nes"), 1, 0)
 
 
@@ -120,3 +121,17 @@ def test_replaying_published_actions_gives_the_published_frames(shared_dir, game
             assert dict(info) == entry["extras"]
             stored = cv2.imread(str(session / "frames" / f"{entry['tgt_id']:06d}.jpg"))[:, :, ::-1]
             assert np.abs(frame.astype(int) - stored).mean() < 6.0
+
+
+def test_start_frames_pass_with_no_button_held():
+    cfg = EnvConfig("retro", "Airstriker-Genesis", action_names=("NOOP", "RIGHT"), frame_skip=4)
+    waiting, playing = make(replace(cfg, start_frames=40), 1, seed=0), make(cfg, 1, seed=0)
+    first, info = waiting.reset()
+    at_once, _ = playing.reset()
+    for _ in range(10):
+        later, *_, then = playing.step(np.array([0]))
+    np.testing.assert_array_equal(first, later)
+    assert (first != at_once).any()
+    assert info["score"][0] == then["score"][0]
+    for env in (waiting, playing):
+        env.close()

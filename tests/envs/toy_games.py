@@ -69,3 +69,45 @@ class Continuous(Ramp):
     def __init__(self, render_mode=None):
         super().__init__()
         self.action_space = Box(-1, 1, (2,))
+
+
+class Shifted(Ramp):
+    """Takes no render_mode, counts its actions from 2, and has attributes that mean something else elsewhere."""
+
+    game = object()
+    console = 7
+    action_names = ("ONE NAME FOR THREE",)
+
+    def __init__(self):
+        super().__init__()
+        self.action_space = Discrete(3, start=2)
+
+    def step(self, action):
+        assert 2 <= action <= 4
+        return super().step(action - 2)
+
+
+class Cells(Ramp):
+    """Its observations have the form of pictures but are five cells; what it renders is the picture."""
+
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode)
+        self.observation_space = Box(0, 255, (5, 5, 3), np.uint8)
+
+
+class Grey(Ramp):
+    """Draws without colours."""
+
+    def render(self):
+        return np.zeros((30, 50), np.uint8)
+
+
+class Undrawable(Ramp):
+    """Lacks a package to draw with."""
+
+    def render(self):
+        raise gymnasium.error.DependencyNotInstalled("pygame is not installed, run `pip install pygame`")
+
+
+def no_game(render_mode=None):
+    return render_mode

@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genieredux.errors import UserError
-from genieredux.policies import HeldPolicy, RandomPolicy, RecordedPolicy, WithRandomActions, make_policy
+from genieredux.policies import (
+    HeldPolicy,
+    PolicySpec,
+    RandomPolicy,
+    RecordedPolicy,
+    WithRandomActions,
+    WithStickyActions,
+    make_policy,
+)
 
 NUM_ACTIONS = 5
 
@@ -15,6 +23,7 @@ class Decided:
     """Prefers action 1, then 0; has logits."""
 
     name = "decided"
+    plays_alone = True
 
     def reset(self, n, seed):
         self.resets = [list(seed)]
@@ -33,6 +42,8 @@ MAKERS = {
     "random": lambda: RandomPolicy(NUM_ACTIONS),
     "held": lambda: HeldPolicy(NUM_ACTIONS),
     "random-gamma": lambda: WithRandomActions(HeldPolicy(NUM_ACTIONS), NUM_ACTIONS, gamma=0.3),
+    "sticky": lambda: WithStickyActions(RandomPolicy(NUM_ACTIONS), 0.4),
+    "sticky-gamma": lambda: PolicySpec("held", NUM_ACTIONS, gamma=0.2, sticky=0.3).build(),
     "sampled": lambda: WithRandomActions(Decided(), NUM_ACTIONS, gamma=0.1, temperature=1.0),
 }
 
@@ -131,9 +142,43 @@ def test_temperature_samples_preferences():
     np.testing.assert_allclose(shares(1000.0), 0.2, atol=0.02)
 
 
+@given(st.integers(0, 10**6), st.floats(0.0, 0.95))
+@settings(max_examples=20, deadline=None)
+def test_sticky_actions_are_the_policys_own_or_the_one_before(seed, probability):
+    wanted = play(RandomPolicy(NUM_ACTIONS), 3, 80, seed)
+    taken = play(WithStickyActions(RandomPolicy(NUM_ACTIONS), probability), 3, 80, seed)
+    np.testing.assert_array_equal(taken[0], wanted[0])  # an episode's first action has none before it
+    assert ((taken[1:] == wanted[1:]) | (taken[1:] == taken[:-1])).all()
+
+
+def test_sticky_actions_repeat_as_often_as_they_are_told():
+    # with very many actions only a repeated one equals the one before
+    taken = play(WithStickyActions(RandomPolicy(10**6), 0.25), 8, 4000, 0)
+    assert abs((taken[1:] == taken[:-1]).mean() - 0.25) < 0.015
+    np.testing.assert_array_equal(play(make_policy("held", 5, sticky=0.0), 2, 50, 3), play(HeldPolicy(5), 2, 50, 3))
+
+
+def test_no_action_sticks_from_one_episode_to_the_next():
+    policy = WithStickyActions(RandomPolicy(10**6), 0.9)
+    play(policy, 1, 30, [1])
+    policy.on_reset(np.array([True]), [2])
+    first = policy.act(np.zeros((1, 4, 4, 3), np.uint8))
+    assert first == play(RandomPolicy(10**6), 1, 1, [2])[0]
+
+
+@pytest.mark.parametrize("make", [RandomPolicy, HeldPolicy])
+def test_wrappers_play_alone_where_their_policy_does(make):
+    assert make(5).plays_alone
+    assert WithStickyActions(WithRandomActions(make(5), 5, 0.5), 0.5).plays_alone
+    shared = Decided()
+    shared.plays_alone = False
+    assert not WithStickyActions(WithRandomActions(shared, 5, 0.5), 0.5).plays_alone
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"variant": "random", "sticky": 1.0}, "below 1"),
         ({"variant": "randm"}, "nearest: 'random'"),
         ({"variant": "random", "gamma": 1.5}, "probability"),
         ({"variant": "random", "temperature": 1.0}, "means nothing"),

@@ -9,19 +9,21 @@ from genieredux.collect.config import (
     GeneratorConfig,
     SplitConfig,
 )
-from genieredux.collect.job import CollectSummary, collect
-from genieredux.collect.progress import PlainReporter, Reporter, SilentReporter, TerminalReporter
+from genieredux.collect.job import CollectSummary, GamesFailed, collect
+from genieredux.collect.progress import PlainReporter, Reporter, SilentReporter, Standing, TerminalReporter
 
 __all__ = [
     "AgentConfig",
     "CollectConfig",
     "CollectSummary",
     "ConnectorConfig",
+    "GamesFailed",
     "GeneratorConfig",
     "PlainReporter",
     "Reporter",
     "SilentReporter",
     "SplitConfig",
+    "Standing",
     "TerminalReporter",
     "collect",
 ]

@@ -4,31 +4,35 @@ stopped.
 
 import json
 import logging
+import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from genieredux.collect.backends import Backend, LocalBackend
 from genieredux.collect.config import CollectConfig
-from genieredux.collect.ledger import Ledger
-from genieredux.collect.plan import Group, plan_groups
-from genieredux.collect.play import Player
-from genieredux.collect.progress import Reporter, default_reporter
+from genieredux.collect.engine import Engine, give_up
+from genieredux.collect.games import configured_games, playable_games
+from genieredux.collect.lockstep import GameDied, LockStep
+from genieredux.collect.plan import plan_groups
+from genieredux.collect.progress import Reporter, Tally, default_reporter
+from genieredux.collect.schedule import Work, all_work
 from genieredux.collect.shelf import Shelf
-from genieredux.envs import GameFacts, GameVectorEnv, describe, make, suggested_num_envs
+from genieredux.envs import GameFacts
 from genieredux.episodes import DatasetSpec, DatasetWriter
 from genieredux.errors import UserError
-from genieredux.policies import make_policy
 from genieredux.runs.environment import describe_environment
 
 log = logging.getLogger(__name__)
 
-_MAY_GROW = ("games", "tags", "splits", "generator_config", "variant", "skip_missing_games")
+_CHOICE = ("game", "games", "view", "motion", "genre", "console", "controls", "published_only", "n_games")
+_MAY_GROW = (*_CHOICE, "tags", "splits", "generator_config", "variant", "skip_missing_games")
 """Connector settings that may change from run to run: they add episodes and alter none."""
 
 
@@ -36,8 +40,8 @@ _MAY_GROW = ("games", "tags", "splits", "generator_config", "variant", "skip_mis
 class CollectSummary:
     """What a collection did. frames and episodes count this run; the totals count the data set as it now is.
 
-    lost: episodes that had to be played again because their environment died. frames_per_second: saved, this
-    run.
+    lost: episodes that had to be played again because their process died. skipped: configured games that cannot be
+    played here. failed: games that were given up, and why. frames_per_second: saved, this run.
     """
 
     path: Path
@@ -47,6 +51,8 @@ class CollectSummary:
     total_frames: int
     lost: int
     seconds: float
+    skipped: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def frames_per_second(self) -> float:
@@ -54,17 +60,33 @@ class CollectSummary:
         return self.frames / max(self.seconds, 1e-9)
 
 
-def collect(cfg: CollectConfig, progress: Reporter | None = None) -> CollectSummary:
+class GamesFailed(UserError):
+    """Some games were given up; all others are stored. summary: what was done."""
+
+    def __init__(self, summary: CollectSummary) -> None:
+        reasons = "; ".join(f"{game}: {reason}" for game, reason in summary.failed.items())
+        super().__init__(
+            f"{summary.path}: {summary.episodes} new episodes are stored, but {len(summary.failed)} of the games could "
+            f"not be played to the end ({reasons}); the same command goes on with them"
+        )
+        self.summary = summary
+
+
+def collect(
+    cfg: CollectConfig, progress: Reporter | None = None, make_backend: Callable[[int], Backend] = LocalBackend
+) -> CollectSummary:
     """Play what `cfg` describes and store it under `<root>/<data set name>`; returns when everything is on
     the disk.
 
+    make_backend: from a number of workers to where they run; it never changes what is collected.
+
     Episodes that the data set already holds are not played again. Ctrl-C and SIGTERM raise KeyboardInterrupt
     after the finished episodes and an index over them were written. Raises `UserError` where a game cannot be
-    played, the folder holds another kind of data set, or the disk is full; what was finished before stays
-    whole.
+    played, the folder holds another kind of data set, or the disk is full, and `GamesFailed` after everything else was
+    played where a game had to be given up; what was finished before stays whole.
     """
     began = time.perf_counter()
-    games = _playable_games(cfg)
+    games = playable_games(cfg)
     spec = DatasetSpec(
         name=cfg.connector.dataset_name,
         image_size=cfg.connector.image_size,
@@ -79,96 +101,60 @@ def collect(cfg: CollectConfig, progress: Reporter | None = None) -> CollectSumm
     ):
         _check_continues(writer.spec, spec, path)
         before = len(writer), writer.num_frames
-        job = _Collection(cfg, writer, reporter)
+        works = all_work(cfg, plan_groups(cfg, games), {meta.id: meta for meta in writer.metas})
         try:
-            with closing(job):
-                for group in plan_groups(cfg, games):
-                    job.run(group)
+            lost = _play(cfg, works, writer, reporter, make_backend)
         except KeyboardInterrupt:
             log.warning("%s: stopped with %d episodes stored; the same command continues from here", path, len(writer))
             raise
         after = len(writer), writer.num_frames
-    return CollectSummary(
+    summary = CollectSummary(
         path=path,
         episodes=after[0] - before[0],
         frames=after[1] - before[1],
         total_episodes=after[0],
         total_frames=after[1],
-        lost=job.lost,
+        lost=lost,
         seconds=time.perf_counter() - began,
+        skipped=tuple(game for game in configured_games(cfg.connector) if game not in games),
+        failed={work.group.facts.game: work.given_up for work in works if work.given_up},
     )
+    if summary.failed:
+        raise GamesFailed(summary)
+    return summary
 
 
-class _Collection:
-    """Plays group after group into one writer."""
-
-    def __init__(self, cfg: CollectConfig, writer: DatasetWriter, reporter: Reporter) -> None:
-        self._cfg, self._writer, self._reporter = cfg, writer, reporter
-        self._env: GameVectorEnv | None = None
-        self._env_game = ""
-        self.lost = 0
-
-    def close(self) -> None:
-        """Close the environments that are open."""
-        if self._env is not None:
-            self._env.close()
-            self._env = None
-
-    def run(self, group: Group) -> None:
-        """Play and store what is missing of one group."""
-        ledger = Ledger(group, {meta.id: meta for meta in self._writer.metas})
-        unit = "frames" if group.num_frames else "episodes"
-        label = f"{group.facts.game} {group.split} ({group.variant}), {unit}"
-        self._reporter.begin(label, ledger.total, ledger.done)
-        if ledger.is_complete():
-            return
-        env = self._environment(group.game, ledger.missing)
-        agent = self._cfg.connector.agent
-        policy = make_policy(group.variant, len(group.facts.action_names), agent.gamma, agent.temperature)
-        player = Player(env, policy)
-        with Shelf(self._writer) as shelf, closing(player.play(ledger.to_play())) as episodes:
-            for played in episodes:
-                for ready in ledger.in_order(played):
-                    shelf.put(ready, group, self._cfg)
-                    self._reporter.advance(ledger.units(ready), len(ready.track))
-                if ledger.is_complete():
-                    break
-        self.lost += player.deaths
-
-    def _environment(self, game: str, missing: int | None) -> GameVectorEnv:
-        """Environments of a game, enough for `missing` episodes: those of the group before, where they serve."""
-        env_cfg = self._cfg.connector.env(game)
-        count = _balanced(suggested_num_envs(env_cfg), missing)
-        if self._env is None or self._env_game != game or self._env.num_envs < count:
-            self.close()
-            self._env, self._env_game = make(env_cfg, count, self._cfg.seed), game
-        return self._env
-
-
-def _balanced(most: int, missing: int | None) -> int:
-    """How many environments to use so that they all finish at about the same time."""
-    if missing is None or missing <= 0:
-        return most
-    rounds = -(-missing // most)
-    return -(-missing // rounds)
-
-
-def _playable_games(cfg: CollectConfig) -> dict[str, GameFacts]:
-    """Configured name -> facts, for every game that can be played here."""
-    games, missing = {}, []
-    for game in cfg.connector.games:
-        try:
-            games[game] = describe(cfg.connector.env(game))
-        except UserError as error:
-            if not cfg.connector.skip_missing_games:
-                raise
-            missing.append(game)
-            log.warning("left out: %s", error)
-    if not games:
-        raise UserError(f"none of the {len(missing)} games can be played here; the warnings above say why")
-    if len({facts.game for facts in games.values()}) != len(games):
-        raise UserError("connector.games names a game twice, once with and once without its version")
-    return games
+def _play(
+    cfg: CollectConfig,
+    works: Sequence[Work],
+    writer: DatasetWriter,
+    reporter: Reporter,
+    make_backend: Callable[[int], Backend],
+) -> int:
+    """Play and store what is missing; returns how many episodes had to be played again."""
+    tally = Tally(works, reporter)
+    tally.show()
+    todo = [(work, work.policy.build()) for work in works if work.is_open]
+    alone = [work for work, policy in todo if policy.plays_alone]
+    lost = 0
+    with Shelf(writer) as shelf:
+        if alone:
+            workers = cfg.connector.generator_config.n_workers or len(os.sched_getaffinity(0))
+            with closing(make_backend(workers)) as backend:
+                engine = Engine(alone, backend, shelf, tally)
+                engine.run()
+            lost += engine.lost
+        with closing(LockStep(shelf, tally)) as lockstep:
+            for work, policy in todo:
+                if not policy.plays_alone and work.is_open:
+                    try:
+                        lockstep.run(work, policy)
+                    except GameDied as error:
+                        lockstep.close()
+                        give_up(works, work.group.game, str(error))
+            lost += lockstep.lost
+    tally.show()
+    return lost
 
 
 def _common_actions(games: dict[str, GameFacts]) -> tuple[str, ...]:
@@ -186,7 +172,7 @@ def _check_continues(old: DatasetSpec, new: DatasetSpec, path: Path) -> None:
     then, now = (json.loads(json.dumps(spec.created_by)) for spec in (old, new))
     if then.get("job") != now["job"]:
         raise UserError(f"{path}: this data set was not made by collecting; choose another connector.dname")
-    keys = [(key,) for key in now["connector"] if key not in _MAY_GROW]
+    keys = [(key,) for key in now["connector"] if key in then["connector"] and key not in _MAY_GROW]
     for path_in in (*keys, ("generator_config", "n_steps_max")):
         before, after = _value(then["connector"], path_in), _value(now["connector"], path_in)
         if before != after:

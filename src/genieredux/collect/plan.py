@@ -13,6 +13,7 @@ import numpy as np
 
 from genieredux.collect.config import CollectConfig
 from genieredux.envs import GameFacts, Start
+from genieredux.episodes.alignment import num_frames
 
 _SEED_BITS = 62  # fits a signed 64-bit column
 
@@ -30,7 +31,8 @@ class Planned:
 class Group:
     """All episodes of one game in one entry of the splits.
 
-    num_episodes: how many there are; None = as many as `num_frames` takes.
+    num_episodes: how many there are; None = as many as `num_frames` takes. max_length: frames of the longest possible
+    episode.
     """
 
     facts: GameFacts
@@ -42,6 +44,7 @@ class Group:
     num_levels: int
     num_episodes: int | None
     num_frames: int | None
+    max_length: int
 
     def episodes(self) -> Iterator[Planned]:
         """The episodes in order: every level once, in a shuffled order, before any is played again."""
@@ -69,7 +72,9 @@ def plan_groups(cfg: CollectConfig, games: dict[str, GameFacts]) -> list[Group]:
     for game, facts in games.items():
         for split in connector.splits:
             levels = split.n_instances or amounts.n_instances
-            sessions = split.n_sessions or amounts.n_sessions
+            sessions = connector.sessions(split)
+            if not sessions:
+                continue
             groups.append(
                 Group(
                     facts=facts,
@@ -81,6 +86,7 @@ def plan_groups(cfg: CollectConfig, games: dict[str, GameFacts]) -> list[Group]:
                     num_levels=levels,
                     num_episodes=None if split.n_frames else levels * sessions,
                     num_frames=split.n_frames,
+                    max_length=num_frames(amounts.n_steps_max),
                 )
             )
     return groups

@@ -1,12 +1,9 @@
-"""From a played episode to a file, in a thread beside the one that plays."""
+"""From a played episode to a file, in a thread beside the one that plays or listens to workers."""
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from genieredux.collect.config import CollectConfig
-from genieredux.collect.plan import Group
-from genieredux.collect.play import Played
-from genieredux.episodes import DatasetWriter, Episode
+from genieredux.episodes import DatasetWriter, EncodedEpisode, Episode
 
 _WAITING_EPISODES = 8  # finished episodes that may wait for the disk before playing pauses
 
@@ -21,11 +18,11 @@ class Shelf:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._pending: deque[Future[str]] = deque()
 
-    def put(self, played: Played, group: Group, cfg: CollectConfig) -> None:
+    def put(self, episode: Episode | EncodedEpisode) -> None:
         """Store one episode soon; waits where too many are waiting. Raises what storing an earlier one
         raised.
         """
-        self._pending.append(self._thread.submit(self._store, played, group, cfg))
+        self._pending.append(self._thread.submit(self._store, episode))
         while self._pending and (self._pending[0].done() or len(self._pending) > _WAITING_EPISODES):
             self._pending.popleft().result()
 
@@ -40,23 +37,7 @@ class Shelf:
         finally:
             self._thread.shutdown(cancel_futures=True)
 
-    def _store(self, played: Played, group: Group, cfg: CollectConfig) -> str:
-        trajectory = played.track.trajectory()
-        return self._writer.append(
-            Episode(
-                frames=trajectory.frames,
-                actions=trajectory.actions,
-                rewards=trajectory.rewards,
-                terminated=played.terminated,
-                truncated=played.truncated,
-                info=trajectory.info,
-                game=group.facts.game,
-                console=group.facts.console,
-                tags=tuple(cfg.connector.tags.get(group.game, ())),
-                policy=group.variant,
-                seed=played.planned.start.seed,
-                instance=played.planned.start.instance,
-                split=group.split,
-                id=played.planned.id,
-            )
-        )
+    def _store(self, episode: Episode | EncodedEpisode) -> str:
+        if isinstance(episode, Episode):
+            return self._writer.append(episode)
+        return self._writer.append_encoded(episode)

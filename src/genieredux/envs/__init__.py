@@ -1,11 +1,12 @@
-"""Where games are played: one vector contract over stable-retro, Procgen, any Gymnasium environment and a
-fake game.
+"""Where games are played: one vector contract, and one for a single game, over stable-retro, Procgen, any
+Gymnasium environment and a fake game.
 """
 
 from genieredux.envs.actions import CANONICAL
 from genieredux.envs.config import EnvConfig
-from genieredux.envs.factory import GameFacts, describe, make, suggested_num_envs
+from genieredux.envs.factory import GameFacts, describe, make, make_solo, suggested_num_envs
 from genieredux.envs.frame import transform
+from genieredux.envs.solo import SoloGame
 from genieredux.envs.vector import GameVectorEnv, Start
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "EnvConfig",
     "GameFacts",
     "GameVectorEnv",
+    "SoloGame",
     "Start",
     "describe",
     "make",
+    "make_solo",
     "suggested_num_envs",
     "transform",
 ]

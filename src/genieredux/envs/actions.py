@@ -5,6 +5,7 @@ The button that jumps follows the published data: A on Nes, Sms and GameBoy, B o
 the only one on Atari.
 """
 
+import re
 from difflib import get_close_matches
 
 import numpy as np
@@ -46,6 +47,11 @@ PROCGEN_ACTIONS = {
 }
 """Every Procgen action by name: the keys it holds, joined by an underscore."""
 
+_ATARI_DIRECTIONS = ("UP", "RIGHT", "LEFT", "DOWN", "UP_RIGHT", "UP_LEFT", "DOWN_RIGHT", "DOWN_LEFT")
+
+ATARI_ACTIONS = ("NOOP", "FIRE", *_ATARI_DIRECTIONS, *(f"{way}_FIRE" for way in _ATARI_DIRECTIONS))
+"""The eighteen actions of the Arcade Learning Environment; index in this tuple = its own action number."""
+
 PROCGEN_PLATFORMER = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
 """Procgen's platformers jump with UP, so UP is the jump here and RIGHT_UP the jump to the right."""
 
@@ -85,6 +91,19 @@ def procgen_ids(names: tuple[str, ...], game: str) -> NDArray[np.int32]:
     """
     known = tuple(PROCGEN_ACTIONS)
     return np.array([PROCGEN_ACTIONS[known[k]] for k in select(names, known, f"Procgen {game}")], dtype=np.int32)
+
+
+def atari_ids(names: tuple[str, ...], game: str) -> NDArray[np.int64]:
+    """The Arcade Learning Environment's action numbers, int64 (len(names),), for action names.
+
+    ACTION_JUMP is FIRE; pieces may be joined by '_' or '+', as in `RIGHT+ACTION_JUMP`. Raises `UserError` at an
+    unknown name.
+    """
+    plain = {name: re.sub(r"(ACTION_)?JUMP", "FIRE", name).replace("+", "_") for name in names}
+    for name, meant in plain.items():
+        if meant not in ATARI_ACTIONS:
+            select((name,), ("ACTION_JUMP", *ATARI_ACTIONS), f"Atari {game}")
+    return np.array(select(tuple(plain[name] for name in names), ATARI_ACTIONS, f"Atari {game}"), dtype=np.int64)
 
 
 def button_masks(names: tuple[str, ...], buttons: tuple[str | None, ...], console: str) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from genieredux.errors import UserError
 
-KINDS = ("procgen", "retro", "gymnasium", "fake")
+KINDS = ("procgen", "retro", "ale", "gymnasium", "fake")
 """Where a game can come from."""
 
 MAX_LEVEL = 2**31 - 2
@@ -19,19 +19,21 @@ class EnvConfig:
     """One game and how it is played. Most users set `kind` and `game` only."""
 
     kind: str = "procgen"
-    """`procgen`, `retro` (stable-retro), `gymnasium` or `fake`."""
+    """`procgen`, `retro` (stable-retro), `ale` (Atari through ale-py), `gymnasium` or `fake`."""
     game: str = "coinrun"
-    """The library's own name: `coinrun`; `Airstriker-Genesis` (with or without -v0); a Gymnasium id or
-    `module:Class`.
+    """The library's own name: `coinrun`; `Airstriker-Genesis` (with or without -v0); `montezuma_revenge`; a
+    Gymnasium id or `module:Class`.
     """
     image_size: int = 64
     """Side of the square frames, in pixels."""
     action_names: tuple[str, ...] | None = None
     """The actions to offer, in order; None = the game's defaults (see envs/actions.py)."""
     frame_skip: int | None = None
-    """How many game frames an action is held, the last of which is seen; None = 4 for retro, 1 for the
-    others.
+    """How many game frames an action is held, the last of which is seen; None = 4 for retro and ale, 1 for
+    the others.
     """
+    start_frames: int = 0
+    """retro: emulator frames that pass, with no button held, before an episode's first frame."""
     max_episode_steps: int | None = None
     """After this many steps the episode is truncated and the next one begins; None = only the game ends it.
     """
@@ -42,7 +44,7 @@ class EnvConfig:
     distribution_mode: str = "hard"
     """Procgen's difficulty: easy, hard, extreme or memory."""
     num_workers: int | None = None
-    """Procgen: native threads. Others: processes (retro always has one per environment). None = one per CPU
+    """Procgen and ale: native threads. Others: processes (retro always has one per environment). None = one per CPU
     core.
     """
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +61,10 @@ class EnvConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} must be at least 1, got {value}")
+        if self.start_frames < 0 or (self.start_frames and self.kind != "retro"):
+            raise UserError(
+                f"n_skip_start_frames is for kind retro, and 0 or more; got {self.start_frames} for kind '{self.kind}'"
+            )
         if self.num_levels < 0 or not 0 <= self.start_level <= MAX_LEVEL - self.num_levels:
             raise UserError(
                 f"levels must lie in [0, {MAX_LEVEL}]; got start_level={self.start_level}, num_levels={self.num_levels}"
@@ -70,4 +76,4 @@ class EnvConfig:
     @property
     def skip(self) -> int:
         """Game frames per step, the default of the kind filled in."""
-        return self.frame_skip or (4 if self.kind == "retro" else 1)
+        return self.frame_skip or (4 if self.kind in ("retro", "ale") else 1)

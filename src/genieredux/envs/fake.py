@@ -2,9 +2,15 @@
 
 Runs, gaps, steps and coins, drawn from the level number; deterministic; tens of thousands of frames a second.
 Every action is visible: RIGHT and LEFT run, ACTION_JUMP leaps, UP stretches and glides, DOWN ducks. It is a
-Gymnasium environment.
+Gymnasium environment. For tests of what happens when an emulator misbehaves it can be told to (`Fault`).
 """
 
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -27,15 +33,55 @@ _COIN_REWARD, _GOAL_REWARD = 1.0, 10.0
 _CHECKER = (np.indices((SIZE, COLUMNS * TILE)) // 8).sum(0) % 2
 
 
-class FakeGame(gymnasium.Env[NDArray[np.uint8], np.int64]):
-    """The game. Observations uint8 (64, 64, 3); info: x, y (its top left, pixels), score (coins)."""
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong in a fake game, and when: as a crashing emulator, a hanging one, a broken library."""
 
-    game = "Fake"
+    game: str = "Fake"
+    """The game that has it."""
+    what: str = "crash"
+    """`crash` (a segmentation fault), `kill` (as the system kills when memory is short), `hang`, or `raise`."""
+    level: int | None = None
+    """The level where it happens; None = in every one."""
+    step: int = 5
+    """The step at which it happens."""
+    file: str | None = None
+    """A file that holds how often it is still to happen; None = always."""
+
+    def strike(self, level: int, step: int) -> None:
+        """Make it happen if it is time."""
+        if step != self.step or (self.level is not None and level != self.level) or not self._is_left():
+            return
+        if self.what == "raise":
+            raise RuntimeError("the fake game was told to fail")
+        if self.what == "hang":
+            time.sleep(3600)
+        os.kill(os.getpid(), {"crash": signal.SIGSEGV, "kill": signal.SIGKILL}[self.what])
+
+    def _is_left(self) -> bool:
+        if self.file is None:
+            return True
+        left = int(Path(self.file).read_text())
+        Path(self.file).write_text(str(max(left - 1, 0)))
+        return left > 0
+
+
+class FakeGame(gymnasium.Env[NDArray[np.uint8], np.int64]):
+    """The game. Observations uint8 (64, 64, 3); info: x, y (its top left, pixels), score (coins).
+
+    Under another `name` it counts as another game. faults: what is to go wrong, as keywords of `Fault`.
+    """
+
     console = "Fake"
     action_names = CANONICAL
     takes_level = True
 
-    def __init__(self, render_mode: str | None = None) -> None:
+    def __init__(
+        self, render_mode: str | None = None, name: str = "Fake", faults: tuple[Mapping[str, Any], ...] = ()
+    ) -> None:
+        self.game = name
+        self._faults = [fault for fault in (Fault(**values) for values in faults) if fault.game == name]
+        self._steps = 0
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
         self.render_mode = render_mode
         self.observation_space = Box(0, 255, (SIZE, SIZE, 3), np.uint8)
@@ -53,12 +99,16 @@ class FakeGame(gymnasium.Env[NDArray[np.uint8], np.int64]):
         self._fall, self._height, self._score = 0.0, _PLAYER_HEIGHT, 0
         self._coins = self._coins_at_start.copy()
         self._grounded, self._facing = True, 1
+        self._steps = 0
         return self._draw(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
         """Take one action; the episode terminates in a gap or at the right end, and never truncates by
         itself.
         """
+        self._steps += 1
+        for fault in self._faults:
+            fault.strike(self._level, self._steps)
         name = CANONICAL[int(action)]
         self._height = _PLAYER_HEIGHT + {"DOWN": -4, "UP": 2}.get(name, 0)
         if name == "ACTION_JUMP" and self._grounded:

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from genieredux.envs import actions as names
 from genieredux.envs.config import EnvConfig
 from genieredux.envs.frame import transform
+from genieredux.envs.ram import RamWatch
 from genieredux.envs.vector import Start
 from genieredux.errors import UserError
+from genieredux.retroact import find
+from genieredux.retroact.roms import roms_folder
 
 OPTIONS = ("rom_folder", "state")
 
@@ -47,30 +50,43 @@ class RetroGame:
             raise UserError(f"{self.name}: the emulator cannot load this game ({error})") from error
         self.action_names = cfg.action_names or names.CANONICAL
         self._masks = names.button_masks(self.action_names, tuple(self._env.buttons), self.console)
-        self._skip = cfg.skip
+        scenario = retro.data.get_file_path(_folder(retro, self.name, integration), "scenario.json", integration)
+        self._ram = RamWatch(self._env.data, Path(scenario))
+        self._skip, self._start_frames = cfg.skip, cfg.start_frames
         self._size = cfg.image_size
 
     def begin(self, start: Start) -> tuple[NDArray[np.uint8], Mapping[str, Any]]:
         """Load the saved start. `start` changes nothing: the emulator has no seed and each game one start."""
         frame, _ = self._env.reset()
+        self._ram.begin()
+        if self._start_frames:
+            frame = self._wait()
         return transform(frame, self._size), self._env.data.lookup_all()
 
     def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, Mapping[str, Any]]:
         """Hold the action's buttons for `frame_skip` emulator frames (fewer if the game ends); only the last
         is drawn.
         """
-        emulator, data = self._env.em, self._env.data
+        emulator = self._env.em
         emulator.set_button_mask(self._masks[action], 0)
         total, done = 0.0, False
         for _ in range(self._skip):
             emulator.step()
-            data.update_ram()
-            total += data.current_reward()
-            done = bool(data.is_done())
+            reward, done = self._ram.frame()
+            total += reward
             if done:
                 break
         frame = transform(self._env.get_screen(apply_rotation=True), self._size)
-        return frame, total, done, False, data.lookup_all()
+        return frame, total, done, False, self._env.data.lookup_all()
+
+    def _wait(self) -> NDArray[np.uint8]:
+        """Let the first frames pass with no button held, and draw the last of them."""
+        emulator, data = self._env.em, self._env.data
+        emulator.set_button_mask(np.zeros_like(self._masks[0]), 0)
+        for _ in range(self._start_frames):
+            emulator.step()
+            data.update_ram()
+        return np.asarray(self._env.get_screen(apply_rotation=True))
 
     def close(self) -> None:
         """Free the emulator."""
@@ -85,7 +101,8 @@ def resolve(cfg: EnvConfig) -> str:
     """
     retro = _library()
     integration = _integration(retro, cfg)
-    game = cfg.game.removesuffix("-v0")
+    known = find(cfg.game)
+    game = known.name if known else cfg.game.removesuffix("-v0")
     if "-" not in game:
         raise _unknown(retro, cfg.game)
     folder = _folder(retro, game, integration)
@@ -96,12 +113,12 @@ def resolve(cfg: EnvConfig) -> str:
     except FileNotFoundError:
         raise UserError(
             f"{game}: its ROM is not imported; with a ROM file that you own run "
-            "`python -m stable_retro.import FOLDER`, FOLDER being where your ROMs are"
+            "`genieredux retroact import-roms FOLDER`, FOLDER being where your ROMs are"
         ) from None
     if retro.data.verify_hash(folder, integration):
         raise UserError(
             f"{game}: {rom} is not the ROM that this game was annotated for (its SHA-1 differs), so play and "
-            "variables would be wrong; import the right version with `python -m stable_retro.import FOLDER`"
+            "variables would be wrong; import the right version with `genieredux retroact import-roms FOLDER`"
         )
     return game
 
@@ -122,10 +139,10 @@ def _integration(retro: Any, cfg: EnvConfig) -> Any:
     if unknown := sorted(set(cfg.options) - set(OPTIONS)):
         raise UserError(f"retro options: unknown '{unknown[0]}'; known: {', '.join(OPTIONS)}")
     rom_folder = cfg.options.get("rom_folder")
-    if rom_folder is None:
-        return retro.data.Integrations.STABLE
-    folder = Path(rom_folder).expanduser().resolve()
+    folder = roms_folder() if rom_folder is None else Path(rom_folder).expanduser().resolve()
     if not folder.is_dir():
+        if rom_folder is None:
+            return retro.data.Integrations.STABLE
         raise UserError(f"retro options.rom_folder: there is no folder {folder}")
     retro.data.Integrations.clear_custom_paths()
     retro.data.Integrations.add_custom_path(str(folder))

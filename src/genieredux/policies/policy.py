@@ -20,6 +20,10 @@ class Policy(Protocol):
     """Plays `n` environments at once. Recurrent state lives here, one state per stream."""
 
     name: str
+    plays_alone: bool
+    """True: it is cheap to build and needs no model that streams should share, so every worker process may build
+    one and play whole episodes by itself. False: one policy acts for many environments at once, in lock-step.
+    """
 
     def reset(self, n: int, seed: int | Sequence[int]) -> None:
         """Begin with `n` streams; one seed per stream, or one int from which each stream's is derived."""

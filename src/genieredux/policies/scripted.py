@@ -4,7 +4,7 @@ They draw their actions a block at a time, so playing many streams costs next to
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +18,36 @@ _BLOCK = 256
 class _OpenLoopPolicy(SeededStreams):
     """Streams of actions drawn ahead in blocks; subclasses draw one stream's block."""
 
+    plays_alone = True
+
     def __init__(self, num_actions: int) -> None:
         if num_actions < 1:
             raise ValueError(f"num_actions must be at least 1, got {num_actions}")
         self.num_actions = num_actions
-        self._blocks: list[Actions] = []
-        self._left = np.zeros(0, dtype=np.int64)
+        self._blocks: list[Iterator[int]] = []
 
     @abstractmethod
     def _draw(self, generator: np.random.Generator) -> Actions:
         """The next actions of one stream, int64, at least `_BLOCK`."""
 
     def _begin(self, mask: NDArray[np.bool_]) -> None:
-        if len(self._left) != len(mask):
-            self._blocks = [np.zeros(0, dtype=np.int64) for _ in mask]
-            self._left = np.zeros(len(mask), dtype=np.int64)
-        self._left[mask] = 0
+        if len(self._blocks) != len(mask):
+            self._blocks = [iter(()) for _ in mask]
+        for i in np.flatnonzero(mask):
+            self._blocks[i] = iter(())
 
     def act(self, frames: Frames) -> Actions:
         """See `Policy.act`; only the number of frames matters."""
-        if len(frames) != len(self._left):
-            raise ValueError(f"{len(frames)} frames for {len(self._left)} streams")
-        for i in np.flatnonzero(self._left == 0):
-            self._blocks[i] = self._draw(self._generators[i])
-            self._left[i] = len(self._blocks[i])
-        actions = np.array([block[-left] for block, left in zip(self._blocks, self._left, strict=True)], dtype=np.int64)
-        self._left -= 1
-        return actions
+        if len(frames) != len(self._blocks):
+            raise ValueError(f"{len(frames)} frames for {len(self._blocks)} streams")
+        return np.array([self._next(i) for i in range(len(frames))], dtype=np.int64)
+
+    def _next(self, stream: int) -> int:
+        action = next(self._blocks[stream], None)
+        if action is None:
+            self._blocks[stream] = iter(self._draw(self._generators[stream]).tolist())
+            action = next(self._blocks[stream])
+        return action
 
 
 class RandomPolicy(_OpenLoopPolicy):
@@ -85,6 +88,7 @@ class RecordedPolicy:
     """
 
     name = "recorded"
+    plays_alone = True
 
     def __init__(self, actions: Sequence[Sequence[int]] | Sequence[int] | NDArray[np.int64]) -> None:
         if not len(actions):

@@ -1,4 +1,6 @@
-"""Variety for any policy: a chance of a random action, and a temperature for those that have preferences."""
+"""Variety for any policy: a chance of a random action, a temperature for those that have preferences, and a chance
+that the action before is repeated.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol, cast, runtime_checkable
@@ -36,7 +38,7 @@ class WithRandomActions(SeededStreams):
         if temperature is not None and not isinstance(policy, HasLogits):
             raise UserError(f"agent.temperature means nothing to the policy '{policy.name}'; leave it out")
         self.policy = policy
-        self.name = policy.name
+        self.name, self.plays_alone = policy.name, policy.plays_alone
         self.num_actions, self.gamma, self.temperature = num_actions, gamma, temperature
 
     def reset(self, n: int, seed: int | Sequence[int]) -> None:
@@ -68,3 +70,48 @@ class WithRandomActions(SeededStreams):
         scaled = np.asarray(logits, dtype=np.float64) / self.temperature
         weights = np.exp(scaled - scaled.max(axis=1, keepdims=True)).cumsum(axis=1)
         return (weights < (draws * weights[:, -1])[:, None]).sum(axis=1)
+
+
+class WithStickyActions(SeededStreams):
+    """Plays `policy`, but at each step after an episode's first, with `probability`, the action before is taken
+    again instead of the one that the policy wants.
+
+    The Arcade Learning Environment's sticky actions (Machado et al. 2018, who use 0.25 at every game frame), here at
+    every step, which may be several game frames. Random play walks further so: an action lasts 1 / (1 - probability)
+    steps on average, without the fixed rhythm of held actions. The policy is not told. Raises `UserError` unless
+    `probability` is at least 0 and below 1.
+    """
+
+    _purpose = 2
+
+    def __init__(self, policy: Policy, probability: float) -> None:
+        if not 0.0 <= probability < 1.0:
+            raise UserError(f"agent.sticky is a probability, at least 0 and below 1; got {probability}")
+        self.policy = policy
+        self.name, self.plays_alone = policy.name, policy.plays_alone
+        self.probability = probability
+        self._before: Actions = np.zeros(0, dtype=np.int64)
+        self._fresh = np.zeros(0, dtype=bool)
+
+    def reset(self, n: int, seed: int | Sequence[int]) -> None:
+        """See `Policy.reset`."""
+        seeds = episode_seeds(n, seed)
+        self.policy.reset(n, seeds)
+        self._before, self._fresh = np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool)
+        super().reset(n, seeds)
+
+    def on_reset(self, mask: NDArray[np.bool_], seeds: Sequence[int] | None = None) -> None:
+        """See `Policy.on_reset`."""
+        super().on_reset(mask, seeds)
+        self.policy.on_reset(mask, self._seeds)
+
+    def act(self, frames: Frames) -> Actions:
+        """See `Policy.act`. Every stream draws one number at each step, whatever it then takes."""
+        wanted = self.policy.act(frames)
+        draws = np.array([generator.random() for generator in self._generators])
+        self._before = np.where((draws < self.probability) & ~self._fresh, self._before, wanted)
+        self._fresh = np.zeros(len(wanted), dtype=bool)
+        return self._before.copy()
+
+    def _begin(self, mask: NDArray[np.bool_]) -> None:
+        self._fresh = self._fresh | mask

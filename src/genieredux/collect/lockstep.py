@@ -1,11 +1,12 @@
-"""The playing loop: environments side by side, each working through planned episodes, each episode handed
-over when it ends.
+"""Collection with a policy that acts for many environments at once: a model on a device, shared by all.
 
-It knows no file. Alignment of frames and actions is `episodes.alignment.Track`'s business.
+Environments run side by side, each working through planned episodes; the policy answers for all of them at every
+step. `Player` knows no file. Alignment of frames and actions is `episodes.alignment.Track`'s business.
 """
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +14,82 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genieredux.collect.plan import Planned
-from genieredux.envs import GameVectorEnv
-from genieredux.episodes.alignment import Track
+from genieredux.collect.progress import Tally
+from genieredux.collect.schedule import Work
+from genieredux.collect.shelf import Shelf
+from genieredux.collect.tasks import Labels, to_episode
+from genieredux.envs import GameVectorEnv, make, suggested_num_envs
+from genieredux.episodes import Track
 from genieredux.errors import UserError
 from genieredux.policies import Policy
 
 log = logging.getLogger(__name__)
 
 MAX_DEATHS = 3
-"""An episode whose environment dies this often is given up, with an error that names it."""
+"""A game of which one episode has killed its environment so often is given up."""
+
+
+class GameDied(UserError):
+    """A game's process died again and again."""
+
+
+class LockStep:
+    """Plays group after group with environments that it keeps as long as they serve. lost: episodes played again."""
+
+    def __init__(self, shelf: Shelf, tally: Tally) -> None:
+        self._shelf, self._tally = shelf, tally
+        self._env: GameVectorEnv | None = None
+        self._env_game = ""
+        self.lost = 0
+
+    def close(self) -> None:
+        """Close the environments that are open."""
+        if self._env is not None:
+            self._env.close()
+            self._env = None
+
+    def run(self, work: Work, policy: Policy) -> None:
+        """Play and store what is missing of one group. Raises `GameDied` where its game is better given up."""
+        if work.ledger.is_complete():
+            return
+        player = Player(self._environment(work), policy)
+        try:
+            self._play(player, work)
+        finally:
+            self.lost += player.deaths
+
+    def _play(self, player: "Player", work: Work) -> None:
+        labels = Labels.of(work.group)
+        with closing(player.play(work.ledger.to_play())) as episodes:
+            for played in episodes:
+                episode = to_episode(labels, played.planned, played.track, played.terminated, played.truncated)
+                ready = work.ledger.arrived(played.planned, len(episode), episode)
+                for one in ready:
+                    self._shelf.put(one)
+                self._tally.count(len(episode), len(ready))
+                if work.ledger.is_complete():
+                    break
+
+    def _environment(self, work: Work) -> GameVectorEnv:
+        """Environments of a game, enough for what is missing: those of the group before, where they serve."""
+        game, missing = work.group.game, None if work.group.num_frames else work.ledger.missing()
+        count = _balanced(suggested_num_envs(work.env), missing)
+        if self._env is None or self._env_game != game or self._env.num_envs < count:
+            self.close()
+            self._env, self._env_game = make(work.env, count, work.group.seed), game
+        return self._env
+
+
+def _balanced(most: int, missing: int | None) -> int:
+    """How many environments to use so that they all finish at about the same time."""
+    if missing is None or missing <= 0:
+        return most
+    rounds = -(-missing // most)
+    return -(-missing // rounds)
 
 
 @dataclass(frozen=True)
-class Played:
+class Recorded:
     """One finished episode: its plan, what was recorded, and how it ended."""
 
     planned: Planned
@@ -53,11 +117,11 @@ class Player:
         self.env, self.policy = env, policy
         self.deaths = 0
 
-    def play(self, plan: Iterator[Planned]) -> Generator[Played, None, None]:
+    def play(self, plan: Iterator[Planned]) -> Generator[Recorded, None, None]:
         """Yields episodes as they end, in no particular order; each is what its plan says whatever else is
         played.
 
-        Raises `UserError` where an environment dies `MAX_DEATHS` times on the same episode.
+        Raises `GameDied` where an environment dies `MAX_DEATHS` times on the same episode.
         """
         streams, frames, info = self._begin(plan)
         while any(stream.now for stream in streams):
@@ -72,7 +136,7 @@ class Player:
                     stream.track, begun[i] = Track(frames[i], _at(truth, i)), True
                 elif terminated[i] or truncated[i]:
                     self._end(stream.track, int(actions[i]), float(rewards[i]), info, i)
-                    yield Played(stream.now, stream.track, bool(terminated[i]), bool(truncated[i]))
+                    yield Recorded(stream.now, stream.track, bool(terminated[i]), bool(truncated[i]))
                     begun[i] = self._next(stream, i, plan)
                     stream.track = Track(frames[i], _at(truth, i)) if begun[i] else None
                 else:
@@ -121,10 +185,7 @@ class Player:
         self.deaths += 1
         stream.deaths += 1
         if stream.now is not None and stream.deaths >= MAX_DEATHS:
-            raise UserError(
-                f"{self.env.game}: its process died {stream.deaths} times while playing episode "
-                f"{stream.now.id}; lower n_workers if memory is short, or leave this game out"
-            )
+            raise GameDied(f"its process died {stream.deaths} times at episode {stream.now.id}")
 
 
 def _seed(planned: Planned | None) -> int:

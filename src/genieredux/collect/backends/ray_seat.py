@@ -1,0 +1,129 @@
+"""A worker's seat on a Ray cluster: the actor that runs `collect.worker.Worker` in a process of its own.
+
+Its class is made by a function, so that it travels to a node as a whole and nothing of the package is needed there to
+receive it: what a node lacks, the seat can say.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from genieredux.envs import EnvConfig
+from genieredux.errors import UserError
+from genieredux.retroact.roms import import_roms, rom_path
+
+VERSIONS = (
+    "genieredux",
+    "numpy",
+    "opencv-python-headless",
+    "pyarrow",
+    "gymnasium",
+    "stable-retro",
+    "procgen-mirror",
+    "ale-py",
+)
+"""Packages whose version may change what is played or the bytes it is stored as."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a seat is. problem: why it cannot play there."""
+
+    node: str = ""
+    host: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+def seat_class() -> Any:
+    """The class of the actors, to be given to `ray.remote`."""
+
+    class Seat:
+        """One worker. It is seated once, then plays one task after the other."""
+
+        def sit(self, paths: Sequence[str], packages: Sequence[str], home: str, cache: str) -> dict[str, Any]:
+            """Get ready to play; `Place`'s fields. home: the node of who asks, whose `cache` of ROMs is used there."""
+            import importlib.metadata
+            import os
+            import sys
+
+            import ray
+
+            context = ray.get_runtime_context()
+            versions: dict[str, str] = {}
+            place = {"node": context.get_node_id(), "host": ray.util.get_node_ip_address(), "versions": versions}
+            if context.get_node_id() == home and cache:
+                os.environ["GENIEREDUX_CACHE"] = cache
+            sys.path += [path for path in paths if path not in sys.path and os.path.exists(path)]
+            try:
+                import cv2
+
+                from genieredux.collect.worker import Worker
+            except ImportError as error:
+                return {**place, "problem": f"genieredux cannot be imported there ({error}); install it on every node"}
+            for package in packages:
+                try:
+                    versions[package] = importlib.metadata.version(package)
+                except importlib.metadata.PackageNotFoundError:
+                    continue
+            cv2.setNumThreads(1)
+            self._worker = Worker()
+            return place
+
+        def play(self, task: Any, rom: Any) -> Iterator[Any]:
+            """The messages of a task, in which `rom` is None or a `Rom`."""
+            import ray
+
+            from genieredux.collect.backends.ray_seat import bring
+            from genieredux.collect.tasks import Refused
+            from genieredux.errors import UserError
+
+            try:
+                if rom is not None:
+                    bring(task.env, rom, ray.get)
+            except UserError as error:
+                yield Refused(str(error))
+            else:
+                yield from self._worker.run(task)
+
+    return Seat
+
+
+@dataclass(frozen=True)
+class Rom:
+    """A ROM on its way. content: a reference to its bytes, which nobody fetches who has the same file. sha1: of it."""
+
+    name: str
+    sha1: str
+    content: Any
+
+
+def pack(env: EnvConfig, put: Any) -> Rom | None:
+    """The ROM that a game needs which not every node may have; `put` turns bytes into a reference."""
+    if env.kind != "retro" or "rom_folder" in env.options:
+        return None
+    try:
+        path = rom_path(env.game)
+    except UserError:
+        return None
+    if path is None:
+        return None
+    content = path.read_bytes()
+    return Rom(path.name, _sha1(content), put(content))
+
+
+def bring(env: EnvConfig, rom: Rom, fetch: Any) -> None:
+    """Import the ROM here if it is not here yet, as `genieredux retroact import-roms` does."""
+    here = rom_path(env.game)
+    if here is not None and _sha1(here.read_bytes()) == rom.sha1:
+        return
+    with TemporaryDirectory(prefix="genieredux-rom-") as folder:
+        (Path(folder) / rom.name).write_bytes(fetch(rom.content))
+        import_roms([folder])
+
+
+def _sha1(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()

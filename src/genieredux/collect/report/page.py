@@ -1,0 +1,279 @@
+"""The page of a data report: measured values laid out as one HTML file that needs nothing else.
+
+Styles are those of the world report (evaluation/templates/report.css) and a few more. Measures nothing.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+import pyarrow as pa
+from markupsafe import Markup
+from omegaconf import OmegaConf
+
+from genieredux.collect.report import figures
+from genieredux.collect.report.pictures import Pictures
+from genieredux.episodes import DatasetInfo, DatasetSpec
+from genieredux.episodes.quality import GOOD, LEVELS, LOOK, POOR, THRESHOLDS, Budget, GameMeasures, QualityNote
+
+_MOST_BARS = 14
+_FEWEST_GAMES_FOR_A_CHART = 6
+
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("Game", "", "text"),
+    ("Level", "good, look or poor: see the notes", "level"),
+    ("Labels", "view, motion and genre in the catalogue", "text"),
+    ("Episodes", "how many", "number"),
+    ("Frames", "of all episodes", "number"),
+    ("Length", "median frames of an episode", "number"),
+    ("Distinct", "share of different frames within an episode", "number"),
+    ("Idle", "share of steps in which nothing changes", "number"),
+    ("Equal", "most equal frames in a row", "number"),
+    ("Change", "median change of a step, in levels of 255", "number"),
+    ("Area", "share of pixels that ever change", "number"),
+    ("Shared", "share of frames that another episode has too", "number"),
+    ("Ended", "share of episodes that ended by themselves", "number"),
+    ("Return", "mean sum of rewards of an episode", "number"),
+    ("B/frame", "compressed bytes a frame takes", "number"),
+)
+"""Of the table of games: name, what it says, how it is sorted."""
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What the page is made from. index: the data set's index; missing: games that were asked for and are not here."""
+
+    spec: DatasetSpec
+    info: DatasetInfo
+    index: pa.Table
+    notes: tuple[QualityNote, ...]
+    pictures: Mapping[str, Pictures]
+    missing: tuple[str, ...]
+    budget: Budget
+
+
+def render(report: DataReport) -> str:
+    """The page as text, with styles, script, charts and pictures inside."""
+    created = dict(report.spec.created_by)
+    versions = created.pop("versions", {})
+    cards = [_card(k, note, report.pictures[note.game]) for k, note in enumerate(report.notes)]
+    return _template().render(
+        name=report.spec.name,
+        summary=_summary(report),
+        facts=_facts(report),
+        tiles=_tiles(report),
+        worth=[card for level in (POOR, LOOK) for card in cards if card["level"] == level],
+        charts=_charts(report),
+        columns=COLUMNS,
+        cards=cards,
+        counts={level: sum(card["level"] == level for card in cards) for level in LEVELS},
+        missing=report.missing,
+        action_names=report.spec.action_names,
+        thresholds=[(name, f"{one.value:.3g}", one.reason) for name, one in THRESHOLDS.items()],
+        budget=report.budget,
+        made=_yaml(created),
+        versions=list(versions.items()) if isinstance(versions, Mapping) else [],
+        path=report.info.path,
+        css=Markup(_asset("evaluation/templates/report.css") + _asset("collect/report/templates/data_report.css")),
+        script=Markup(_asset("collect/report/templates/data_report.js")),
+    )
+
+
+def _summary(report: DataReport) -> str:
+    info = report.info
+    games = _count(len(report.notes), "game")
+    odd = [f"{n} {word}" for level, word in _WORDS.items() if (n := sum(one.level == level for one in report.notes))]
+    return (
+        f"{games}, {_count(info.episodes, 'episode')}, {_count(info.frames, 'frame')}. {', '.join(odd).capitalize()}."
+    )
+
+
+_WORDS = {GOOD: "good", LOOK: "worth a look", POOR: "poor"}
+
+
+def _facts(report: DataReport) -> list[tuple[str, str]]:
+    info, created = report.info, report.spec.created_by
+    found = [
+        ("frames", f"{info.image_size} × {info.image_size}"),
+        ("actions", str(len(report.spec.action_names)) if report.spec.action_names else "none recorded"),
+        ("levels", f"{info.levels:,}"),
+        ("splits", ", ".join(f"{name} {episodes:,}" for name, (episodes, _) in info.splits.items())),
+        ("played by", ", ".join(info.policies)),
+        ("made by", str(created.get("job", "–"))),
+        ("seed", str(created.get("seed", "–"))),
+    ]
+    return found
+
+
+def _tiles(report: DataReport) -> list[dict[str, str]]:
+    info = report.info
+    level = Counter(one.level for one in report.notes)
+    raw = info.image_size**2 * 3
+    tiles = [
+        {
+            "value": f"{level[GOOD]} of {len(report.notes)}",
+            "label": "game is good" if len(report.notes) == 1 else "games are good",
+            "note": f"{level[LOOK]} worth a look, {level[POOR]} poor",
+        },
+        {
+            "value": f"{info.frames:,}",
+            "label": "frames",
+            "note": f"in {_count(info.episodes, 'episode')} of {info.lengths[0]:,} to {info.lengths[-1]:,}",
+        },
+        {
+            "value": f"{info.bytes_per_frame:,.0f}",
+            "label": "bytes a frame",
+            "note": f"{_bytes(info.bytes)} on disk; raw a frame takes {raw:,}",
+        },
+        {
+            "value": f"{100 * info.ended:.0f} %",
+            "label": "of episodes ended by themselves",
+            "note": f"returns {info.returns[0]:,.4g} to {info.returns[2]:,.4g}, mean {info.returns[1]:,.4g}",
+        },
+    ]
+    if report.missing:
+        tiles[0]["note"] += f"; {len(report.missing)} more are missing"
+    return tiles
+
+
+def _charts(report: DataReport) -> list[dict[str, Any]]:
+    info, notes = report.info, report.notes
+    lengths = report.index["length"].to_numpy()
+    found = [("Length of episodes", figures.columns(*_histogram(lengths), "frames of an episode"))]
+    if info.actions:
+        shares = {name: f"{100 * share:.1f} %" for name, share in info.actions.items()}
+        found.append(("Actions", figures.bars(info.actions, shares)))
+    consoles = Counter[str]()
+    for console, length in zip(report.index["console"].to_pylist(), lengths.tolist(), strict=True):
+        consoles[console] += length
+    if len(consoles) > 1:
+        found.append(("Frames by console", figures.bars(dict(consoles.most_common(_MOST_BARS)))))
+    frames = {note.game: note.measures.frames for note in notes}
+    if 1 < len(frames) <= _MOST_BARS:
+        found.append(("Frames by game", figures.bars(frames)))
+    elif len(frames) > _MOST_BARS:
+        histogram = _histogram(np.array(list(frames.values())))
+        found.append(("Frames of a game", figures.columns(*histogram, "frames; how many games have so many")))
+    if len(notes) >= _FEWEST_GAMES_FOR_A_CHART:
+        distinct = np.array([note.measures.distinct for note in notes])
+        bins = np.histogram(100 * distinct, bins=10, range=(0, 100))
+        found.append(
+            ("Distinct frames, by game", figures.columns(bins[0].tolist(), bins[1].tolist(), "% of an episode"))
+        )
+    found.append(("How episodes end", figures.bars(*_ends(report.index))))
+    return [{"title": title, "body": Markup(body)} for title, body in found]
+
+
+def _ends(index: pa.Table) -> tuple[dict[str, float], dict[str, str]]:
+    terminated = np.array(index["terminated"].to_pylist(), bool)
+    truncated = np.array(index["truncated"].to_pylist(), bool) & ~terminated
+    counts = {
+        "the game ended": int(terminated.sum()),
+        "cut at the limit": int(truncated.sum()),
+        "neither is known": int((~terminated & ~truncated).sum()),
+    }
+    shown = {name: f"{count:,} ({100 * count / len(terminated):.0f} %)" for name, count in counts.items()}
+    return dict(counts), shown
+
+
+def _histogram(values: np.ndarray) -> tuple[list[int], list[float]]:
+    low, high = float(values.min()), float(values.max())
+    bins = min(20, int(high - low) + 1)
+    counts, edges = np.histogram(values, bins=bins, range=(low, high + 1))
+    return counts.tolist(), edges.tolist()
+
+
+def _card(number: int, note: QualityNote, pictures: Pictures) -> dict[str, Any]:
+    m = note.measures
+    return {
+        "id": f"game-{number}",
+        "game": note.game,
+        "level": note.level,
+        "label": " · ".join((m.console, *m.tags)),
+        "tags": " ".join(m.tags),
+        "text": _sentence(note.text),
+        "remarks": _sentence(note.remarks),
+        "pictures": pictures,
+        "rows": [f"{episode + 1}" for episode in pictures.episodes],
+        "cells": _cells(note),
+        "facts": _game_facts(m),
+        "changes": Markup(figures.bars(m.action_change, {k: f"{v:.2f}" for k, v in m.action_change.items()})),
+        "shares": Markup(figures.bars(m.actions, {k: f"{100 * v:.1f} %" for k, v in m.actions.items()})),
+    }
+
+
+def _cells(note: QualityNote) -> list[tuple[str, float | str]]:
+    """What stands in the table's columns, and by what it is sorted."""
+    m = note.measures
+    return [
+        (note.game, note.game.lower()),
+        (note.level, LEVELS.index(note.level)),
+        (" ".join(m.tags), " ".join(m.tags)),
+        (f"{m.episodes:,}", m.episodes),
+        (f"{m.frames:,}", m.frames),
+        (f"{m.lengths[1]:,.0f}", m.lengths[1]),
+        _share(m.distinct),
+        _share(m.idle),
+        (f"{m.longest_still + 1:,}", m.longest_still),
+        ("–", -1) if m.median_change is None else (f"{m.median_change:.2f}", m.median_change),
+        _share(m.moving_pixels),
+        _share(m.shared),
+        _share(m.terminated),
+        (f"{m.returns[1]:,.4g}", m.returns[1]),
+        (f"{m.bytes_per_frame:,.0f}", m.bytes_per_frame),
+    ]
+
+
+def _game_facts(m: GameMeasures) -> list[tuple[str, str]]:
+    found = [
+        ("episodes", f"{m.episodes:,} of {m.lengths[0]:,} to {m.lengths[2]:,} frames"),
+        ("looked at", f"{m.sampled_frames:,} frames of {_count(m.sampled_episodes, 'episode')}"),
+        ("distinct frames", _share(m.distinct)[0]),
+        ("idle steps", _share(m.idle)[0]),
+        ("mean change", "–" if m.change is None else f"{m.change:.2f} of 255"),
+        ("pixels that change", _share(m.moving_pixels)[0]),
+        ("ended by themselves", _share(m.terminated)[0]),
+        ("returns", " / ".join(f"{value:,.4g}" for value in m.returns)),
+        ("varying truth", ", ".join(m.varying) or "none"),
+        ("constant truth", ", ".join(m.constant) or "none"),
+    ]
+    return found
+
+
+def _share(value: float | None) -> tuple[str, float]:
+    return ("–", -1.0) if value is None else (f"{100 * value:.0f} %", value)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _bytes(number: int) -> str:
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    plain = json.loads(json.dumps(dict(values), default=str))
+    return OmegaConf.to_yaml(OmegaConf.create(plain)).strip() if plain else ""
+
+
+def _asset(path: str) -> str:
+    return files("genieredux").joinpath(path).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_asset("collect/report/templates/data_report.html.j2"))
