@@ -7,7 +7,7 @@ import pytest
 
 from genieredux.episodes import DatasetSpec, Episode
 from genieredux.episodes.fake import fake_episode, fake_spec
-from genieredux.episodes.schema import SCHEMA_VERSION, check_episode_id, make_episode_id
+from genieredux.episodes.schema import SCHEMA_VERSION, UNKNOWN_ACTION, check_episode_id, make_episode_id
 from genieredux.errors import UserError
 
 
@@ -71,7 +71,6 @@ def test_same_as_sees_every_difference() -> None:
     "parts",
     [
         {"image_size": 0},
-        {"action_names": ()},
         {"action_names": ("A", "A")},
         {"schema_version": SCHEMA_VERSION + 1},
     ],
@@ -93,6 +92,18 @@ def test_a_spec_refuses_episodes_of_another_size_or_action() -> None:
         fake_spec().check_episode(changed(actions=np.array([0, 1, 2, 3])))
     with pytest.raises(UserError, match=r"-1\.\."):
         fake_spec().check_episode(changed(actions=np.array([0, 1, 2, -1])))
+
+
+def test_a_spec_without_actions_takes_unknown_ones_alone() -> None:
+    spec = replace(fake_spec(), action_names=())
+    assert not spec.has_actions
+    assert DatasetSpec.from_json(spec.to_json(), "here") == spec
+    spec.check_episode(changed(actions=np.full(4, UNKNOWN_ACTION)))
+    with pytest.raises(UserError, match=r"no actions, so each must be -1; the episode has 0\.\.2"):
+        spec.check_episode(changed(actions=np.array([0, 1, 2, 0])))
+    with pytest.raises(UserError, match="a guided model learns from true ones"):
+        spec.require_actions("a guided model")
+    fake_spec().require_actions("a guided model")
 
 
 def test_made_ids_are_file_names_and_say_what_is_inside() -> None:

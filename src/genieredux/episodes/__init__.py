@@ -4,6 +4,7 @@ Knows no game and no model.
 """
 
 from genieredux.episodes.alignment import Track, Trajectory
+from genieredux.episodes.encoded import EncodedEpisode, encode_episode
 from genieredux.episodes.index import rebuild_index
 from genieredux.episodes.info import DatasetInfo, describe
 from genieredux.episodes.reader import Dataset
@@ -18,6 +19,7 @@ __all__ = [
     "DatasetInfo",
     "DatasetSpec",
     "DatasetWriter",
+    "EncodedEpisode",
     "Episode",
     "TokenBatch",
     "TokenCache",
@@ -28,5 +30,6 @@ __all__ = [
     "WindowSampler",
     "Windows",
     "describe",
+    "encode_episode",
     "rebuild_index",
 ]

@@ -13,10 +13,17 @@ import numpy as np
 
 from genieredux.errors import UserError
 
+_FIRST_ROOM = 64  # frames; a track doubles its room when it is full
+
 
 def num_actions(num_frames: int) -> int:
     """How many actions lie between `num_frames` consecutive frames."""
     return max(num_frames - 1, 0)
+
+
+def num_frames(num_actions: int) -> int:
+    """How many frames `num_actions` consecutive actions lie between."""
+    return num_actions + 1
 
 
 def check_alignment(frames: int, actions: int, where: str) -> None:
@@ -56,20 +63,24 @@ class Track:
     """
 
     def __init__(self, frame: np.ndarray, info: Mapping[str, float] | None = None) -> None:
-        self._frames = [np.array(frame, dtype=np.uint8)]
+        self._frames = np.empty((_FIRST_ROOM, *frame.shape), dtype=np.uint8)
+        self._frames[0] = frame
         self._actions: list[int] = []
         self._rewards: list[float] = []
         self._info = {key: [value] for key, value in (info or {}).items()}
 
     def __len__(self) -> int:
         """Frames recorded so far."""
-        return len(self._frames)
+        return len(self._actions) + 1
 
     def step(self, action: int, reward: float, frame: np.ndarray, info: Mapping[str, float] | None = None) -> None:
         """`action`, taken at the latest frame, earned `reward` and led to `frame` uint8 (H, W, 3)."""
+        length = len(self)
+        if length == len(self._frames):
+            self._frames = np.concatenate([self._frames, np.empty_like(self._frames)])
+        self._frames[length] = frame
         self._actions.append(int(action))
         self._rewards.append(float(reward))
-        self._frames.append(np.array(frame, dtype=np.uint8))
         for key, values in self._info.items():
             values.append(info[key] if info is not None and key in info else values[-1])
 
@@ -79,9 +90,11 @@ class Track:
             self._rewards[-1] += float(reward)
 
     def trajectory(self) -> Trajectory:
-        """Everything so far as arrays. Info values keep the dtype numpy gives a list of them."""
+        """Everything so far as arrays; the frames are the track's own memory, not a copy. Info values keep the dtype
+        numpy gives a list of them.
+        """
         return Trajectory(
-            frames=np.stack(self._frames),
+            frames=self._frames[: len(self)],
             actions=np.array(self._actions, dtype=np.int64),
             rewards=np.array(self._rewards, dtype=np.float32),
             info={key: np.array(values) for key, values in self._info.items()},

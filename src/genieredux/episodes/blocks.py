@@ -2,10 +2,10 @@
 
 A row is a block of up to 16 frames, a row group is one row, so any block can be read alone. Columns: `t0`
 (index of the first frame), `n` (frames in this block), `frames` (their raw bytes, n*H*W*3), `actions` and
-`rewards` (those taken at these frames; the last frame of an episode has none), `terminated` (true in the last
-block of an episode that ended by itself), `info` (JSON: name -> n numbers). What else is to be known of an
-episode stands in the file's own metadata (key `genieredux`), so the index can be rebuilt from the files
-alone.
+`rewards` (those taken at these frames; the last frame of an episode has none; an action nobody recorded is
+-1), `terminated` (true in the last block of an episode that ended by itself), `info` (JSON: name -> n numbers).
+What else is to be known of an episode stands in the file's own metadata (key `genieredux`), so the index can be
+rebuilt from the files alone.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genieredux.episodes.schema import BLOCK_FRAMES, SCHEMA_VERSION, Episode
+from genieredux.episodes.schema import BLOCK_FRAMES, SCHEMA_VERSION, UNKNOWN_ACTION, Episode
 
 META_KEY = b"genieredux"
 ROW_SCHEMA = pa.schema(
@@ -103,6 +103,7 @@ def checksum(episode: Episode) -> str:
 
 def describe_episode(episode: Episode, episode_id: str, num_actions: int) -> EpisodeMeta:
     """The facts of an episode that is about to be written under `episode_id`."""
+    known = episode.actions[episode.actions != UNKNOWN_ACTION]
     return EpisodeMeta(
         id=episode_id,
         game=episode.game,
@@ -117,7 +118,7 @@ def describe_episode(episode: Episode, episode_id: str, num_actions: int) -> Epi
         instance=int(episode.instance),
         split=episode.split,
         shape=tuple(int(size) for size in episode.frames.shape[1:]),
-        action_counts=tuple(int(n) for n in np.bincount(episode.actions, minlength=num_actions)),
+        action_counts=tuple(int(n) for n in np.bincount(known, minlength=num_actions)),
         info_dtypes={key: values.dtype.str for key, values in episode.info.items()},
         checksum=checksum(episode),
     )
@@ -149,19 +150,24 @@ def decode_list(column: pa.ChunkedArray, dtype: type) -> np.ndarray:
     return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
 
 
-def decode_episode(table: pa.Table, meta: EpisodeMeta) -> Episode:
-    """The inverse of `encode_tables`: all rows of one episode, in order."""
+def decode_info(column: pa.ChunkedArray, meta: EpisodeMeta) -> dict[str, np.ndarray]:
+    """All rows of the `info` column of one episode: name -> (length,), in the dtype it was written in."""
     info: dict[str, list[Any]] = {key: [] for key in meta.info_dtypes}
-    for text in table["info"].to_pylist() if info else []:
+    for text in column.to_pylist() if info else []:
         for key, values in json.loads(text).items():
             info[key] += values
+    return {key: np.array(values, dtype=meta.info_dtypes[key]) for key, values in info.items()}
+
+
+def decode_episode(table: pa.Table, meta: EpisodeMeta) -> Episode:
+    """The inverse of `encode_tables`: all rows of one episode, in order."""
     return Episode(
         frames=np.concatenate(decode_frames(table["frames"], meta.shape)),
         actions=decode_list(table["actions"], np.int64),
         rewards=decode_list(table["rewards"], np.float32),
         terminated=meta.terminated,
         truncated=meta.truncated,
-        info={key: np.array(values, dtype=meta.info_dtypes[key]) for key, values in info.items()},
+        info=decode_info(table["info"], meta),
         game=meta.game,
         console=meta.console,
         tags=meta.tags,
@@ -174,12 +180,12 @@ def decode_episode(table: pa.Table, meta: EpisodeMeta) -> Episode:
 
 
 class BlockFile:
-    """Writes episodes, one after the other, into one new Parquet file at a local path. A context manager; the
-    metadata goes in at its end.
+    """Writes episodes, one after the other, into one new Parquet file: at a local path, or into the memory of a
+    `pa.BufferOutputStream`. A context manager; the metadata goes in at its end.
     """
 
-    def __init__(self, path: str) -> None:
-        self._sink = pa.OSFile(path, "wb")
+    def __init__(self, where: str | pa.NativeFile) -> None:
+        self._sink = pa.OSFile(where, "wb") if isinstance(where, str) else where
         self._metas: list[EpisodeMeta] = []
         self._footer: list[pq.FileMetaData] = []
         self._writer = pq.ParquetWriter(

@@ -49,6 +49,11 @@ def write_text_new(path: Path, text: str) -> bool:
     return write_new(path, lambda aside: _write_text(aside, text))
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file's whole content, without the care of the functions above: for their `write`."""
+    path.write_bytes(content)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder survive a power cut, as far as its file system can."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -57,7 +57,10 @@ class DatasetInfo:
             ("size", f"{self.bytes / 1e6:,.1f} MB, {self.bytes_per_frame:,.0f} bytes a frame (raw {raw:,})"),
             ("length", "  ".join(f"{q:.0%} {v:,}" for q, v in zip(QUANTILES, self.lengths, strict=True))),
             ("return", "lowest {:g}  mean {:.4g}  highest {:g}".format(*self.returns)),
-            ("actions", "  ".join(f"{name} {share:.1%}" for name, share in self.actions.items())),
+            (
+                "actions",
+                "  ".join(f"{name} {share:.1%}" for name, share in self.actions.items()) or "none recorded",
+            ),
             ("tokens", ", ".join(self.token_caches) or "none"),
         ]
         for title, counts in (("splits", self.splits), ("policies", self.policies), ("games", self.games)):

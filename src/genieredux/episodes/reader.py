@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genieredux.episodes.alignment import num_actions, window_slices
-from genieredux.episodes.blocks import block_range, checksum, decode_episode, decode_list
+from genieredux.episodes.blocks import block_range, checksum, decode_episode, decode_info, decode_list
 from genieredux.episodes.index import IndexRow, from_table, list_files, read_index, read_spec, scan, to_table
 from genieredux.episodes.schema import BLOCK_FRAMES, DatasetSpec, Episode
 from genieredux.episodes.store import EpisodeFiles
@@ -160,6 +160,13 @@ class Dataset:
     def actions(self, i: int) -> np.ndarray:
         """All actions of episode i, int64 (length-1,)."""
         return decode_list(self._store.table(self._rows[i], ["actions"])["actions"], np.int64)
+
+    def truth(self, i: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """All rewards of episode i, float32 (length-1,), and its ground truth, name -> (length,); reads no frame."""
+        row = self._rows[i]
+        table = self._store.table(row, ["rewards", "info"])
+        with self._store.naming(row):
+            return decode_list(table["rewards"], np.float32), decode_info(table["info"], row.meta)
 
     def verify(self) -> None:
         """Reads every episode and compares its checksum with the index. Raises UserError naming the first

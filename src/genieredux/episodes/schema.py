@@ -26,6 +26,9 @@ BLOCK_FRAMES = 16
 SHARD_PREFIX = "shard-"
 """How the names of merged files begin; no episode may be called so."""
 
+UNKNOWN_ACTION = -1
+"""What stands for an action nobody recorded: all actions of a data set without action names are this."""
+
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,179}")
 
 
@@ -34,7 +37,8 @@ class Episode:
     """One finished episode of one game, first frame included.
 
     frames: uint8 (T, H, W, 3), T >= 1. actions: int64 (T-1,), index into the data set's action names;
-    `actions[k]` is taken at `frames[k]` and leads to `frames[k+1]`. rewards: float32 (T-1,), what
+    `actions[k]` is taken at `frames[k]` and leads to `frames[k+1]`; all are UNKNOWN_ACTION in a data set without
+    actions. rewards: float32 (T-1,), what
     `actions[k]` earned. info: per frame ground truth, each array (T,) of bool, integers or floats. instance:
     the level. seed: what the environment was seeded with. id: empty lets the writer choose one. Raises
     UserError where an array has another shape or dtype.
@@ -107,7 +111,8 @@ class Episode:
 class DatasetSpec:
     """What all episodes of a data set share; stored as dataset.json.
 
-    image_size: frames are (image_size, image_size, 3). action_names: what the action indices mean.
+    image_size: frames are (image_size, image_size, 3). action_names: what the action indices mean; none where
+    nobody recorded the actions (videos): tokenizers and models with latent actions learn from it all the same.
     created_by: who made it and how (config, seed, versions), plain values only. Raises UserError for a
     version this program cannot read or values out of range.
     """
@@ -127,10 +132,23 @@ class DatasetSpec:
             )
         if self.image_size < 1:
             raise UserError(f"data set '{self.name}': image_size is {self.image_size}, give 1 or more")
-        if not self.action_names or len(set(self.action_names)) != len(self.action_names):
-            raise UserError(f"data set '{self.name}': action_names must be distinct and at least one")
+        if len(set(self.action_names)) != len(self.action_names):
+            raise UserError(f"data set '{self.name}': action_names must be distinct")
         if len(self.action_names) > np.iinfo(np.int16).max:
             raise UserError(f"data set '{self.name}': {len(self.action_names)} actions, at most 32767")
+
+    @property
+    def has_actions(self) -> bool:
+        """False where the data set holds frames alone."""
+        return bool(self.action_names)
+
+    def require_actions(self, purpose: str) -> None:
+        """Raises UserError where there are none; `purpose` names what needs them."""
+        if not self.has_actions:
+            raise UserError(
+                f"data set '{self.name}' has no actions, and {purpose} learns from true ones; train a model with "
+                "latent actions on it, or import its videos again with actions=FILE"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for dataset.json."""
@@ -178,10 +196,24 @@ class DatasetSpec:
         if len(episode) == 0:
             raise UserError(f"data set '{self.name}': an episode without frames cannot be stored")
         actions = episode.actions
-        if len(actions) and not (actions.min() >= 0 and actions.max() < len(self.action_names)):
+        if not self.has_actions:
+            if np.any(actions != UNKNOWN_ACTION):
+                raise UserError(
+                    f"data set '{self.name}': has no actions, so each must be {UNKNOWN_ACTION}; the episode has "
+                    f"{actions.min()}..{actions.max()}"
+                )
+        elif len(actions) and not (actions.min() >= 0 and actions.max() < len(self.action_names)):
             raise UserError(
                 f"data set '{self.name}': actions {actions.min()}..{actions.max()} do not fit "
                 f"{len(self.action_names)} action names"
+            )
+
+    def check_meta(self, shape: tuple[int, ...], num_actions: int) -> None:
+        """As `check_episode`, from an episode's facts alone: the frames' (H, W, 3) and how many actions it counts."""
+        if shape != (self.image_size, self.image_size, 3) or num_actions != len(self.action_names):
+            raise UserError(
+                f"data set '{self.name}': frames of {shape} and {num_actions} actions do not fit "
+                f"{self.image_size}x{self.image_size} and {len(self.action_names)} action names"
             )
 
     def check_same_kind(self, other: "DatasetSpec", where: str) -> None:

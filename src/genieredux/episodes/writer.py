@@ -16,11 +16,13 @@ import fsspec
 import pyarrow as pa
 
 from genieredux.episodes.blocks import BlockFile, EpisodeMeta, describe_episode, encode_tables
+from genieredux.episodes.encoded import EncodedEpisode
 from genieredux.episodes.files import (
     WritersLock,
     clean_leftovers,
     exclusive,
     translated_errors,
+    write_bytes,
     write_new,
     write_text_new,
 )
@@ -107,6 +109,17 @@ class DatasetWriter:
             episode_id = self._free_id(episode)
         return episode_id
 
+    def append_encoded(self, encoded: EncodedEpisode) -> str:
+        """As `append`, of an episode that was compressed elsewhere; its id is in its facts."""
+        meta = encoded.meta
+        self.spec.check_meta(meta.shape, len(meta.action_counts))
+        with self._mutex:
+            if self._writers.hold_shared():
+                self._refresh()
+        if meta.id in self._ids or not self._write_bytes(encoded):
+            raise UserError(f"{self._root}: episode {meta.id} exists already; give another id, or skip it")
+        return meta.id
+
     def finish(self) -> pa.Table:
         """Writes index.parquet over everything in the folder, other writers' finished episodes included. May
         be called at any time.
@@ -180,8 +193,18 @@ class DatasetWriter:
 
         if not write_new(self.path / file, write):
             return False
-        with self._mutex:
-            self._rows.append(IndexRow(meta, file, 0, sizes[0]))
-            self._ids.add(episode_id)
-            self._num_frames += meta.length
+        self._add_row(IndexRow(meta, file, 0, sizes[0]))
         return True
+
+    def _write_bytes(self, encoded: EncodedEpisode) -> bool:
+        file = f"{EPISODES_FOLDER}/{encoded.meta.id}.parquet"
+        if not write_new(self.path / file, lambda aside: write_bytes(aside, encoded.content)):
+            return False
+        self._add_row(IndexRow(encoded.meta, file, 0, encoded.size))
+        return True
+
+    def _add_row(self, row: IndexRow) -> None:
+        with self._mutex:
+            self._rows.append(row)
+            self._ids.add(row.meta.id)
+            self._num_frames += row.meta.length

@@ -1,0 +1,84 @@
+"""The job that writes a data set in a format of others: check, write aside, take its place in one step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from genieredux.episodes.interchange.folders import check_free, new_folder
+from genieredux.episodes.interchange.lerobot_export import write_lerobot
+from genieredux.episodes.interchange.minari_export import minari_id, write_minari
+from genieredux.episodes.interchange.mp4_export import write_films
+from genieredux.episodes.interchange.splits import Progress
+from genieredux.episodes.reader import Dataset
+from genieredux.errors import UserError
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """What to export, how and where to.
+
+    path: a data set. out: the folder to make. fps: frames a second of the films (the store keeps no clock; consoles
+    held 4 frames give 15). lossless: films keep every pixel to the bit, but browsers do not play them; Minari always
+    does. overwrite: replace an earlier export in `out`.
+    """
+
+    path: str
+    format: Literal["minari", "lerobot", "mp4"]
+    out: str
+    fps: int = 15
+    lossless: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fps < 1:
+            raise UserError(f"fps is {self.fps}, give 1 or more")
+        if not self.out:
+            raise UserError("out is empty; give the folder to make, such as out=exports/mygame")
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What was written. hint: how to read it, one line."""
+
+    path: Path
+    episodes: int
+    frames: int
+    bytes: int
+    hint: str
+
+
+def export(cfg: ExportConfig, progress: Progress | None = None) -> ExportSummary:
+    """Write the data set at `cfg.path` to `cfg.out`, which appears when it is whole.
+
+    Raises UserError where the data set cannot be read or does not fit the format, `out` exists (see `overwrite`), or
+    the disk is full; then `out` is as it was.
+    """
+    out = Path(cfg.out).expanduser()
+    check_free(out, cfg.overwrite)
+    dataset = Dataset.open(cfg.path)
+    facts = {
+        "format": cfg.format,
+        "source": dataset.spec.to_json(),
+        "fps": cfg.fps,
+        "lossless": cfg.lossless or cfg.format == "minari",
+        "episodes": len(dataset),
+        "frames": int(dataset.lengths.sum()),
+    }
+    with new_folder(out, facts, cfg.overwrite) as folder:
+        if cfg.format == "minari":
+            write_minari(dataset, folder, progress)
+        elif cfg.format == "lerobot":
+            write_lerobot(dataset, folder, cfg.fps, cfg.lossless, progress)
+        else:
+            write_films(dataset, folder, cfg.fps, cfg.lossless, progress)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return ExportSummary(out, len(dataset), int(dataset.lengths.sum()), size, _hint(cfg, dataset.spec.name, out))
+
+
+def _hint(cfg: ExportConfig, name: str, out: Path) -> str:
+    if cfg.format == "minari":
+        load = f"import minari; minari.load_dataset('{minari_id(name)}')"
+        return f'MINARI_DATASETS_PATH={out.absolute()} python -c "{load}"'
+    if cfg.format == "lerobot":
+        return f'LeRobotDataset("local/{name}", root="{out.absolute()}")'
+    return f"<episode>.mp4 and <episode>.json; back again: data import-videos {out} name=NAME actions={out}"

@@ -1,0 +1,279 @@
+"""The job that turns a folder of videos into a data set: decode, pad and shrink, cut into episodes; resumable.
+
+A video is an episode, or several where it is long: each next one begins with the frame the last one ended with, so no
+transition is lost. Without an action file the data set has no actions, and says so.
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from genieredux.envs.frame import transform
+from genieredux.episodes.alignment import num_actions
+from genieredux.episodes.interchange.action_files import ActionTable, read_actions
+from genieredux.episodes.interchange.continuing import check_name, open_writer
+from genieredux.episodes.interchange.convert import ImportSummary, LeftOut
+from genieredux.episodes.interchange.media import (
+    MediaError,
+    TimedFrame,
+    count_frames,
+    estimate_frames,
+    read_timed_video,
+)
+from genieredux.episodes.interchange.splits import Progress, Shares
+from genieredux.episodes.schema import UNKNOWN_ACTION, DatasetSpec, Episode
+from genieredux.episodes.writer import DatasetWriter
+from genieredux.errors import UserError
+
+log = logging.getLogger(__name__)
+
+NO_FILMS = (".csv", ".json", ".jsonl", ".txt", ".md", ".yaml", ".srt", ".vtt", ".jpg", ".jpeg", ".png", ".webp")
+"""Files beside the videos that are passed over in silence; any other file that holds no film is named."""
+
+_TICK = 1e-6
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """Which videos to import and how.
+
+    name: of the data set, also stored as the game. fps: take that many frames a second by the clock of the video;
+    frame_skip: take every n-th frame; neither: every frame. actions: a CSV or JSON file, or a folder with one per video
+    (action_files.py); action_names: what its indices mean. max_frames: longer videos are cut into episodes of so many.
+    validation, test: parts of the videos, whole videos each.
+    """
+
+    folder: str
+    name: str
+    root: str = "datasets"
+    image_size: int = 64
+    fps: float | None = None
+    frame_skip: int = 1
+    actions: str | None = None
+    action_names: tuple[str, ...] | None = None
+    max_frames: int = 1000
+    validation: float = 0.09
+    test: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        Shares(self.validation, self.test)
+        for key, least in (("image_size", 1), ("frame_skip", 1), ("max_frames", 2)):
+            if getattr(self, key) < least:
+                raise UserError(f"{key} is {getattr(self, key)}, give {least} or more")
+        if self.fps is not None and not self.fps > 0:
+            raise UserError(f"fps is {self.fps}, give a number above 0")
+        if self.fps is not None and (self.frame_skip > 1 or self.actions):
+            raise UserError("fps counts seconds, frame_skip and actions count frames; leave fps out")
+        if self.action_names is not None and not self.actions:
+            raise UserError("action_names without actions: give actions=FILE too")
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video: its path in the folder, how many frames about, and its number in the folder."""
+
+    path: Path
+    name: str
+    frames: int
+    number: int
+
+    @property
+    def stem(self) -> str:
+        """How the ids of its episodes begin; two videos never share it."""
+        slug = re.sub(r"[^A-Za-z0-9._=+-]+", "_", self.name).lstrip("._=+-")[:100]
+        return f"video-{slug}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+
+
+def import_videos(cfg: VideoConfig, progress: Progress | None = None) -> ImportSummary:
+    """Store the videos below `cfg.folder` as episodes; videos that an earlier run finished are not decoded again.
+
+    A file that cannot be opened is left out and named; one that breaks off is kept as far as it goes, and named.
+    Raises UserError where there is no video, actions and frames do not match (before anything is written), or the data
+    set to make holds something else.
+    """
+    folder = Path(cfg.folder).expanduser()
+    videos, left_out = _find_videos(folder)
+    table = _read_table(cfg, videos)
+    spec = DatasetSpec(cfg.name, cfg.image_size, table.names if table else ())
+    shares, count = Shares(cfg.validation, cfg.test), len(videos)
+    if table:
+        videos, broken = _check_counts(cfg, videos, table)
+        left_out += broken
+    if not any(_moves(video.path) for video in videos):
+        raise UserError(f"{folder}: none of the {len(videos)} videos has two frames that can be decoded")
+    settings = {
+        "verb": "data import-videos",
+        "source": folder.resolve().name,
+        "fps": cfg.fps,
+        "frame_skip": cfg.frame_skip,
+        "max_frames": cfg.max_frames,
+        **vars(shares),
+    }
+    with open_writer(cfg.root, spec, settings, {}) as writer:
+        before = len(writer), writer.num_frames
+        finished = {meta.id.rsplit("-p", 1)[0] for meta in writer.metas if not meta.truncated}
+        job = _Import(cfg, writer, table, progress, sum(video.frames for video in videos))
+        for video in videos:
+            if video.stem not in finished:
+                problem = job.run(video, shares.split(video.number, count))
+                left_out += [problem] if problem else []
+            job.finish(video)
+        after = len(writer), writer.num_frames
+    return ImportSummary(writer.path, after[0] - before[0], after[1] - before[1], after[0], after[1], tuple(left_out))
+
+
+class _Import:
+    """Writes video after video."""
+
+    def __init__(
+        self, cfg: VideoConfig, writer: DatasetWriter, table: ActionTable | None, progress: Progress | None, total: int
+    ) -> None:
+        self._cfg, self._writer, self._table = cfg, writer, table
+        self._progress, self._total, self._done = progress, total, 0
+
+    def run(self, video: Video, split: str) -> LeftOut | None:
+        """Store one video; returns what was wrong with it."""
+        problem: list[str] = []
+        count = 0
+        kept = _every(_until_broken(video.path, problem), self._cfg.fps, self._cfg.frame_skip)
+        small = ((number, transform(frame.pixels(), self._cfg.image_size)) for number, frame in kept)
+        for part, (numbers, frames, last) in enumerate(cut(small, self._cfg.max_frames)):
+            if len(frames) < 2:
+                problem.append("it has a single frame")
+                break
+            episode = self._episode(video, split, part, numbers, frames, last)
+            if episode.id not in self._writer.ids:
+                self._writer.append(episode)
+            count += len(frames)
+            self._tell(min(numbers[-1] + 1, video.frames))
+        if not problem:
+            return None
+        what = LeftOut(video.name, problem[0] + (f"; {count} frames before that are kept" if count else ""))
+        log.warning("left out: %s", what)
+        return what
+
+    def finish(self, video: Video) -> None:
+        """The video is done with."""
+        self._done += video.frames
+        self._tell(0)
+
+    def _tell(self, frames: int) -> None:
+        if self._progress:
+            self._progress(min(self._done + frames, self._total), self._total)
+
+    def _episode(
+        self, video: Video, split: str, part: int, numbers: list[int], frames: np.ndarray, last: bool
+    ) -> Episode:
+        steps = num_actions(len(frames))
+        actions = np.full(steps, UNKNOWN_ACTION, np.int64)
+        if self._table:
+            actions = self._table.actions[video.name][numbers[:steps]]
+        return Episode(
+            frames=frames,
+            actions=actions,
+            rewards=np.zeros(steps, np.float32),
+            terminated=False,
+            truncated=not last,
+            game=self._cfg.name,
+            console="video",
+            tags=(video.name,),
+            policy="recording",
+            instance=video.number,
+            split=split,
+            id=f"{video.stem}-p{part:05d}",
+        )
+
+
+def cut(frames: Iterable[tuple[int, np.ndarray]], max_frames: int) -> Iterator[tuple[list[int], np.ndarray, bool]]:
+    """Consecutive frames as parts of at most `max_frames`; a part begins with the frame the last one ended with.
+
+    Takes (number, frame) and gives (numbers, frames uint8 (T, H, W, 3), whether it is the last part).
+    """
+    held: list[tuple[int, np.ndarray]] = []
+    for item in frames:
+        if len(held) == max_frames:
+            yield [number for number, _ in held], np.stack([frame for _, frame in held]), False
+            held = held[-1:]
+        held.append(item)
+    if held:
+        yield [number for number, _ in held], np.stack([frame for _, frame in held]), True
+
+
+def _every(frames: Iterable[TimedFrame], fps: float | None, skip: int) -> Iterator[tuple[int, TimedFrame]]:
+    """(number in the video, frame) of those that are kept: every skip-th, or what is on screen at each tick of fps."""
+    if fps is None:
+        yield from ((number, frame) for number, frame in enumerate(frames) if number % skip == 0)
+        return
+    held: tuple[int, TimedFrame] | None = None
+    ticks = 0
+    for number, frame in enumerate(frames):
+        while held is not None and ticks / fps < frame.time - _TICK:
+            yield held
+            ticks += 1
+        held = number, frame
+    if held is not None and ticks / fps <= held[1].time + _TICK:
+        yield held
+
+
+def _until_broken(path: Path, problem: list[str]) -> Iterator[TimedFrame]:
+    """The frames of a video; where it breaks off they end, and `problem` says why."""
+    try:
+        yield from read_timed_video(path)
+    except MediaError as error:
+        problem.append(str(error))
+
+
+def _moves(path: Path) -> bool:
+    """True where two frames can be decoded."""
+    return len(list(islice(_until_broken(path, []), 2))) == 2
+
+
+def _find_videos(folder: Path) -> tuple[list[Video], list[LeftOut]]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder that holds the videos")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix.lower() not in NO_FILMS and not path.name.startswith(".")
+    )
+    videos: list[Video] = []
+    left_out = []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        try:
+            videos.append(Video(path, name, estimate_frames(path), len(videos)))
+        except MediaError as error:
+            left_out.append(LeftOut(name, str(error)))
+            log.warning("left out: %s", left_out[-1])
+    if not videos:
+        why = f"; the first of {len(left_out)} other files: {left_out[0]}" if left_out else ""
+        raise UserError(f"{folder}: no video in it or below{why}")
+    return videos, left_out
+
+
+def _read_table(cfg: VideoConfig, videos: list[Video]) -> ActionTable | None:
+    if cfg.actions is None:
+        return None
+    return read_actions(Path(cfg.actions).expanduser(), [video.name for video in videos], cfg.action_names)
+
+
+def _check_counts(cfg: VideoConfig, videos: list[Video], table: ActionTable) -> tuple[list[Video], list[LeftOut]]:
+    """The videos whose frames could be counted and fit their actions; decodes each once, before anything is written."""
+    good, broken = [], []
+    for video in videos:
+        try:
+            table.check(video.name, count_frames(video.path))
+            good.append(video)
+        except MediaError as error:
+            broken.append(LeftOut(video.name, str(error)))
+            log.warning("left out: %s", broken[-1])
+    if not good:
+        raise UserError(f"{cfg.folder}: no video could be read; the first: {broken[0]}")
+    return good, broken
