@@ -40,12 +40,11 @@ def uncached(world: WorldModel, prompt: Tensor, given: Tensor, actions: list[int
         began = time.perf_counter()
         taken = torch.cat([taken, torch.tensor([[action]])], 1)
         with world.computing():
-            outlook = dynamics.look_ahead(past, taken)
-            last = type(outlook)(outlook.features[-1:], outlook.past[-1:], outlook.condition[-1:])
+            outlook = dynamics.observe(past, taken, dynamics.new_memory())
             hidden = torch.full((1, past[0, 0].numel()), dynamics.mask_id)
 
-            def logits(flat: Tensor, last: object = last) -> Tensor:
-                return dynamics.logits(last, flat.view(1, *dynamics.grid)).flatten(1, 2)  # type: ignore[arg-type]
+            def logits(flat: Tensor, outlook: object = outlook) -> Tensor:
+                return dynamics.predict(outlook, flat.view(1, 1, *dynamics.grid), given[None, :0]).flatten(1, 3)
 
             found, _ = decode_masked(logits, hidden, dynamics.codes, world.sampling)
         new = found.view(1, 1, *dynamics.grid)

@@ -53,7 +53,7 @@ def test_every_logit_that_is_read_is_of_a_hidden_token_and_a_decided_one_stays(
     start = torch.full((2, 12), MASK)
     noise = torch.randn(2, max(steps - 1, 1), 12, MASK, generator=generator)
     sampling = Sampling(steps=steps, schedule=schedule, temperature=temperature, choice=choice)
-    tokens, entropy = decode_masked(logits, start, CODES, sampling, noise)
+    tokens, entropy = decode_masked(logits, start, CODES, sampling, lambda step: noise[:, step])
     assert (seen[0] == MASK).all()
     for before, after in zip(seen, [*seen[1:], tokens], strict=True):
         decided = before != MASK
@@ -75,7 +75,8 @@ def test_a_refinement_step_changes_what_it_refines() -> None:
 
     noise = torch.randn(200, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     start = torch.full((200, 2), 2)
-    joint, _ = decode_masked(logits, start, torch.eye(2), Sampling(steps=2, temperature=1.0, schedule="uniform"), noise)
+    sampling = Sampling(steps=2, temperature=1.0, schedule="uniform")
+    joint, _ = decode_masked(logits, start, torch.eye(2), sampling, lambda step: noise[:, step])
     assert (joint[:, 0] == joint[:, 1]).all()
     assert 20 < int(joint[:, 0].sum()) < 180
 

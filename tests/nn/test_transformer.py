@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from genieredux.nn.blocks import TransformerConfig
+from genieredux.nn.attention import join_beside
+from genieredux.nn.blocks import FeedForward, TransformerConfig
 from genieredux.nn.transformer import STTransformer
 
 configs = st.fixed_dictionaries(
@@ -24,6 +25,7 @@ configs = st.fixed_dictionaries(
         "spatial_bias": st.sampled_from(["cpb", "none"]),
         "temporal_bias": st.sampled_from(["alibi", "none"]),
         "cond_dim": st.sampled_from([None, 3]),
+        "cond_mode": st.sampled_from(["add", "concat", "modulate"]),
     }
 )
 
@@ -91,6 +93,74 @@ def test_cached_equals_uncached(
         close(model(x[:, span], part(cond, span), cache), whole[:, span])
         stop += length
     assert cache.frames == stop
+
+
+@settings(max_examples=40, deadline=None)
+@given(config=configs, seed=st.integers(0, 999), window=st.one_of(st.none(), st.integers(1, 4)), lead=st.booleans())
+@torch.no_grad()
+def test_drafts_are_what_a_cache_of_the_frames_before_them_gives(
+    config: dict[str, Any], seed: int, window: int | None, lead: bool
+) -> None:
+    model = build(config, seed)
+    x, cond = inputs(model, 8)
+    ahead = torch.randn(2, 8, 1, 12) if lead else None
+    whole = model(x, cond, window=window, ahead=ahead, drafts=True)
+    known = model(x[:, :4], part(cond, slice(0, 4)), window=window, ahead=part(ahead, slice(0, 4)))
+    close(whole[:, :4], known)
+    cache = model.new_cache(window)
+    for k in range(4):
+        now, draft = slice(k, k + 1), slice(4 + k, 5 + k)
+        model(x[:, now], part(cond, now), cache, ahead=part(ahead, now))
+        alone = model(x[:, draft], part(cond, draft), cache, keep=False, ahead=part(ahead, draft))
+        close(whole[:, draft], alone)
+
+
+@torch.no_grad()
+def test_a_token_ahead_of_the_places_reaches_them_all() -> None:
+    model = build({"depth": 1, "heads": 2, "dim_head": 4})
+    x, ahead = torch.randn(1, 3, 2, 3, 12), torch.randn(1, 3, 1, 12)
+    before = model(x, ahead=ahead)
+    ahead[:, 1] += 1
+    after = model(x, ahead=ahead)
+    assert torch.equal(before[:, 0], after[:, 0])
+    assert ((before - after)[:, 1:].abs().sum(-1) > 1e-4).all()
+
+
+@torch.no_grad()
+def test_a_token_ahead_has_no_place_and_so_no_spatial_bias() -> None:
+    model = build({"depth": 1, "heads": 2, "dim_head": 4})
+    seen: list[Tensor] = []
+    model.blocks[0].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[2]))
+    model(torch.randn(1, 2, 2, 3, 12), ahead=torch.randn(1, 2, 1, 12))
+    assert model.position is not None
+    assert torch.equal(seen[0][:, 1:, 1:], model.position(2, 3))
+    assert not seen[0][:, 0].any()
+    assert not seen[0][:, :, 0].any()
+
+
+def test_a_modulation_begins_as_nothing() -> None:
+    torch.manual_seed(0)
+    plain = STTransformer(TransformerConfig(dim=12, depth=1, heads=2, dim_head=4))
+    film = STTransformer(TransformerConfig(dim=12, depth=1, heads=2, dim_head=4, cond_dim=3, cond_mode="modulate"))
+    film.load_state_dict({**film.state_dict(), **plain.state_dict()})
+    x = torch.randn(1, 3, 2, 3, 12)
+    torch.testing.assert_close(film(x, torch.randn(1, 3, 3)), plain(x))
+
+
+def test_the_feed_forward_differentiates_as_torch_would() -> None:
+    torch.manual_seed(0)
+    layer = FeedForward(8, beside=3).double()
+    x, beside = torch.randn(2, 2, 5, 8, dtype=torch.double), torch.randn(2, 2, 3, dtype=torch.double)
+    assert torch.autograd.gradcheck(lambda *t: layer(t[0], t[1]), (x.requires_grad_(), beside.requires_grad_()))
+    value, gate = layer.expand(join_beside(layer.norm(x), beside)).chunk(2, -1)
+    plain = layer.contract(torch.nn.functional.gelu(gate) * value)
+    wanted = torch.autograd.grad(plain.square().sum(), tuple(layer.parameters()))
+    for ours, theirs in zip(
+        torch.autograd.grad(layer(x, beside).square().sum(), layer.parameters()), wanted, strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x, beside), plain)
 
 
 @torch.no_grad()

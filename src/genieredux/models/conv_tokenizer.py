@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genieredux.models.decoder_part import WithDecoder
 from genieredux.models.tokenizer_config import TokenizerConfig
 from genieredux.models.types import Batch, Losses
-from genieredux.nn.quantize import Quantizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class ResidualConv(nn.Module):
         return x + self.gather(F.gelu(self.spread(self.norm(x))))
 
 
-class ConvTokenizer(nn.Module):
+class ConvTokenizer(WithDecoder):
     """Frames to tokens and back, frame by frame."""
 
     kind = "tokenizer"
@@ -67,7 +67,7 @@ class ConvTokenizer(nn.Module):
             *[ResidualConv(config.encoder_width) for _ in range(config.encoder_blocks)],
             nn.GroupNorm(1, config.encoder_width),
         )
-        self.quantizer: Quantizer = config.make_quantizer(config.encoder_width)
+        self.quantizer = config.make_quantizer(config.encoder_width)
         self.decoder = nn.Sequential(
             nn.Conv2d(config.encoder_width, config.decoder_width, 3, padding=1),
             *[ResidualConv(config.decoder_width) for _ in range(config.decoder_blocks)],
@@ -76,6 +76,9 @@ class ConvTokenizer(nn.Module):
             nn.PixelShuffle(config.patch_size),
         )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def decoder_modules(self) -> list[nn.Module]:
+        return [self.decoder, self.quantizer.project_out]
 
     @property
     def codebook_size(self) -> int:

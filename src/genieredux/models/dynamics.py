@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
+from genieredux.models.corruption import disturb, uniform
 from genieredux.models.masking import expected_token
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.attention import Attention
@@ -39,6 +40,8 @@ class DynamicsConfig:
     heads: int = 4
     dim_head: int = 64
     ff_mult: float = 4.0
+    action_width: int | None = None
+    """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
     group: int = 4
     """Tokens per side of a transformer position: 4 makes 16 positions of a 16x16 token frame."""
     local_width: int = 96
@@ -126,7 +129,9 @@ class Dynamics(nn.Module):
         folded = width * config.group**2
         self.codes: Tensor
         self.register_buffer("codes", code_vectors.clone().float())
-        self.actions = nn.Embedding(num_actions, config.dim)
+        self.actions = (
+            nn.Linear(config.action_width, config.dim) if config.action_width else nn.Embedding(num_actions, config.dim)
+        )
         self.stem = nn.Conv2d(2 * folded, config.dim, 3, padding=1)
         self.place = nn.Parameter(0.02 * torch.randn(places, config.dim))
         self.history = STTransformer(_history_config(config))
@@ -148,7 +153,8 @@ class Dynamics(nn.Module):
 
     def _initialise(self) -> None:
         """Every residual starts at nothing, so that the untrained model says: nothing moves."""
-        nn.init.normal_(self.actions.weight, std=0.5)
+        if isinstance(self.actions, nn.Embedding):
+            nn.init.normal_(self.actions.weight, std=0.5)
         for module in self.modules():
             if isinstance(module, Attention):
                 nn.init.zeros_(module.to_out.weight)
@@ -160,14 +166,15 @@ class Dynamics(nn.Module):
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Losses:
         """Cross-entropy of the hidden tokens of frames 1..T-1, given clean pasts and the actions.
 
-        batch.tokens: (B, T, h, w); batch.actions: (B, T-1).
+        batch.tokens: (B, T, h, w); batch.actions: int64 (B, T-1), or float (B, T-1, action_width).
         """
         if batch.tokens is None or batch.actions is None:
             raise ValueError("the dynamics trains on tokens and actions, and this batch lacks one of them")
         past, target = batch.tokens[:, :-1], batch.tokens[:, 1:]
         hide, whole = self._hide(target, generator)
         if self.training:
-            past = self._relive(self._disturb(past, generator), batch.actions, generator)
+            past = disturb(past, self.config.history_noise, self.mask_id, generator)
+            past = self._relive(past, batch.actions, generator)
         outlook = self.look_ahead(past, batch.actions)
         logits = self.logits(outlook, torch.where(hide, self.mask_id, target).flatten(0, 1))
         loss = F.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), reduction="none")
@@ -221,33 +228,43 @@ class Dynamics(nn.Module):
         table = torch.cat([self.codes, self.prior[:, None]], 1)  # the prior rides along in the one product
         return vectors.permute(0, 2, 3, 1).to(fine.dtype) @ table.t().to(fine.dtype)
 
-    def new_memory(self) -> Memory:
-        """An empty past, for `look_ahead` frame by frame."""
-        return Memory(self.history.new_cache(self.config.window))
+    # -- going on (dynamics_protocol.DynamicsModel) --------------------------------------------------------
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """One frame at a time: the history is made of frames that are decided."""
+        return frozenset({"autoregressive"})
+
+    def new_memory(self, window: int | None = None) -> Memory:
+        """An empty past that remembers `window` frames (None: config.window)."""
+        return Memory(self.history.new_cache(window or self.config.window))
+
+    def observe(self, tokens: Tensor, actions: Tensor, memory: Memory) -> Outlook:
+        """Take in frames (B, T, h, w) and actions (B, T); the outlook is that after the last."""
+        if tokens.shape[1] > 1:
+            self.look_ahead(tokens[:, :-1], actions[:, :-1], memory)
+        return self.look_ahead(tokens[:, -1:], actions[:, -1:], memory)
+
+    def predict(self, outlook: Outlook, target: Tensor, actions: Tensor) -> Tensor:
+        """Logits (B, 1, h, w, K) of the next frame; target (B, 1, h, w). ValueError for more frames."""
+        if target.shape[1] != 1:
+            raise ValueError("this dynamics decides one frame at a time")
+        return self.logits(outlook, target[:, 0])[:, None]
 
     def _hide(self, target: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Bool masks like target (B, T, h, w): tokens that are hidden; tokens of frames that are hidden whole."""
         frames = (*target.shape[:2], 1, 1)
-        ratio = torch.cos(_uniform(frames, generator, target.device) * (math.pi / 2))
-        whole = _uniform(frames, generator, target.device) < self.config.fully_hidden
-        hide = (_uniform(target.shape, generator, target.device) < ratio) | whole
+        ratio = torch.cos(uniform(frames, generator, target.device) * (math.pi / 2))
+        whole = uniform(frames, generator, target.device) < self.config.fully_hidden
+        hide = (uniform(target.shape, generator, target.device) < ratio) | whole
         return hide, whole.expand_as(target)
-
-    def _disturb(self, past: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Replace some tokens of the past at random."""
-        if self.config.history_noise == 0:
-            return past
-        share = _uniform((past.shape[0], 1, 1, 1), generator, past.device) * self.config.history_noise
-        wrong = _uniform(past.shape, generator, past.device) < share
-        other = (_uniform(past.shape, generator, past.device) * self.mask_id).long()
-        return torch.where(wrong, other, past)
 
     @torch.no_grad()
     def _relive(self, past: Tensor, actions: Tensor, generator: torch.Generator | None) -> Tensor:
         """Replace the past of some clips, its first frame aside, by what the model predicts of each frame."""
         if self.config.own_history == 0:
             return past
-        chosen = _uniform(past.shape[:1], generator, past.device) < self.config.own_history
+        chosen = uniform(past.shape[:1], generator, past.device) < self.config.own_history
         seen, taken = past[chosen], actions[chosen]
         if not len(seen) or seen.shape[1] < 2:
             return past
@@ -272,9 +289,3 @@ def _history_config(config: DynamicsConfig) -> TransformerConfig:
         spatial_bias="none",
         cond_dim=config.dim,
     )
-
-
-def _uniform(shape: tuple[int, ...] | torch.Size, generator: torch.Generator | None, device: torch.device) -> Tensor:
-    """Uniform in [0, 1), drawn on the generator's device so that a seed gives the same numbers anywhere."""
-    source = device if generator is None else generator.device
-    return torch.rand(shape, generator=generator, device=source).to(device)

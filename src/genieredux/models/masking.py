@@ -5,12 +5,13 @@ Chang et al. 2022 (MaskGIT); the schedules are the published GenieRedux ones. Kn
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from genieredux.errors import UserError
+from genieredux.models.dynamics_protocol import METHODS
 
 CHOICES = ("mode", "mean")
 SCHEDULES = ("cosine", "uniform", "pow2", "pow3", "log", "exp")
@@ -38,37 +39,50 @@ def mask_ratio(schedule: str, progress: float, total: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How a frame's tokens are drawn.
+    """How the tokens of new frames are drawn.
 
-    steps: refinement steps a frame; each decides some tokens, and the next sees them. temperature: of the
-    Gumbel noise on the logits, falling linearly to 0 at the last step (one step alone is an arg-max).
-    schedule: how many tokens stay hidden after each step. choice: "mode" takes the likeliest token (with the
-    noise, a sample); "mean" the token whose vector is nearest to the expected vector, which has no noise: where
-    the world is unsure it takes the middle instead of a guess (minimum Bayes risk under squared error).
+    steps: refinement steps for the frames that are decided together (papers: 25); each decides some tokens, and the
+    next sees them. temperature: of the Gumbel noise on the logits, falling linearly to 0 at the last step (one step
+    alone is an arg-max). schedule: how many tokens stay hidden after each step. choice: "mode" takes the likeliest
+    token (with the noise, a sample); "mean" the token whose vector is nearest to the expected vector, which has no
+    noise: where the world is unsure it takes the middle instead of a guess (minimum Bayes risk under squared error).
+    method: "autoregressive" decides dream_length frames at a time (P25: 2), which then are the past of the next;
+    "one_go" decides all frames of a rollout together. window: frames of context that the dynamics keeps (None: as
+    many as in training; published: all from the start). A live dream is always one frame at a time.
     """
 
     steps: int = 1
     temperature: float = 1.0
     schedule: str = "cosine"
     choice: str = "mode"
+    method: str = "autoregressive"
+    dream_length: int = 1
+    window: int | None = None
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise UserError(f"sampling.steps is {self.steps}; it must be 1 or more")
+        for name in ("steps", "dream_length", "window"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise UserError(f"sampling.{name} is {getattr(self, name)}; it must be 1 or more")
         if self.temperature < 0:
             raise UserError(f"sampling.temperature is {self.temperature}; it must be 0 or more")
         if self.choice not in CHOICES:
             raise UserError(f"sampling.choice is '{self.choice}'; choose one of {', '.join(CHOICES)}")
+        if self.method not in METHODS:
+            raise UserError(f"sampling.method is '{self.method}'; choose one of {', '.join(METHODS)}")
         mask_ratio(self.schedule, 0.5, 256)
 
-    def changed(self, steps: int | None, temperature: float | None, choice: str | None) -> "Sampling":
-        """This, with what is not None instead. Raises UserError for a value out of range."""
-        return Sampling(
-            steps=self.steps if steps is None else steps,
-            temperature=self.temperature if temperature is None else temperature,
-            schedule=self.schedule,
-            choice=self.choice if choice is None else choice,
-        )
+    def changed(
+        self,
+        steps: int | None = None,
+        temperature: float | None = None,
+        choice: str | None = None,
+        **others: str | int | None,
+    ) -> "Sampling":
+        """This, with what is not None instead; others are further fields by name. Raises UserError for a value out of
+        range.
+        """
+        wanted = {"steps": steps, "temperature": temperature, "choice": choice, **others}
+        return replace(self, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
 
 
 def decode_masked(
@@ -76,21 +90,25 @@ def decode_masked(
     masked: Tensor,
     codes: Tensor,
     sampling: Sampling,
-    noise: Tensor | None = None,
+    noise: Callable[[int], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Decide every token of a frame, the surest first.
+    """Decide every token of the frames that are drawn together, the surest first.
 
     logits: tokens (B, n) with hidden ones at K -> float (B, n, K). masked: (B, n), what to begin with.
     codes: (K, D), the vector of every token.
-    noise: Gumbel noise (B, steps - 1, n, K), for all steps but the last, which is an arg-max; None: no noise.
+    noise: step -> Gumbel noise (B, n, K), asked for every step in order but the last, which is an arg-max; None: no
+    noise.
     Returns tokens int64 (B, n) and the entropy float32 (B, n) in nats of the first prediction. A token that is
     decided is not touched again.
     """
     tokens, total, mask_id = masked, masked.shape[1], len(codes)
     entropy = torch.zeros_like(masked, dtype=torch.float32)
+    given: Tensor | None = None
     for step in range(sampling.steps):
-        scores = logits(tokens).float()
-        log_p = scores.log_softmax(-1)
+        found = logits(tokens)
+        if found is not given:  # a network whose answer does not depend on the tokens gives the same tensor again
+            given, scores = found, found.float()
+            log_p = scores.log_softmax(-1)
         if step == 0:
             entropy = -(log_p.exp() * log_p).sum(-1)
         temperature = sampling.temperature * (sampling.steps - 1 - step) / sampling.steps
@@ -99,7 +117,7 @@ def decode_masked(
         elif noise is None or temperature == 0:
             choice = scores.argmax(-1)
         else:
-            choice = scores.add(noise[:, step], alpha=temperature).argmax(-1)
+            choice = scores.add(noise(step), alpha=temperature).argmax(-1)
         hidden = tokens == mask_id
         last = step == sampling.steps - 1
         stay = 0 if last else int(mask_ratio(sampling.schedule, (step + 1) / sampling.steps, total) * total)

@@ -15,7 +15,7 @@ import torch
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, load_model, save_model
 from genieredux.models.masking import Sampling
-from genieredux.models.world_model import WORLD_KIND, WorldModel
+from genieredux.models.world_model import WORLD_KINDS, WorldModel
 
 Prompt = tuple[np.ndarray, np.ndarray]
 """frames uint8 (P, H, W, 3) and actions int64 (P - 1,)."""
@@ -37,7 +37,7 @@ def write_world(
     prompts: all of one length. precision: of the stored weights (float16 halves the file). about: plain values
     that say how the world was made. Raises UserError.
     """
-    data = load_model(checkpoint, expect=WORLD_KIND)
+    data = load_model(checkpoint, expect=WORLD_KINDS)
     metadata = {**data.metadata, **(about or {})}
     if sampling is not None:
         metadata["sampling"] = dataclasses.asdict(sampling)
@@ -61,7 +61,7 @@ def write_world(
 def load_world(path: str | Path, device: str = "cpu") -> tuple[WorldModel, list[Prompt]]:
     """A world and the prompts that travel with it (none in a plain checkpoint). Raises UserError."""
     world = WorldModel.load(path, device)
-    sections = load_model(path, expect=WORLD_KIND).sections
+    sections = load_model(path, expect=WORLD_KINDS).sections
     if "prompts" not in sections:
         return world, []
     held = sections["prompts"].state_dict

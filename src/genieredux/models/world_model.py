@@ -1,10 +1,11 @@
 """The world model: tokenizer, dynamics and action names in one object that evaluation, the player and the
 explorer use, none of them reaching inside.
 
-A dream holds cached keys and values, so a new frame costs one frame. Knows no game, no data set and no page.
+A dream holds cached keys and values, so a new frame costs one frame. Knows no game, no data set, no page, and of the
+dynamics only its contract (dynamics_protocol.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,19 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
+from genieredux.models.action_mapping import ActionMapping
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import Section, load_model
-from genieredux.models.dynamics import Dynamics, Memory
+from genieredux.models.dynamics_protocol import DynamicsModel
+from genieredux.models.genie_redux import GenieRedux
 from genieredux.models.masking import Sampling, decode_masked
 from genieredux.models.protocol import DreamStep, Rollout, Tokenizer
 from genieredux.nn.precision import autocast, choose_precision
 
-WORLD_KIND = "genie_redux_guided"
+WORLD_KINDS = ("genie_redux_guided", "genie_redux")
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One new frame of B dreams: tokens int64 (B, h, w), entropy float32 (B, h, w) in nats."""
+    """d new frames of B dreams: tokens int64 (B, d, h, w), entropy float32 (B, d, h, w) in nats."""
 
     tokens: Tensor
     entropy: Tensor
@@ -38,7 +41,7 @@ class WorldModel(nn.Module):
     def __init__(
         self,
         tokenizer: Tokenizer,
-        dynamics: Dynamics,
+        dynamics: DynamicsModel,
         action_names: Sequence[str],
         sampling: Sampling | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -60,14 +63,22 @@ class WorldModel(nn.Module):
         self.requires_grad_(False)
 
     @classmethod
-    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> "WorldModel":
-        """The world in a `model-<step>.pt` of a dynamics. Raises UserError for anything else."""
-        data = load_model(path, expect=WORLD_KIND)
+    def load(cls, path: str | Path, device: str | torch.device = "cpu", latent: bool = False) -> "WorldModel":
+        """The world in a `model-<step>.pt` of a dynamics. Raises UserError for anything else.
+
+        A world of latent actions takes the true ones that its codes were counted against, where they are known, or
+        with `latent` the codes themselves.
+        """
+        data = load_model(path, expect=WORLD_KINDS)
         names = data.metadata.get("action_names")
         if not names:
             raise UserError(f"{path} does not say what its actions are (no action_names); train it again")
         tokenizer = cast(Tokenizer, _restore(data.section("tokenizer"), str(path)))
-        dynamics = cast(Dynamics, _restore(data.model, str(path), tokenizer=tokenizer, action_names=names))
+        dynamics = cast(DynamicsModel, _restore(data.model, str(path), tokenizer=tokenizer, action_names=names))
+        if isinstance(dynamics, GenieRedux) and not latent and "action_mapping" in data.metadata:
+            mapping = ActionMapping.from_json(data.metadata["action_mapping"])
+            dynamics.press(mapping.to_latent)
+            names = mapping.action_names
         sampling = Sampling(**data.metadata["sampling"]) if "sampling" in data.metadata else None
         return cls(tokenizer, dynamics, names, sampling, data.metadata).to(device)
 
@@ -84,6 +95,12 @@ class WorldModel(nn.Module):
             "action_names": list(self.action_names),
             "sampling": asdict(self.sampling),
         }
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """The values of `Sampling.method` that the dynamics was trained for. Without "one_go" it decides one frame at a
+        time (`Sampling.dream_length` 1), which is how it is at its best."""
+        return self.dynamics.supports
 
     @property
     def device(self) -> torch.device:
@@ -117,10 +134,11 @@ class WorldModel(nn.Module):
     def rollout(
         self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Sampling | None = None
     ) -> Rollout:
-        """Predict N frames after a prompt, one frame at a time.
+        """Predict N frames after a prompt, together or a few at a time as the sampling says.
 
         prompt: float32 (B, P, C, H, W) in [0, 1]. actions: int64 (B, P - 1 + N). seed: one, or one per clip.
-        Raises UserError when an action is none of this world's or there are too few.
+        Raises UserError when an action is none of this world's, there are too few, or the sampling asks for what
+        `supports` lacks.
         """
         clips, given = prompt.shape[:2]
         seeds = [int(seed)] * clips if isinstance(seed, int) else [int(s) for s in seed]
@@ -131,19 +149,34 @@ class WorldModel(nn.Module):
                 f"actions of shape {tuple(actions.shape)} for {clips} clips of {given} prompt frames; a rollout "
                 f"of N frames takes (clips, prompt frames - 1 + N)"
             )
+        sampling = sampling or self.sampling
+        self._check_sampling(sampling)
         actions = actions.to(self.device)
         future = _Future(self, self.encode(prompt), actions[:, : given - 1], seeds, sampling)
-        drawn = [future.step(actions[:, k]) for k in range(given - 1, actions.shape[1])]
-        tokens = torch.stack([frame.tokens for frame in drawn], 1)
+        length = sampling.dream_length if sampling.method == "autoregressive" else actions.shape[1]
+        drawn = [future.draw(part) for part in actions[:, given - 1 :].split(length, 1)]
+        tokens = torch.cat([part.tokens for part in drawn], 1)
         frames = self._decode_after(future.prompt, tokens)
-        return Rollout(frames, tokens, torch.stack([frame.entropy for frame in drawn], 1))
+        return Rollout(frames, tokens, torch.cat([part.entropy for part in drawn], 1))
 
     def dream(
         self, prompt: Tensor, prompt_actions: Tensor, seed: int = 0, sampling: Sampling | None = None
     ) -> "WorldDream":
-        """Begin a live rollout after prompt (P, C, H, W) float32 and its actions (P - 1,) int64."""
-        tokens = self.encode(prompt[None])
-        return WorldDream(self, _Future(self, tokens, prompt_actions[None].to(self.device), [seed], sampling))
+        """Begin a live rollout after prompt (P, C, H, W) float32 and its actions (P - 1,) int64: frame by frame, and
+        equal to an autoregressive `rollout` with dream_length 1."""
+        tokens, taken = self.encode(prompt[None]), prompt_actions[None].to(self.device)
+        return WorldDream(self, _Future(self, tokens, taken, [seed], sampling or self.sampling))
+
+    def _check_sampling(self, sampling: Sampling) -> None:
+        if "one_go" in self.supports:
+            return
+        if sampling.method == "one_go":
+            raise UserError("this world decides one frame at a time; set sampling.method=autoregressive")
+        if sampling.dream_length > 1:
+            raise UserError(
+                f"sampling.dream_length is {sampling.dream_length}, but this world decides one frame at a time; "
+                f"set it to 1"
+            )
 
     def _decode_after(self, prompt: Tensor, tokens: Tensor) -> Tensor:
         """Frames of `tokens`, which follow the frames of `prompt`; a tokenizer that looks back sees them too."""
@@ -164,67 +197,72 @@ class WorldDream:
     def step(self, action: int) -> DreamStep:
         """Take `action` and return the frame it leads to. Raises UserError for an action out of range."""
         world = self._world
-        drawn = self._future.step(torch.tensor([action], device=world.device))
-        frame = world._decode_after(self._past, drawn.tokens[:, None])[0, 0]
+        drawn = self._future.draw(torch.tensor([[action]], device=world.device))
+        frame = world._decode_after(self._past, drawn.tokens)[0, 0]
         if not getattr(world.tokenizer, "framewise", False):
             window = world.dynamics.config.window
-            self._past = torch.cat([self._past, drawn.tokens[:, None]], 1)[:, 1 - window :]
-        return DreamStep(frame, drawn.tokens[0], drawn.entropy[0])
+            self._past = torch.cat([self._past, drawn.tokens], 1)[:, 1 - window :]
+        return DreamStep(frame, drawn.tokens[0, 0], drawn.entropy[0, 0])
 
 
 class _Future:
-    """B dreams that advance together: the memory of the dynamics, the last tokens, the sampling noise."""
+    """B dreams that advance together: the memory of the dynamics, what it has not seen yet, the sampling noise."""
 
     def __init__(
-        self,
-        world: WorldModel,
-        prompt: Tensor,
-        actions: Tensor,
-        seeds: Sequence[int],
-        sampling: Sampling | None,
+        self, world: WorldModel, prompt: Tensor, actions: Tensor, seeds: Sequence[int], sampling: Sampling
     ) -> None:
         """prompt: tokens (B, P, h, w); actions: (B, P - 1)."""
         self.prompt = prompt
         self._world = world
         self._dynamics = world.dynamics
-        self._sampling = sampling or world.sampling
+        self._sampling = sampling
         self._seeds = seeds
         self._frame = prompt.shape[1]
-        self._last = prompt[:, -1:]
-        self._memory: Memory = self._dynamics.new_memory()
+        self._new = prompt
+        self._taken = actions
+        self._memory: Any = self._dynamics.new_memory(sampling.window)
         self._check(actions)
-        if prompt.shape[1] > 1:
-            with world.computing():
-                self._dynamics.look_ahead(prompt[:, :-1], actions, self._memory)
 
-    def step(self, actions: Tensor) -> Drawn:
-        """actions: int64 (B,)."""
+    def draw(self, actions: Tensor) -> Drawn:
+        """The next d frames, decided together. actions: int64 (B, d), the first taken at the last frame there is."""
         self._check(actions)
-        clips, places = self._last.shape[0], self._last[0, 0].numel()
+        clips, count = actions.shape
+        grid = self._dynamics.grid
+        places = count * grid[0] * grid[1]
+        last: tuple[Tensor, Tensor] | None = None
+
+        def logits(flat: Tensor) -> Tensor:
+            nonlocal last
+            found = self._dynamics.predict(outlook, flat.view(clips, count, *grid), actions[:, 1:])
+            if last is None or found is not last[0]:
+                last = (found, found.flatten(1, 3))
+            return last[1]
+
         with self._world.computing():
-            outlook = self._dynamics.look_ahead(self._last, actions[:, None], self._memory)
+            taken = torch.cat([self._taken, actions[:, :1]], 1)
+            outlook = self._dynamics.observe(self._new, taken, self._memory)
+            hidden = self._new.new_full((clips, places), self._dynamics.mask_id)
+            noise = self._noise(count)
+            tokens, entropy = decode_masked(logits, hidden, self._dynamics.codes, self._sampling, noise)
+        self._frame += count
+        self._new, self._taken = tokens.view(clips, count, *grid), actions[:, 1:]
+        return Drawn(self._new, entropy.view(clips, count, *grid))
 
-            def logits(flat: Tensor) -> Tensor:
-                grid = flat.view(clips, *self._dynamics.grid)
-                return self._dynamics.logits(outlook, grid).flatten(1, 2)
-
-            hidden = self._last.new_full((clips, places), self._dynamics.mask_id)
-            tokens, entropy = decode_masked(logits, hidden, self._dynamics.codes, self._sampling, self._noise(places))
-        self._frame += 1
-        self._last = tokens.view(clips, 1, *self._dynamics.grid)
-        return Drawn(self._last[:, 0], entropy.view(clips, *self._dynamics.grid))
-
-    def _noise(self, places: int) -> Tensor | None:
-        """Gumbel noise (B, steps - 1, places, K) that depends on each clip's seed and the frame's number alone."""
-        draws = self._sampling.steps - 1
-        if draws == 0 or self._sampling.temperature == 0 or self._sampling.choice == "mean":
+    def _noise(self, count: int) -> Callable[[int], Tensor] | None:
+        """Step -> Gumbel noise (B, count * h * w, K), each clip's and frame's from its seed and number alone."""
+        sampling, grid = self._sampling, self._dynamics.grid
+        if sampling.steps == 1 or sampling.temperature == 0 or sampling.choice == "mean":
             return None
-        rows = []
-        for seed in self._seeds:
-            generator = torch.Generator().manual_seed((seed * 1_000_003 + self._frame) % (1 << 63))
-            uniform = torch.rand(draws, places, self._dynamics.mask_id, generator=generator)
-            rows.append(-(-(uniform + 1e-20).log()).log())
-        return torch.stack(rows).to(self._world.device)
+        numbers = [[seed * 1_000_003 + self._frame + k for k in range(count)] for seed in self._seeds]
+        sources = [[torch.Generator().manual_seed(n % (1 << 63)) for n in row] for row in numbers]
+        shape = (grid[0] * grid[1], self._dynamics.mask_id)
+
+        def draw(step: int) -> Tensor:
+            rows = [torch.cat([torch.rand(shape, generator=source) for source in row]) for row in sources]
+            uniform = torch.stack(rows).to(self._world.device)
+            return uniform.add_(1e-20).log_().neg_().log_().neg_()
+
+        return draw
 
     def _check(self, actions: Tensor) -> None:
         names = self._world.action_names

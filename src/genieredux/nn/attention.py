@@ -30,12 +30,33 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, self.gamma.shape, self.gamma, None, 1e-5)
 
 
+def linear_beside(dim: int, beside: int, out: int) -> nn.Linear:
+    """A linear map without bias of `dim` values and `beside` more.
+
+    The columns of the latter begin as those of a map of `beside` values alone: as a few among hundreds, a one-hot
+    vector would hardly be heard at first.
+    """
+    linear = nn.Linear(dim + beside, out, bias=False)
+    if beside:
+        bound = beside**-0.5
+        nn.init.uniform_(linear.weight[:, dim:], -bound, bound)
+    return linear
+
+
+def join_beside(x: Tensor, beside: Tensor | None) -> Tensor:
+    """x (B, T, N, D) with a frame's condition (B, T, C) beside every token: (B, T, N, D + C)."""
+    if beside is None:
+        return x
+    return torch.cat([x, beside.to(x.dtype)[:, :, None].expand(-1, -1, x.shape[2], -1)], -1)
+
+
 class Attention(nn.Module):
     """Attention with unit queries and keys and learned gains, over space or over time.
 
     normalise_context False: queries come from the normalised input and keys and values from the raw one (as
     published). True: all three from the normalised input through one matrix, which is faster.
     qk_norm False: plain scaled dot products, without the gains.
+    beside: values of a condition that every token brings along to the projections, not normalised.
     """
 
     def __init__(
@@ -47,6 +68,7 @@ class Attention(nn.Module):
         dim_head: int = 64,
         normalise_context: bool = False,
         qk_norm: bool = True,
+        beside: int = 0,
     ) -> None:
         super().__init__()
         inner = heads * dim_head
@@ -56,25 +78,31 @@ class Attention(nn.Module):
         self.qk_norm = qk_norm
         self.norm = LayerNorm(dim)
         if normalise_context:
-            self.to_qkv = nn.Linear(dim, 3 * inner, bias=False)
+            self.to_qkv = linear_beside(dim, beside, 3 * inner)
         else:
-            self.to_q = nn.Linear(dim, inner, bias=False)
-            self.to_kv = nn.Linear(dim, 2 * inner, bias=False)
+            self.to_q = linear_beside(dim, beside, inner)
+            self.to_kv = linear_beside(dim, beside, 2 * inner)
         if qk_norm:
             self.q_scale = nn.Parameter(torch.ones(dim_head))
             self.k_scale = nn.Parameter(torch.ones(dim_head))
         self.to_out = nn.Linear(inner, dim, bias=False)
 
     def forward(
-        self, x: Tensor, bias: Tensor | None = None, cache: KeyValues | None = None, keep: bool = True
+        self,
+        x: Tensor,
+        bias: Tensor | None = None,
+        cache: KeyValues | None = None,
+        keep: bool = True,
+        beside: Tensor | None = None,
     ) -> Tensor:
         """x: (B, T, N, D). bias: (heads or 1, queries, keys), causal masks included.
 
         cache (time only): older frames' keys and values; x are the frames after them, stored if keep.
+        beside: (B, T, beside), the condition of each frame, where the layer has one.
         Returns (B, T, N, D); the residual is the caller's.
         """
         b, t, n, _ = x.shape
-        q, k, v = self._project(x)
+        q, k, v = self._project(x, beside)
         if cache is not None:
             k, v = cache.extend(k, v, keep)
         out = attend(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), bias=bias, scale=self._scale)
@@ -88,14 +116,14 @@ class Attention(nn.Module):
     def _scale(self) -> float | None:
         return 1.0 if self.qk_norm else None
 
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, x: Tensor, beside: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys, values: (B, T, heads, N, d) over space, (B, N, heads, T, d) over time."""
-        y = self.norm(x)
+        y = join_beside(self.norm(x), beside)
         if self.normalise_context:
             q, k, v = self._split(self.to_qkv(y), 3)
         else:
             (q,) = self._split(self.to_q(y), 1)
-            k, v = self._split(self.to_kv(x), 2)
+            k, v = self._split(self.to_kv(join_beside(x, beside)), 2)
         if self.qk_norm:
             q = _Unit.apply(q, self.q_scale * QK_NORM_SCALE)
             k = _Unit.apply(k, self.k_scale)

@@ -1,15 +1,18 @@
 """The space-time block: a convolutional position, attention over space, attention over time, feed-forwards.
 
-Video tokens are (B, T, H, W, D) throughout. A block knows no task; biases come from the transformer.
+Inside a block video tokens are (B, T, P, D): the H*W places of a frame, and ahead of them what else a frame brings.
+A block knows no task; biases come from the transformer.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from genieredux.nn.attention import Attention
+from genieredux.nn.attention import Attention, join_beside, linear_beside
 from genieredux.nn.cache import BlockCache, History, KeyValues
 from genieredux.nn.positions import PEG
 
@@ -44,7 +47,11 @@ class TransformerConfig:
     """Width of the bias network; None: dim."""
     temporal_bias: Literal["alibi", "none"] = "alibi"
     cond_dim: int | None = None
-    """Width of the per-frame condition that is added at the input of every block; None: there is none."""
+    """Width of the condition of each frame; None: there is none."""
+    cond_mode: Literal["add", "concat", "modulate"] = "add"
+    """Where the condition enters. add: at the input of every block. concat: beside the tokens in the linear maps of
+    every attention and feed-forward. modulate: as gain and shift of what each of these reads (FiLM, Perez et al.
+    2018)."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "depth", "heads", "dim_head"):
@@ -60,22 +67,69 @@ class TransformerConfig:
             raise ValueError(f"TransformerConfig.spatial_bias: cpb, given or none, got {self.spatial_bias!r}")
         if self.temporal_bias not in ("alibi", "none"):
             raise ValueError(f"TransformerConfig.temporal_bias: alibi or none, got {self.temporal_bias!r}")
+        if self.cond_mode not in ("add", "concat", "modulate"):
+            raise ValueError(f"TransformerConfig.cond_mode: add, concat or modulate, got {self.cond_mode!r}")
 
 
 class FeedForward(nn.Module):
     """LayerNorm, then GEGLU (Shazeer 2020): contract(expand_1(x) * gelu(expand_2(x))), without biases."""
 
-    def __init__(self, dim: int, mult: float = 4.0) -> None:
+    def __init__(self, dim: int, mult: float = 4.0, beside: int = 0) -> None:
+        """beside: values of a condition that every token brings along to `expand`, not normalised."""
         super().__init__()
         inner = int(mult * (2 / 3) * dim)
         self.norm = nn.LayerNorm(dim)
-        self.expand = nn.Linear(dim, 2 * inner, bias=False)
+        self.expand = linear_beside(dim, beside, 2 * inner)
         self.contract = nn.Linear(inner, dim, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., D) to (..., D); the residual is the caller's."""
-        value, gate = self.expand(self.norm(x)).chunk(2, -1)
-        return self.contract(F.gelu(gate) * value)
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """(..., D) to (..., D); the residual is the caller's. beside: (B, T, beside) for x (B, T, N, D)."""
+        expanded = self.expand(join_beside(self.norm(x), beside))
+        if not torch.is_grad_enabled():
+            value, gate = expanded.chunk(2, -1)
+            return self.contract(F.gelu(gate) * value)
+        return _GatedContract.apply(expanded, self.contract.weight.to(expanded.dtype))
+
+
+class _GatedContract(torch.autograd.Function):
+    """(value * gelu(gate)) @ weight^T of (..., 2 * inner), which keeps that input alone for the backward pass.
+
+    Automatic differentiation would keep the gelu and the product too: 40 % of what a feed-forward holds in training.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, expanded: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(expanded, weight)
+        value, gate = expanded.chunk(2, -1)
+        return F.linear(F.gelu(gate) * value, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        expanded, weight = ctx.saved_tensors
+        value, gate = expanded.chunk(2, -1)
+        opened = F.gelu(gate)
+        grad_weight = grad.flatten(0, -2).t() @ (opened * value).flatten(0, -2)
+        grad_product = grad @ weight
+        grad_expanded = torch.empty_like(expanded)
+        torch.mul(grad_product, opened, out=grad_expanded[..., : value.shape[-1]])
+        grad_expanded[..., value.shape[-1] :] = torch.ops.aten.gelu_backward(grad_product * value, gate)
+        return grad_expanded, grad_weight
+
+
+class Modulation(nn.Module):
+    """FiLM: x * (1 + gain) + shift, both linear in the frame's condition; at first it changes nothing."""
+
+    def __init__(self, cond_dim: int, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(cond_dim, 2 * dim)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
+        """x: (B, T, P, D), cond: (B, T, cond_dim)."""
+        gain, shift = self.linear(cond)[:, :, None].chunk(2, -1)
+        return torch.addcmul(x + shift, x, gain)
 
 
 class STBlock(nn.Module):
@@ -88,6 +142,9 @@ class STBlock(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.order = config.order
+        self.cond_mode = None if config.cond_dim is None else config.cond_mode
+        cond_dim = config.cond_dim or 0
+        beside = cond_dim if self.cond_mode == "concat" else 0
         halves = {"s": "spatial", "t": "temporal"}
         last = halves[config.order[1]]
         for name, axis in (("spatial", "space"), ("temporal", "time")):
@@ -98,47 +155,68 @@ class STBlock(nn.Module):
                 dim_head=config.dim_head,
                 normalise_context=config.normalise_context,
                 qk_norm=config.qk_norm,
+                beside=beside,
             )
             ff = config.feedforwards_per_block == 2 or name == last
             self.add_module(f"{name}_peg", PEG(config.dim, config.causal) if config.peg else None)
             self.add_module(f"{name}_attention", attention)
-            self.add_module(f"{name}_ff", FeedForward(config.dim, config.ff_mult) if ff else None)
-        self.condition = None if config.cond_dim is None else nn.Linear(config.cond_dim, config.dim)
+            self.add_module(f"{name}_ff", FeedForward(config.dim, config.ff_mult, beside) if ff else None)
+            for part, there in (("attention", True), ("ff", ff)):
+                film = Modulation(cond_dim, config.dim) if there and self.cond_mode == "modulate" else None
+                self.add_module(f"{name}_{part}_film", film)
+        self.condition = nn.Linear(cond_dim, config.dim) if self.cond_mode == "add" else None
 
     def forward(
         self,
         x: Tensor,
+        grid: tuple[int, int],
         spatial_bias: Tensor | None = None,
         temporal_bias: Tensor | None = None,
         cond: Tensor | None = None,
         cache: BlockCache | None = None,
         keep: bool = True,
+        drafts: bool = False,
     ) -> Tensor:
-        """x: (B, T, H, W, D); cond: (B, T, cond_dim). cache: the frames before x; x is stored if keep."""
+        """x: (B, T, P, D), of which the last H*W places are the grid; cond: (B, T, cond_dim).
+
+        cache: the frames before x; x is stored if keep. drafts: x are T/2 frames and then T/2 drafts, the i-th of
+        the frame after frame i.
+        """
+        if self.cond_mode is not None and cond is None:
+            raise ValueError("this block has a condition: pass cond of shape (B, T, cond_dim)")
         if self.condition is not None:
-            if cond is None:
-                raise ValueError("this block has a condition: pass cond of shape (B, T, cond_dim)")
-            x = x + self.condition(cond)[:, :, None, None]
+            x = x + self.condition(cond)[:, :, None]
         for half in self.order:
-            if half == "s":
-                past = None if cache is None else cache.spatial_peg
-                x = self._half(x, "spatial", spatial_bias, past, None, keep)
-            else:
-                past = None if cache is None else cache.temporal_peg
-                x = self._half(x, "temporal", temporal_bias, past, None if cache is None else cache.temporal, keep)
+            name, bias = ("spatial", spatial_bias) if half == "s" else ("temporal", temporal_bias)
+            if getattr(self, f"{name}_peg") is not None:
+                history = None if cache is None else getattr(cache, f"{name}_peg")
+                x = self._convolve(getattr(self, f"{name}_peg"), x, grid, history, keep, drafts)
+            memory = cache.temporal if cache is not None and half == "t" else None
+            x = self._mix(x, name, bias, cond, memory, keep)
         return x
 
-    def _half(
-        self,
-        x: Tensor,
-        name: str,
-        bias: Tensor | None,
-        history: History | None,
-        cache: KeyValues | None,
-        keep: bool,
+    def _convolve(
+        self, peg: PEG, x: Tensor, grid: tuple[int, int], history: History | None, keep: bool, drafts: bool
     ) -> Tensor:
-        peg, attention, ff = (getattr(self, f"{name}_{part}") for part in ("peg", "attention", "ff"))
-        if peg is not None:
-            x = x + peg(x, None if history is None else history.extend(x, keep))
-        x = x + attention(x.flatten(2, 3), bias, cache, keep).view_as(x)
-        return x if ff is None else x + ff(x)
+        ahead = x.shape[2] - grid[0] * grid[1]
+        places = x[:, :, ahead:].unflatten(2, grid)
+        if drafts:
+            known, draft = places.chunk(2, 1)
+            near = torch.cat([peg(known), peg.of_drafts(known, draft)], 1)
+        else:
+            near = peg(places, None if history is None else history.extend(places, keep))
+        near = near.flatten(2, 3)
+        return x + (F.pad(near, (0, 0, ahead, 0)) if ahead else near)
+
+    def _mix(
+        self, x: Tensor, name: str, bias: Tensor | None, cond: Tensor | None, cache: KeyValues | None, keep: bool
+    ) -> Tensor:
+        """Attention and feed-forward of one half."""
+        beside = cond if self.cond_mode == "concat" else None
+        for part in ("attention", "ff"):
+            layer, film = getattr(self, f"{name}_{part}"), getattr(self, f"{name}_{part}_film")
+            if layer is None:
+                continue
+            y = x if film is None else film(x, cond)
+            x = x + (layer(y, bias, cache, keep, beside) if part == "attention" else layer(y, beside))
+        return x

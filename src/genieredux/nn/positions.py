@@ -54,6 +54,27 @@ def temporal_bias(
     return bias
 
 
+def draft_bias(
+    frames: int, *, slopes: Tensor | None, window: int | None = None, device: torch.device | None = None
+) -> Tensor:
+    """As `temporal_bias`, for `frames` known frames followed by as many drafts, draft i being of frame i+1.
+
+    A known frame sees the known ones up to itself; draft i sees known frames 0..i and itself, as if it had been put
+    after a cache of them. Returns float32 (heads or 1, 2*frames, 2*frames).
+    """
+    known = torch.arange(frames, device=device)
+    time = torch.cat([known, known + 1])
+    drafted = torch.arange(2 * frames, device=device) >= frames
+    age = time[:, None] - time
+    seen = torch.where(drafted[None], torch.eye(2 * frames, dtype=torch.bool, device=device), age >= drafted[:, None])
+    if window is not None:
+        seen &= age < window
+    bias = age.new_zeros((1, 2 * frames, 2 * frames), dtype=torch.float32)
+    if slopes is not None:
+        bias = age.abs() * -slopes.to(device)[:, None, None]
+    return bias.masked_fill(~seen, -torch.inf)
+
+
 class ContinuousPositionBias(nn.Module):
     """A small network that maps the signed log distance of two grid cells to a bias per head (Liu 2022).
 
@@ -133,3 +154,9 @@ class PEG(nn.Module):
         else:
             x = F.pad(x, (0, 0) * 3 + ((2, 0) if self.causal else (1, 1)))
         return depthwise_conv3d(x, self.conv.weight, self.conv.bias)
+
+    def of_drafts(self, known: Tensor, drafts: Tensor) -> Tensor:
+        """For drafts (B, T, H, W, D), draft i of the frame after frame i of known (the same shape)."""
+        before = F.pad(known, (0, 0) * 3 + (1, 0))[:, :-1]
+        past = torch.stack([before, known], 2).flatten(0, 1)
+        return self(drafts.flatten(0, 1)[:, None], past)[:, 0].view_as(drafts)

@@ -87,6 +87,10 @@ class VectorQuantize(nn.Module):
         config = VectorQuantizeConfig() if config is None else config
         self.config = config
         self.codebook_size = config.codebook_size
+        self.hold = False
+        """ema: whether the inputs of forward passes wait for `settle`, so that several count as one batch."""
+        self._held: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._held_generator: torch.Generator | None = None
         self.project_in = nn.Linear(dim, config.codebook_dim)
         self.project_out = nn.Linear(config.codebook_dim, dim)
         codes = torch.empty(config.codebook_size, config.codebook_dim)
@@ -117,9 +121,21 @@ class VectorQuantize(nn.Module):
         if self.config.rule == "gradient":
             loss = loss + F.mse_loss(chosen, unit.detach())
         else:
-            self._follow(flat, ids, (flat * chosen.detach().view_as(flat)).sum(-1), generator)
+            similarity = (flat * chosen.detach().view_as(flat)).sum(-1)
+            if self.hold:
+                self._held_generator = self._held_generator or generator
+                self._held.append((flat, ids, similarity))
+            else:
+                self._follow(flat, ids, similarity, generator)
         vectors = self.project_out(unit + (chosen - unit).detach())
         return Quantised(vectors, ids.view(x.shape[:-1]), loss, self._perplexity(ids))
+
+    def settle(self) -> None:
+        """Let the codes follow all inputs that `hold` kept, as those of one batch."""
+        if self._held:
+            unit, ids, similarity = (torch.cat(parts) for parts in zip(*self._held, strict=True))
+            self._follow(unit, ids, similarity, self._held_generator)
+        self._held, self._held_generator = [], None
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -151,7 +167,8 @@ class VectorQuantize(nn.Module):
     @torch.no_grad()
     def _start(self, unit: Tensor, generator: torch.Generator | None) -> None:
         """Codes become vectors of the first batch: most random codes would never be nearest to any input."""
-        codes = _draw(unit, torch.ones_like(unit[:, 0]), self.codebook_size, generator)
+        unit = _of_all_processes(unit)
+        codes = _as_the_first(_draw(unit, torch.ones_like(unit[:, 0]), self.codebook_size, generator))
         self.codebook.copy_(codes)
         self.code_sum.copy_(codes)
         self.cluster_size.fill_(1.0)
@@ -160,14 +177,11 @@ class VectorQuantize(nn.Module):
     @torch.no_grad()
     def _follow(self, unit: Tensor, ids: Tensor, similarity: Tensor, generator: torch.Generator | None) -> None:
         """One step of the moving averages (van den Oord et al. 2017, app. A.1), then revival."""
+        unit, ids, similarity = (_of_all_processes(rows) for rows in (unit, ids, similarity))
         counts = torch.bincount(ids, minlength=self.codebook_size).to(unit.dtype)
         sums = torch.zeros_like(self.code_sum).index_add_(0, ids, unit)
         # Inputs are drawn by their squared distance to their code, as in k-means++: where codes are missing.
-        drawn = _draw(unit, (1 - similarity).clamp_min(1e-6), self.codebook_size, generator)
-        if dist.is_available() and dist.is_initialized():
-            dist.all_reduce(counts)
-            dist.all_reduce(sums)
-            dist.broadcast(drawn, 0)
+        drawn = _as_the_first(_draw(unit, (1 - similarity).clamp_min(1e-6), self.codebook_size, generator))
         self.cluster_size.lerp_(counts, 1 - self.config.decay)
         self.code_sum.lerp_(sums, 1 - self.config.decay)
         mean = self.cluster_size.mean()
@@ -185,6 +199,22 @@ def _draw(rows: Tensor, weights: Tensor, count: int, generator: torch.Generator 
     gumbel = -(-uniform.clamp_min(1e-20).log()).log()
     best = (weights.log() + gumbel).topk(min(count, rows.shape[0])).indices
     return rows[best[torch.arange(count, device=rows.device) % best.numel()]]
+
+
+def _of_all_processes(rows: Tensor) -> Tensor:
+    """The rows of every process, in their order; as many of each. So several processes learn the codes of one."""
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
+
+
+def _as_the_first(rows: Tensor) -> Tensor:
+    """What the first process drew."""
+    if dist.is_available() and dist.is_initialized():
+        dist.broadcast(rows, 0)
+    return rows
 
 
 class FiniteScalarQuantize(nn.Module):
