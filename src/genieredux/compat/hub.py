@@ -1,0 +1,122 @@
+"""A checkpoint as a folder in the Hub's convention, and back: `model.safetensors` beside `config.json`.
+
+The folder says everything the file says: kind, configuration, action names, the models that travel inside. Tensors are
+named `<section>.<tensor>`, the model the file is about being the section `model`. Knows no particular model.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from genieredux import __version__
+from genieredux.errors import UserError
+from genieredux.models.checkpoint import Section, load_model, save_model
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+FORMAT, FORMAT_VERSION = "genieredux-folder", 1
+MAIN = "model"
+
+
+def export_folder(source: str | Path, out: str | Path) -> Path:
+    """Write a model file as a folder; whole or not at all.
+
+    Raises UserError if the source is no model file, or `out` exists and is not empty.
+    """
+    data, out = load_model(source), Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists and is not empty; give another out=FOLDER")
+    parts = {MAIN: data.model, **data.sections}
+    tensors = {
+        f"{part}.{name}": tensor.clone(memory_format=torch.contiguous_format)
+        for part, held in parts.items()
+        for name, tensor in held.state_dict.items()
+    }
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.unfinished-", dir=out.parent))
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror or error}; choose another folder") from error
+    try:
+        save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
+        config = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "library_name": "genieredux",
+            "genieredux_version": __version__,
+            "kind": data.kind,
+            "step": data.step,
+            "metadata": data.metadata,
+            "parameters": sum(tensor.numel() for tensor in tensors.values()),
+            "weights_blake2b": _digest(aside / WEIGHTS),
+            "models": {part: {"kind": held.kind, "config": held.config} for part, held in parts.items()},
+        }
+        (aside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        aside.chmod(0o755)
+        os.replace(aside, out)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror or error}; make room or choose another folder") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)  # gone already where all went well
+    return out
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether `path` is a folder that looks like an exported one."""
+    return (Path(path) / CONFIG).is_file()
+
+
+def import_folder(folder: str | Path, out: str | Path) -> Path:
+    """Make the model file again that `export_folder` was given. Raises UserError for a damaged or foreign folder."""
+    folder = Path(folder)
+    config = read_config(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise UserError(f"{folder} has no {WEIGHTS}; fetch the folder again")
+    if config["weights_blake2b"] != _digest(weights):
+        raise UserError(f"{weights} is not the file that {CONFIG} describes (its digest differs); fetch both again")
+    states: dict[str, dict[str, Tensor]] = {part: {} for part in config["models"]}
+    try:
+        with safe_open(weights, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118
+                part, _, name = key.partition(".")
+                states[part][name] = file.get_tensor(key)
+    except (SafetensorError, KeyError) as error:
+        raise UserError(f"{weights} is damaged ({error}); fetch it again") from error
+    held = {part: Section(m["kind"], m["config"], states[part]) for part, m in config["models"].items()}
+    main = held.pop(MAIN)
+    metadata = config["metadata"]
+    return save_model(
+        out, main.kind, main.config, main.state_dict, step=config["step"], metadata=metadata, sections=held
+    )
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The `config.json` of an exported folder. Raises UserError for a missing, damaged or foreign one."""
+    path = Path(folder) / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} has no {CONFIG}; give a folder that `genieredux checkpoint export` wrote") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); fetch it again") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise UserError(f"{folder} was not written by genieredux; give a folder that `checkpoint export` wrote")
+    if config["format_version"] > FORMAT_VERSION:
+        raise UserError(
+            f"{folder} has format {config['format_version']}, this genieredux reads {FORMAT_VERSION}: update it"
+        )
+    return config
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,0 +1,186 @@
+"""Opening a published `.pt`: which models are inside, under the published names, and nothing that could run.
+
+The published trainer writes {step, model, optim, scaler}; `model` is a tokenizer's state dict, or a nest of those of
+the dynamics (`dynamics.maskgit`) and the latent action model. A bare state dict is taken as well. Knows names of keys
+and the containers of torch; no model is built.
+"""
+
+import pickle
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genieredux.compat.published_layout import State, flatten
+from genieredux.errors import UserError
+
+LEFT_OUT = ("optim", "optimizer", "scaler", "scheduler", "ema", "ema_model", "config", "epoch", "version")
+"""What a file may hold beside the weights; not imported."""
+
+_ANCHORS = {
+    "dynamics": "token_emb.weight",
+    "latent_action_model": "to_action_emb.1.weight",
+    "tokenizer": "to_patch_emb_first_frame.1.weight",
+}
+"""The key that tells a model; a latent action model has the tokenizer's as well."""
+
+_NUMPY_SCALAR: Any = np.float64(0).__reduce__()[0]
+
+_DATA_ONLY: list[Any] = [
+    (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
+    (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *{type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64", "uint8", "bool")},
+]
+"""numpy's scalars, which a logger may have put into a file: they are built from bytes and run nothing."""
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """models: the state dict of each model inside, by its kind (a key of `_ANCHORS`), prefixes removed.
+
+    action_embeddings: float (rows, width), or None if the file has none. action_names: of those rows, or ().
+    left_out: what else the file holds.
+    """
+
+    path: Path
+    step: int
+    models: dict[str, State] = field(repr=False)
+    action_embeddings: Tensor | None = field(default=None, repr=False)
+    action_names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def lacks_action_embeddings(self) -> bool:
+        """Whether the dynamics concatenates embedded actions whose table is not in the file."""
+        if self.action_embeddings is not None or "dynamics" not in self.models:
+            return False
+        state = self.models["dynamics"]
+        width, dim = state["transformer.norm_out.gamma"].shape[0], state["token_emb.weight"].shape[1]
+        return width >= 2 * dim
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Whether a file is there, can be read, and is none of this project's. Nothing in it is run."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    try:
+        return _read(path, verify=False).get("format") is None
+    except UserError:
+        return False
+
+
+def open_published(path: str | Path) -> PublishedFile:
+    """Read a published file onto the CPU.
+
+    Raises UserError for a missing, damaged or foreign file, one of this project's, one that holds more than tensors
+    and plain values (it is not unpickled), and one with keys that belong to no model.
+    """
+    path = Path(path)
+    payload = _read(path)
+    if payload.get("format") == "genieredux":
+        raise UserError(f"{path} is a checkpoint of this project already: `genieredux checkpoint info {path}`")
+    left_out: list[str] = []
+    step = 0
+    model = payload
+    if isinstance(payload.get("model"), Mapping):
+        model = payload["model"]
+        step = int(payload.get("step", 0))
+        others = [str(key) for key in payload if key not in ("model", "step")]
+        unknown = [key for key in others if key not in LEFT_OUT]
+        if unknown:
+            raise UserError(
+                f"{path} holds {', '.join(unknown)} beside its model, which no published file does; "
+                f"give a file with step and model alone"
+            )
+        left_out = [key for key in others if payload[key] is not None]
+    model = dict(model)
+    embeddings, names = _pop_embeddings(model, path)
+    return PublishedFile(path, step, _split(flatten(model), path), embeddings, names, tuple(left_out))
+
+
+def _read(path: Path, verify: bool = True) -> dict[str, Any]:
+    """What torch finds in a file. verify: compare every record with its checksum, which reads the file once more."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; give a published .pt (a model-<step>.pt or model.pt)")
+    zipped = zipfile.is_zipfile(path)
+    try:
+        if zipped and verify:
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip()
+            if broken is not None:
+                raise UserError(f"{path} is damaged (record {broken} fails its checksum); fetch it again")
+        with torch.serialization.safe_globals(_DATA_ONLY):
+            payload = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except pickle.UnpicklingError as error:
+        raise UserError(_refusal(path, zipped, error)) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error).splitlines()[0] if str(error) else repr(error)
+        raise UserError(f"{path} is damaged or no torch file ({reason}); fetch it again") from error
+    if not isinstance(payload, Mapping):
+        raise UserError(f"{path} holds a {type(payload).__name__}, not a state dict; give a published model-<step>.pt")
+    return {str(key): value for key, value in payload.items()}
+
+
+def _refusal(path: Path, zipped: bool, error: pickle.UnpicklingError) -> str:
+    found = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipped else []
+    held = ", ".join(sorted(found)[:3] or re.findall(r"GLOBAL (\S+)", str(error)))
+    if not held:
+        return f"{path} is damaged or no torch file; give a published model-<step>.pt"
+    return (
+        f"{path} holds more than tensors and plain values ({held}) and is not opened, since that can run code; where "
+        f"you trust it, load it and torch.save({{'step': file['step'], 'model': file['model']}}) to another file"
+    )
+
+
+def _pop_embeddings(model: dict[str, Any], path: Path) -> tuple[Tensor | None, tuple[str, ...]]:
+    """Take the action embeddings out of a model: a table of rows, or {weights, names}."""
+    held = model.pop("action_embeddings", None)
+    table = model.pop("action_embeddings.weight", None)
+    if held is None:
+        return table, ()
+    rows = held.get("weights", held.get("weight")) if isinstance(held, Mapping) else held
+    if not isinstance(rows, Tensor) or rows.ndim != 2:
+        raise UserError(f"{path}: action_embeddings is no table of rows; give a file whose `weights` is a matrix")
+    names = tuple(str(name) for name in held.get("names", ())) if isinstance(held, Mapping) else ()
+    if names and len(names) != len(rows):
+        raise UserError(f"{path}: action_embeddings has {len(rows)} rows and {len(names)} names")
+    return (rows, names) if len(rows) else (None, ())
+
+
+def _split(flat: State, path: Path) -> dict[str, State]:
+    """Each model's tensors, its prefix removed; UserError for tensors of none, or two models of a kind."""
+    prefixes: dict[str, str] = {}
+    for name in flat:
+        for kind, anchor in _ANCHORS.items():
+            if name != anchor and not name.endswith(f".{anchor}"):
+                continue
+            prefix = name.removesuffix(anchor)
+            if kind == "tokenizer" and prefix + _ANCHORS["latent_action_model"] in flat:
+                continue
+            if kind in prefixes:
+                raise UserError(
+                    f"{path} holds two of {kind}: below '{prefixes[kind]}' and '{prefix}'; give one of them"
+                )
+            prefixes[kind] = prefix
+    if not prefixes:
+        some = ", ".join(list(flat)[:3]) or "nothing"
+        raise UserError(f"{path} holds no published model (its keys: {some}, ...); give a tokenizer's or GenieRedux's")
+    models: dict[str, State] = {kind: {} for kind in prefixes}
+    for name, tensor in flat.items():
+        owners = [kind for kind, prefix in prefixes.items() if name.startswith(prefix)]
+        if not owners:
+            raise UserError(
+                f"{path}: '{name}' belongs to no model ({', '.join(f'{k}: {v}*' for k, v in prefixes.items())})"
+            )
+        kind = max(owners, key=lambda kind: len(prefixes[kind]))
+        models[kind][name.removeprefix(prefixes[kind])] = tensor
+    return models
