@@ -1,21 +1,35 @@
 """Frames a second of an evaluation, of its metrics alone, and of a dream.
 
-python benchmarks/evaluation.py                      a world without a network: the cost of everything around one
-python benchmarks/evaluation.py --world world.pt     a trained world
+python benchmarks/evaluation.py                             a world without a network: the cost of everything around one
+python benchmarks/evaluation.py --world shipped --clips 1000     the world that ships; --world FILE: another one
 """
 
 import argparse
 import json
 import resource
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
 import torch
 
 from genieredux.evaluation import Clips, EvalConfig, evaluate
+from genieredux.evaluation.measure import Bench
+from genieredux.evaluation.metric_networks import NetworksConfig
 from genieredux.evaluation.metrics import psnr, ssim
+from genieredux.evaluation.opening import Recipe
+from genieredux.evaluation.probes import Probes
+from genieredux.evaluation.team import Team, Together
 from genieredux.models.fake_world import FakeWorld
 from genieredux.models.protocol import World
+from genieredux.models.world_file import shipped_world
+from genieredux.models.world_model import WorldModel
+
+
+def open_fake(rank: int) -> Bench:
+    """The world without a network, for another process."""
+    return Bench(FakeWorld(noise=0.05), Probes())
 
 
 def make_clips(count: int, length: int, actions: int, image_size: int) -> Clips:
@@ -27,12 +41,12 @@ def make_clips(count: int, length: int, actions: int, image_size: int) -> Clips:
     return Clips(frames, taken, np.arange(count) // 2)
 
 
-def time_evaluation(world: World, clips: int, batch_size: int) -> dict[str, float]:
+def time_evaluation(world: World, clips: int, batch_size: int, team: Team | None) -> dict[str, float]:
     """Predicted frames a second of the true rollouts, everything else that an evaluation does included."""
     config = EvalConfig(batch_size=batch_size)
     test = make_clips(clips, config.clip_length, len(world.action_names), world.image_size)
     began = time.perf_counter()
-    evaluate(world, {"test": test}, config)
+    evaluate(world, {"test": test}, config, team=team)
     seconds = time.perf_counter() - began
     return {"evaluation_s": seconds, "evaluated_frames_per_s": clips * config.horizon / seconds}
 
@@ -66,23 +80,32 @@ def time_dream(world: World, steps: int) -> dict[str, float]:
 def main() -> None:
     """Print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", help="file of a trained world (default: a world without a network)")
+    parser.add_argument("--world", help="`shipped`, or the file of a trained world (default: one without a network)")
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=60, help="frames of the dream")
+    parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     world: World = FakeWorld(noise=0.05)
+    open_bench: Callable[[int], Bench] = open_fake
+    precision = "32"
     if options.world:
-        from genieredux.models.world_model import WorldModel
-
-        world = WorldModel.load(options.world)
+        path = shipped_world() if options.world == "shipped" else options.world
+        world = WorldModel.load(path).use_precision("auto")
+        precision = world.precision
+        open_bench = Recipe(str(path), "cpu", precision, NetworksConfig())
+    with ExitStack() as stack:
+        team = stack.enter_context(Together(open_bench, options.processes)) if options.processes > 1 else None
+        measured = time_evaluation(world, options.clips, options.batch_size, team)
     found = {
         "world": options.world or "fake",
+        "precision": precision,
         "threads": torch.get_num_threads(),
+        "processes": options.processes,
         "clips": options.clips,
+        **measured,
         **time_metrics(world.image_size),
         **time_dream(world, options.steps),
-        **time_evaluation(world, options.clips, options.batch_size),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps({key: round(value, 1) if isinstance(value, float) else value for key, value in found.items()}))

@@ -31,11 +31,30 @@ def tables(path: Path) -> str:
         lines.append(f"| gain over repeating | {cells} | {_estimate(gain['average'])} |")
         ssim = result["ssim"]["model"]
         lines.append("| SSIM of the model | " + " | ".join(f"{v:.3f}" for v in ssim) + " | |")
-        delta = result["delta_psnr"]
-        lines += ["", f"ΔPSNR at t = 4: Genie's definition **{_estimate(delta['genie'])}**, last action only "]
-        lines[-1] += f"{_estimate(delta['last_action'])}"
-        lines.append("")
+        lines += ["", *_below(result), ""]
     return "\n".join(lines)
+
+
+def _below(result: dict[str, Any]) -> list[str]:
+    """What stands under a table: delta PSNR, further metrics, the spread over sampling seeds."""
+    lines = []
+    delta = result["delta_psnr"]
+    if delta:
+        found = (
+            f"Genie's definition **{_estimate(delta['genie'])}**, last action only {_estimate(delta['last_action'])}"
+        )
+        lines.append(f"ΔPSNR at t = {result['compare_at']}: {found}")
+    for metric, rows in result["metrics"].items():
+        means = ", ".join(f"{row} {sum(by['mean']) / len(by['mean']):.3f}" for row, by in rows.items())
+        lines.append(f"{metric}, mean of all horizons: {means}")
+    for metric, found in result["frechet"].items():
+        rows = ", ".join(f"{row} {by['all']:.1f}" for row, by in found["rows"].items())
+        lines.append(f"{metric} of {found['samples']}: {rows}; truth against truth {found['floor']:.1f}")
+    seeds = result["sampling_seeds"]
+    if len(seeds["seeds"]) > 1:
+        spread = ", ".join(f"{name} ±{value:.3f}" for name, value in seeds["spread"].items())
+        lines.append(f"Spread over {len(seeds['seeds'])} sampling seeds (standard deviation): {spread}")
+    return [line + "  " for line in lines]
 
 
 def _estimate(value: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from genieredux.errors import UserError
@@ -8,7 +9,7 @@ from genieredux.evaluation import Clips, cut_clips
 
 
 @dataclass
-class Episode:
+class Cut:
     frames: np.ndarray
     actions: np.ndarray
 
@@ -18,13 +19,23 @@ class Source:
 
     def __init__(self, lengths):
         self.lengths = np.asarray(lengths)
+        self.index = pa.table(
+            {
+                "id": [f"episode-{i}" for i in range(len(lengths))],
+                "game": pa.array([f"game-{i % 2}" for i in range(len(lengths))], pa.string()),
+                "console": pa.array(["Nes"] * len(lengths), pa.string()),
+                "tags": pa.array([["side", "pl"]] * len(lengths), pa.list_(pa.string())),
+                "policy": pa.array(["random"] * len(lengths), pa.string()),
+                "split": pa.array(["test"] * len(lengths), pa.string()),
+            }
+        )
 
-    def episode(self, index):
-        count = int(self.lengths[index])
-        frames = np.zeros((count, 16, 16, 3), np.uint8)
-        frames[..., 0] = np.arange(count)[:, None, None]
-        frames[..., 1] = index
-        return Episode(frames, np.arange(count - 1))
+    def clip(self, i, start, stop):
+        assert 0 <= start < stop <= self.lengths[i]
+        frames = np.zeros((stop - start, 16, 16, 3), np.uint8)
+        frames[..., 0] = np.arange(start, stop)[:, None, None]
+        frames[..., 1] = i
+        return Cut(frames, np.arange(start, stop - 1))
 
 
 def test_windows_are_whole_and_aligned():
@@ -35,6 +46,9 @@ def test_windows_are_whole_and_aligned():
     assert (starts % 20 == 0).all()
     assert (clips.frames[:, :, 0, 0, 0] == starts[:, None] + np.arange(12)).all()
     assert (clips.actions == starts[:, None] + np.arange(11)).all()
+    for episode, start, origin in zip(clips.episodes, starts, clips.origins, strict=True):
+        assert (origin.episode, origin.start) == (f"episode-{episode}", start)
+        assert (origin.game, origin.tags) == (f"game-{episode % 2}", ("side", "pl"))
 
 
 def test_few_clips_come_from_many_episodes():
@@ -47,8 +61,8 @@ def test_few_clips_come_from_many_episodes():
 
 
 def test_too_short_episodes_are_named():
-    with pytest.raises(UserError, match="clips need 12 frames, the longest of 2 episodes has 9"):
-        cut_clips(Source([9, 3]), 12, 10)
+    with pytest.raises(UserError, match=r"of test.held is .* clips need 12 frames .* longest of 2 episodes has 9"):
+        cut_clips(Source([9, 3]), 12, 10, name="test.held")
     with pytest.raises(UserError, match="of 0 episodes"):
         cut_clips(Source([]), 12, 10)
 
@@ -59,3 +73,13 @@ def test_misaligned_clips_are_refused():
         Clips(frames, np.zeros((2, 5), np.int64), np.zeros(2, np.int64))
     with pytest.raises(ValueError, match="uint8"):
         Clips(frames.astype(np.float32), np.zeros((2, 4), np.int64), np.zeros(2, np.int64))
+
+
+def test_a_hash_says_whether_two_clips_are_the_same():
+    clips, again = (cut_clips(Source([60, 60]), 14, 10) for _ in range(2))
+    assert clips.hashes(12) == again.hashes(12)
+    assert len(set(clips.hashes(12))) == len(clips)
+    again.frames[0, 13] = 255
+    assert clips.hashes(12)[0] == again.hashes(12)[0]  # beyond what is used
+    again.actions[0, 10] += 1
+    assert clips.hashes(12)[0] != again.hashes(12)[0]

@@ -6,7 +6,11 @@ import torch
 
 from genieredux.errors import UserError
 from genieredux.evaluation import Clips, EvalConfig, evaluate
+from genieredux.evaluation.clips import Origin
+from genieredux.evaluation.measure import Bench
 from genieredux.evaluation.metrics import PSNR_CAP_DB
+from genieredux.evaluation.probes import Probes
+from genieredux.evaluation.team import Alone
 from genieredux.models.fake_world import FakeWorld
 
 CONFIG = EvalConfig(batch_size=5, resamples=200)
@@ -114,15 +118,15 @@ def test_bad_input_is_named(make_clips):
     for message, arguments in {
         "no test set": (world, {}, CONFIG),
         "no clip": (world, {"a": empty}, CONFIG),
-        r"Lower eval.horizon to 10": (world, {"a": clips}, EvalConfig(horizon=20)),
+        r"Lower eval.sample_num_frames to 10": (world, {"a": clips}, EvalConfig(sample_num_frames=20)),
         "64x64 pixels": (FakeWorld(image_size=32), {"a": clips}, CONFIG),
         "action [234]": (FakeWorld(("LEFT", "RIGHT")), {"a": make_clips()}, CONFIG),
         "single action": (FakeWorld(("LEFT",)), {"a": clips}, CONFIG),
     }.items():
         with pytest.raises(UserError, match=message):
             evaluate(*arguments)
-    with pytest.raises(UserError, match=r"eval.compare_at=11 .* 1 to 10"):
-        EvalConfig(compare_at=11)
+    with pytest.raises(UserError, match=r"eval.delta_psnr_horizon=11 .* 1 to 10"):
+        EvalConfig(delta_psnr_horizon=11)
 
 
 def test_a_broken_world_is_named(make_clips):
@@ -132,3 +136,113 @@ def test_a_broken_world_is_named(make_clips):
 
     with pytest.raises(UserError, match="NaN"):
         evaluate(Broken(), {"a": make_clips(episodes=1)}, CONFIG)
+
+
+def test_seeds_are_averaged_and_their_spread_is_stated(make_clips):
+    clips = make_clips()
+    config = EvalConfig(batch_size=5, resamples=50, sampling_seeds=3)
+    noisy = evaluate(FakeWorld(noise=0.2), {"a": clips}, config).sets["a"]
+    singles = [
+        evaluate(FakeWorld(noise=0.2), {"a": clips}, EvalConfig(batch_size=5, resamples=50, seed=seed)).sets["a"]
+        for seed in range(3)
+    ]
+    said = noisy.sampling_seeds
+    means = [one.psnr["model"].estimate.mean.mean() for one in singles]
+    np.testing.assert_allclose(said["psnr"], means)
+    assert noisy.psnr["model"].estimate.mean.mean() == pytest.approx(np.mean(means))
+    assert said["spread"]["psnr"] == pytest.approx(np.std(means, ddof=1))
+    assert said["spread"]["delta_psnr.genie"] > 0
+    assert singles[0].sampling_seeds["spread"]["psnr"] is None
+    exact = evaluate(FakeWorld(), {"a": clips}, config).sets["a"].sampling_seeds
+    assert exact["spread"]["psnr"] == 0  # no noise, no spread
+
+
+def test_parts_add_up_to_the_whole(make_clips):
+    plain = make_clips(episodes=6)
+    games = [("mario", "Nes", ("pl", "side")), ("sonic", "Genesis", ("pl",)), ("pong", "Atari2600", ())]
+    origins = tuple(Origin(str(episode), 0, *games[episode % 3]) for episode in plain.episodes)
+    clips = Clips(plain.frames, plain.actions, plain.episodes, origins)
+    world = FakeWorld(noise=0.1)
+    result = evaluate(world, {"a": clips}, CONFIG).sets["a"]
+    whole = result.psnr["model"].estimate.mean.mean()
+    for kind in ("game", "console", "action"):
+        rows = result.breakdown[kind].values()
+        assert sum(row["frames"] for row in rows) == 12 * 10
+        weighted = sum(row["frames"] * row["psnr"]["model"]["mean"] for row in rows) / 120
+        assert weighted == pytest.approx(whole)
+    assert result.breakdown["tag"]["pl"]["clips"] == 8
+    assert "side" in result.breakdown["tag"]
+    alone = Clips(*(array[plain.episodes % 3 == 0] for array in (plain.frames, plain.actions, plain.episodes)))
+    of_mario = evaluate(FakeWorld(), {"a": alone}, CONFIG).sets["a"]
+    exact = evaluate(FakeWorld(), {"a": clips}, CONFIG).sets["a"].breakdown["game"]["mario"]
+    assert exact["clips"] == of_mario.clips == 4
+    assert exact["psnr"]["model"]["mean"] == pytest.approx(of_mario.psnr["model"].estimate.mean.mean())
+    assert exact["psnr"]["model"]["low"] <= exact["psnr"]["model"]["mean"] <= exact["psnr"]["model"]["high"]
+
+
+def test_an_action_is_blamed_for_the_frame_it_led_to(make_clips):
+    class NeverLeft(FakeWorld):
+        """Obeys every action but LEFT."""
+
+        def advance(self, tokens, action, obeys=None):
+            return super().advance(tokens, action, obeys if self.action_names[action] != "LEFT" or obeys else False)
+
+    clips = make_clips(episodes=10, length=3)
+    config = EvalConfig(sample_num_frames=1, delta_psnr_horizon=1, resamples=100)
+    rows = evaluate(NeverLeft(), {"a": clips}, config).sets["a"].breakdown["action"]
+    left = rows.pop("LEFT")["psnr"]
+    assert left["tokenizer_only"]["mean"] - left["model"]["mean"] > 3
+    for row in rows.values():
+        assert row["psnr"]["model"]["mean"] == pytest.approx(row["psnr"]["tokenizer_only"]["mean"], abs=0.1)
+
+
+def test_the_worst_and_the_best_are_kept(make_clips):
+    clips = make_clips(episodes=7)
+    config = EvalConfig(batch_size=3, resamples=10, keep_clips=2, keep_extremes=2)
+    result = evaluate(FakeWorld(noise=0.2), {"a": clips}, config).sets["a"]
+    psnr = result.numbers.values["psnr"]
+    order = np.argsort((psnr["model"] - psnr["repeat_last"]).mean(1))
+    assert result.ends["worst"].index.tolist() == order[:2].tolist()
+    assert result.ends["best"].index.tolist() == order[::-1][:2].tolist()
+    assert (result.ends["best"].truth == clips.frames[result.ends["best"].index]).all()
+    assert result.kept.index.tolist() == [0, 13]
+
+
+def test_networks_look_at_every_row_and_at_the_truth(make_clips):
+    class Mean:
+        """A frame's three mean colours stand for features."""
+
+        id = "mean"
+
+        def __call__(self, frames):
+            return frames.mean((-1, -2)) if frames.dim() == 5 else None
+
+    class Gap:
+        name = "Gap"
+
+        def __call__(self, predicted, truth):
+            return (predicted - truth).abs().mean((-3, -2, -1))
+
+    class AlwaysFirst:
+        """Says of every transition that it shows action 0."""
+
+        def predict(self, frames):
+            return torch.zeros(len(frames), frames.shape[1] - 1, dtype=torch.int64)
+
+    probes = Probes(frames=Mean(), clips=None, distances=(Gap(),), actions=AlwaysFirst())
+    world = FakeWorld(noise=0.3)
+    result = evaluate(world, {"a": make_clips()}, CONFIG, team=Alone(Bench(world, probes))).sets["a"]
+    assert set(result.metrics["Gap"]) == {"model", "repeat_last", "tokenizer_only"}
+    gap = {row: by.estimate.mean.mean() for row, by in result.metrics["Gap"].items()}
+    assert gap["tokenizer_only"] < gap["model"]
+    assert set(result.metrics["action_accuracy"]) == {*gap, "truth", "random_actions"}
+    counts = np.array(result.action_confusion["model"])
+    assert counts.sum() == counts[:, 0].sum() == 8 * 10
+    right = result.metrics["action_accuracy"]["model"].estimate.mean.mean()
+    assert counts[0, 0] / counts.sum() == pytest.approx(right)
+    fid = result.frechet["FID"]
+    assert fid["rows"]["tokenizer_only"]["all"] < fid["rows"]["model"]["all"]
+    assert len(fid["rows"]["model"]["by_horizon"]) == 10
+    assert fid["samples"] == 80
+    assert fid["floor"] >= 0
+    assert "Gap" in result.breakdown["action"]["RIGHT"]

@@ -1,14 +1,20 @@
+"""The page of one and of several runs: what is in it, that it stands alone, that its numbers are those of the files."""
+
+import csv
+import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from evaluated import write_run
 from genieredux.errors import UserError
-from genieredux.evaluation import EvalConfig, evaluate
+from genieredux.evaluation import EvalConfig
 from genieredux.evaluation.control import control_grid
-from genieredux.evaluation.report import MEDIA_BUDGET, Report, render, write_report
-from genieredux.evaluation.sections import training
+from genieredux.evaluation.page.curves import training_curves
+from genieredux.evaluation.report import ONE_RUN, Report, compare_runs
 from genieredux.models.fake_world import FakeWorld
 
 VOID = {"meta", "input", "br"}
@@ -25,6 +31,9 @@ class Checker(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
         self.addresses += [value for key, value in attributes if key in ("src", "href", "action")]
+        attributes = dict(attributes)
+        if attributes.get("role") in ("img", "region", "group"):
+            assert attributes["aria-label"]
 
     def handle_startendtag(self, tag, attributes):
         pass
@@ -42,12 +51,11 @@ def check(page):
     assert not checker.open
     assert not checker.addresses
     assert not re.search(r"https?://", page)
+    assert set(re.findall(r"url\((\w+):", page)) <= {"data"}
+    shown = {name for group in re.findall(r'class="(?:film|strip) (s\d+)"|<i class="(s\d+)"', page) for name in group}
+    for name in shown - {""}:
+        assert f".{name}{{background-image" in page
     return " ".join(" ".join(checker.text).split())
-
-
-@pytest.fixture(scope="module")
-def world():
-    return FakeWorld(noise=0.05)
 
 
 def records():
@@ -56,30 +64,25 @@ def records():
     return [{"event": "start", "step": 0, "kind": "x"}, *train, *valid]
 
 
-def test_everything_is_in_the_page(tmp_path, world, make_clips):
-    sets = {"test.random": make_clips(), "test.held": make_clips(held=True, seed=3)}
-    evaluation = evaluate(world, sets, EvalConfig(resamples=100))
+@pytest.fixture
+def sets(make_clips):
+    return {"test.random": make_clips(), "test.held": make_clips(held=True, seed=3)}
+
+
+def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
     report = Report(
         title="A <small> world",
         summary="Made & measured.",
-        evaluation=evaluation,
-        action_names=world.action_names,
         set_notes={"test.held": "held for 4-8 steps"},
-        control=control_grid(world, sets["test.random"], [0, 3], steps=5),
         training={"Tokenizer": records(), "Dynamics": records(), "Nothing": []},
-        config={"seed": 0, "tokenizer": {"codes": 64}},
-        environment={
-            "python": "3.11",
-            "versions": {"torch": "2"},
-            "hardware": {"cpu": "x", "gpus": []},
-            "git": None,
-        },
-        seconds={"collect": 12.5, "train": 300.0},
         commands=[("again", "make demo"), ("play", "genieredux play world=runs/demo/world.pt")],
         facts=[("frames", "100,000")],
     )
-    path = write_report(tmp_path / "runs" / "report.html", report)
-    page = path.read_text(encoding="utf-8")
+    config = EvalConfig(resamples=100, keep_extremes=1)
+    plain = {"eval": config.to_json(), "tokenizer": {"codes": 64}}
+    folder = write_run(tmp_path / "run", sets, config=config, report=report, made_with={"config": plain})
+    results = json.loads((folder / "results.json").read_text())
+    page = (folder / "report.html").read_text(encoding="utf-8")
     text = check(page)
     for expected in (
         "A <small> world",
@@ -94,48 +97,193 @@ def test_everything_is_in_the_page(tmp_path, world, make_clips):
         "psnr",
         "codes: 64",
         "genieredux play world=runs/demo/world.pt",
-        "5.2 min in all",
+        "5.0 min in all",
         "torch",
         "frames 100,000",
+        "FID is not here: its weights are not here.",
+        "By the action that led to the frame",
+        "Worst by PSNR gain",
     ):
         assert expected in text
     assert "Nothing" not in text
-    shown = f"{evaluation.sets['test.random'].psnr['model'].estimate.mean[0]:.2f}"
-    assert shown in text
+    assert f"{results['test.random']['psnr']['model'][0]:.2f}" in text
     assert page.count("<svg viewBox") > 8
-    assert page.count('class="film"') == 2 * 5 + (16 + 1) * 4
-    assert len(page) < MEDIA_BUDGET + 500_000
-    assert render(report) == page
+    clips, ends, actions = 8 + 8, 4, 5
+    assert page.count('class="film') == 3 * actions + (clips + ends + 1) * 4
+    assert len(page) < ONE_RUN + 500_000
 
 
-def test_a_page_of_numbers_alone(world, make_clips):
-    evaluation = evaluate(world, {"only": make_clips(episodes=1)}, EvalConfig(resamples=10, keep_clips=0))
-    text = check(render(Report("Bare", "", evaluation)))
+def test_the_page_of_an_evaluation_is_what_report_makes_of_its_folder(tmp_path, sets):
+    folder = write_run(tmp_path / "run", sets)
+    before = (folder / "report.html").read_bytes()
+    made = compare_runs([str(folder)])
+    assert made.page == folder / "report.html"
+    assert made.page.read_bytes() == before
+    assert made.paired == ()
+    assert sorted(file.name for file in folder.glob("report.*")) == ["report.csv", "report.html", "report.json"]
+    assert not [file for file in folder.iterdir() if "unfinished" in file.name]
+
+
+@pytest.fixture
+def two(tmp_path, sets):
+    """A better world and a worse one, on the same clips."""
+    report = Report("Better", training={"Dynamics": records()})
+    better = write_run(tmp_path / "runs" / "better" / "toy", sets, FakeWorld(noise=0.02), report=report)
+    worse = write_run(
+        tmp_path / "runs" / "worse" / "toy", sets, FakeWorld(noise=0.3), made_with={"sampling": {"steps": 2}}
+    )
+    return better, worse
+
+
+def test_two_runs_side_by_side(tmp_path, two):
+    made = compare_runs([str(tmp_path / "runs")], title="Two & two")
+    assert made.page == two[0] / "comparison.html"
+    page = made.page.read_text()
+    text = check(page)
+    for expected in (
+        "Two & two",
+        "Before you compare",
+        "steps (better: 8, worse: 2)",
+        "Minus better",
+        "Repeat the last frame",
+        "What differs",
+        "Settings and machines that differ",
+        "better: Dynamics",
+    ):
+        assert expected in text
+    again = compare_runs([str(two[0]), str(two[1])], title="Two & two")
+    assert again.page.read_text() == page
+    (paired,) = made.paired
+    assert (paired.run.name, paired.baseline.name) == ("worse", "better")
+    average = paired.by_set["test.held"].differences["psnr"]["model"].average
+    assert average.high < 0
+    # Clip by clip, so the mean of the differences is the difference of the means.
+    means = [np.mean(run.sets["test.held"]["psnr"]["model"]) for run in made.runs]
+    assert float(average.mean) == pytest.approx(means[1] - means[0])
+    assert f"−{-float(average.mean):.2f}" in text
+    said = json.loads(made.numbers.read_text())
+    assert said["baseline"] == "better"
+    psnr = said["differences"][0]["sets"]["test.held"]["differences"]["psnr"]["model"]["average"]
+    assert psnr["mean"] == pytest.approx(float(average.mean))
+    assert said["sets"]["worse"]["test.random"]["psnr"] == made.runs[1].sets["test.random"]["psnr"]
+
+
+def test_the_other_one_as_baseline(two):
+    made = compare_runs([str(folder) for folder in two], baseline=str(two[1]))
+    (paired,) = made.paired
+    assert (paired.run.name, paired.baseline.name) == ("better", "worse")
+    assert paired.by_set["test.held"].differences["psnr"]["model"].average.low > 0
+    with pytest.raises(UserError, match="baseline=other is none of the runs; choose one of better, worse"):
+        compare_runs([str(folder) for folder in two], baseline="other")
+
+
+def test_the_table_has_every_mean_in_long_format(tmp_path, two):
+    made = compare_runs([str(folder) for folder in two], out=str(tmp_path / "page.html"))
+    rows = list(csv.DictReader(made.table.open()))
+    assert list(rows[0]) == ["run", "set", "metric", "row", "horizon", "value", "low", "high", "n"]
+
+    def value(run, metric, row, horizon, which="value"):
+        found = [
+            line[which]
+            for line in rows
+            if (line["run"], line["set"], line["metric"], line["row"], line["horizon"])
+            == (run, "test.random", metric, row, horizon)
+        ]
+        assert len(found) == 1, (run, metric, row, horizon, found)
+        return float(found[0])
+
+    plain = made.runs[1].sets["test.random"]
+    assert value("worse", "psnr", "model", "3") == pytest.approx(plain["psnr"]["model"][2], rel=1e-5)
+    assert value("worse", "psnr", "model", "mean") == pytest.approx(np.mean(plain["psnr"]["model"]), rel=1e-5)
+    assert value("worse", "delta_psnr", "genie", "4", "low") == pytest.approx(
+        plain["delta_psnr"]["genie"]["low"], rel=1e-4
+    )
+    gap = value("worse", "psnr", "model", "10") - value("better", "psnr", "model", "10")
+    assert value("worse minus better", "psnr", "model", "10") == pytest.approx(gap, abs=1e-4)
+    assert value("worse", "psnr", "model", "1", "n") == 8
+
+
+def test_other_clips_are_said_and_not_paired(tmp_path, make_clips):
+    first = write_run(tmp_path / "a", {"test": make_clips(seed=1)})
+    second = write_run(tmp_path / "b", {"test": make_clips(seed=2)})
+    short = EvalConfig(resamples=50, keep_clips=1, keep_extremes=0, sample_num_frames=4)
+    third = write_run(tmp_path / "c", {"test": make_clips(seed=1)}, config=short)
+    made = compare_runs([str(first), str(second), str(third)])
+    text = check(made.page.read_text())
+    assert "b and a have no clip of test in common" in text
+    assert "c predicts 4 frames from 2, a 10 from 2" in text
+    assert "The clips of test are not the same (0 of 8, 8, 8 are common)" in text
+    assert "frames predicted (a: 10, b: 10, c: 4)" in text
+    assert not any(one.by_set for one in made.paired)
+
+
+def test_a_run_without_its_clips_and_pictures_is_a_page_of_numbers(tmp_path, two):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(two[0] / "results.json", bare)
+    text = check(compare_runs([str(bare)]).page.read_text())
+    assert "How true it is" in text
+    assert "Truth beside dream" not in text
+    text = check(compare_runs([str(bare), str(two[1])]).page.read_text())
+    assert "bare has no clips.parquet, so clips cannot be paired" in text
+
+
+def test_one_episode_has_no_interval_and_no_nan(tmp_path, make_clips):
+    folder = write_run(tmp_path / "a", {"only": make_clips(episodes=1)})
+    text = check(compare_runs([str(folder)]).page.read_text())
     assert "only" in text
-    assert "nan" not in text.lower()
+    assert not re.search(r"\bnan\b|\bNone\b|\binf\b", text)
 
 
-def test_pictures_stay_within_their_budget(world, make_clips, monkeypatch):
-    monkeypatch.setattr("genieredux.evaluation.report.MEDIA_BUDGET", 60_000)
-    evaluation = evaluate(world, {"a": make_clips(texture=0.5)}, EvalConfig(resamples=10))
-    page = render(Report("Small", "", evaluation))
+def test_pictures_stay_within_their_budget(tmp_path, make_clips, monkeypatch):
+    monkeypatch.setattr("genieredux.evaluation.report.ONE_RUN", 60_000)
+    folder = write_run(tmp_path / "a", {"a": make_clips(texture=0.5)})
+    page = compare_runs([str(folder)]).page.read_text()
     assert "more left out" in check(page)
+    assert sum(map(len, re.findall(r"url\([^)]*\)", page))) < 70_000
 
 
-def test_a_report_that_cannot_be_written_is_named(tmp_path, world, make_clips):
-    (tmp_path / "report.html").mkdir()
-    evaluation = evaluate(world, {"a": make_clips(episodes=1)}, EvalConfig(resamples=10, keep_clips=0))
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "results.json").unlink(), "no evaluated run at .*; nearest: .*worse/toy"),
+        (lambda folder: (folder / "results.json").write_text("{"), "results.json cannot be read"),
+        (lambda folder: (folder / "results.json").write_text("[]"), "not what genie_redux eval writes"),
+        (
+            lambda folder: (folder / "results.json").write_text('{"test": {"psnr": {}}, "made_by": {}}'),
+            "test set test lacks clips, episodes.* another version wrote it; evaluate again",
+        ),
+        (lambda folder: (folder / "clips.parquet").write_bytes(b"PAR1"), "clips.parquet: damaged"),
+        (lambda folder: (folder / "pictures.npz").write_bytes(b"PK\x03\x04"), "pictures.npz is damaged"),
+        (lambda folder: (folder / "page.json").write_text("{"), "page.json cannot be read"),
+    ],
+)
+def test_a_damaged_run_is_one_line_and_nothing_is_written(two, damage, message):
+    better, worse = two
+    damage(better)
+    with pytest.raises(UserError, match=message) as caught:
+        compare_runs([str(better), str(worse)])
+    assert "\n" not in str(caught.value)
+    assert not list(better.glob("comparison*"))
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path, two):
+    with pytest.raises(UserError, match=r"end it in .html"):
+        compare_runs([str(two[0])], out=str(tmp_path / "page.pdf"))
+    (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
-        write_report(tmp_path / "report.html", Report("x", "", evaluation))
+        compare_runs([str(two[0])], out=str(tmp_path / "file" / "page.html"))
 
 
-def test_training_curves_choose_what_matters():
-    (only,) = training({"Tokenizer": records()})
-    assert [figure["title"] for figure in only["figures"]] == ["loss", "psnr", "grad norm"]
-    assert "validation" in only["figures"][0]["legend"]
+def test_training_curves_choose_what_matters_and_are_thin():
+    curves = training_curves({"Tokenizer": records(), "Nothing": []})
+    assert list(curves) == ["Tokenizer"]
+    assert [curve["title"] for curve in curves["Tokenizer"]] == ["loss", "psnr", "grad norm"]
+    assert [line["name"] for line in curves["Tokenizer"][0]["lines"]] == ["training", "validation"]
+    assert len(curves["Tokenizer"][0]["lines"][0]["x"]) == 240
 
 
-def test_control_grid_holds_each_action(world, make_clips):
+def test_control_grid_holds_each_action(make_clips):
     clips = make_clips()
     exact = FakeWorld()
     grid = control_grid(exact, clips, [2], steps=4)

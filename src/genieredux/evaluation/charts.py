@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 
 _WIDTH, _HEIGHT = 420, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 38
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 38
 _MOST_POINTS = 240
 
 

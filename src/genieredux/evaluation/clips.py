@@ -2,14 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genieredux.episodes.alignment import window_slices
 from genieredux.errors import UserError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a clip is from. start: the episode's frame that it begins with. tags: what RetroAct says of the game."""
+
+    episode: str
+    start: int
+    game: str = "unknown"
+    console: str = "unknown"
+    tags: tuple[str, ...] = ()
+    policy: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -20,11 +32,13 @@ class Clips:
     actions: int64 (N, T-1); `actions[:, k]` is taken at frame k and leads to frame k+1.
     episodes: int64 (N,): which episode a clip is from. Intervals resample episodes, for clips of one are
     alike.
+    origins: of each clip, or empty where nobody knows.
     """
 
     frames: np.ndarray
     actions: np.ndarray
     episodes: np.ndarray
+    origins: tuple[Origin, ...] = ()
 
     def __post_init__(self) -> None:
         count, length = self.frames.shape[:2]
@@ -35,6 +49,8 @@ class Clips:
                 f"{count} clips of {length} frames need actions {(count, length - 1)} and episodes "
                 f"{(count,)}, got {self.actions.shape} and {self.episodes.shape}"
             )
+        if self.origins and len(self.origins) != count:
+            raise ValueError(f"{count} clips with {len(self.origins)} origins")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -46,8 +62,31 @@ class Clips:
 
     def batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Clips start..stop as float32 frames (B, T, C, H, W) in [0, 1] and int64 actions (B, T-1)."""
-        frames = torch.from_numpy(self.frames[start:stop]).movedim(-1, 2).float() / 255
-        return frames.contiguous(), torch.from_numpy(self.actions[start:stop].astype(np.int64))
+        return to_float(self.frames[start:stop]), torch.from_numpy(self.actions[start:stop].astype(np.int64))
+
+    def origin(self, clip: int) -> Origin:
+        """Of one clip; where nobody knows, its episode's number and its own stand for it."""
+        return self.origins[clip] if self.origins else Origin(str(self.episodes[clip]), clip)
+
+    def hashes(self, length: int) -> tuple[str, ...]:
+        """16 hex digits of the first `length` frames of each clip and the actions between them."""
+        return tuple(
+            blake2b(
+                np.ascontiguousarray(frames[:length]).tobytes() + actions[: length - 1].astype("<i8").tobytes(),
+                digest_size=8,
+            ).hexdigest()
+            for frames, actions in zip(self.frames, self.actions, strict=True)
+        )
+
+
+def to_float(frames: np.ndarray) -> Tensor:
+    """Frames uint8 (..., H, W, 3) as float32 (..., 3, H, W) in [0, 1], contiguous."""
+    return (torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 255).contiguous()
+
+
+def to_uint8(frames: Tensor) -> np.ndarray:
+    """Frames (..., C, H, W) in [0, 1] as uint8 (..., H, W, C)."""
+    return (frames.clamp(0, 1) * 255).round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
 
 
 class EpisodeSource(Protocol):
@@ -58,16 +97,23 @@ class EpisodeSource(Protocol):
         """Frames of every episode."""
         ...
 
-    def episode(self, index: int) -> Any:
-        """The episode, with `.frames` (T, H, W, 3) uint8 and `.actions` (T-1,)."""
+    @property
+    def index(self) -> Any:
+        """An Arrow table with a row per episode: id, game, console, tags, policy."""
+        ...
+
+    def clip(self, i: int, start: int, stop: int) -> Any:
+        """Frames start..stop-1 of episode i as `.frames` (T, H, W, 3) uint8 and `.actions` (T-1,)."""
         ...
 
 
-def cut_clips(source: EpisodeSource, length: int, max_clips: int, step: int = 20, seed: int = 0) -> Clips:
+def cut_clips(
+    source: EpisodeSource, length: int, max_clips: int, step: int = 20, seed: int = 0, name: str = "the data set"
+) -> Clips:
     """Windows of `length` frames, one every `step` frames of each episode (papers: length 12, step 20).
 
     Where there are more than `max_clips`, they are drawn from all episodes as evenly as can be: first one of
-    each episode, then a second of each. Raises UserError when no episode is long enough.
+    each episode, then a second of each. Raises UserError, calling the episodes `name`, when none is long enough.
     """
     lengths: Sequence[int] = [int(n) for n in source.lengths]
     rng = np.random.default_rng(seed)
@@ -79,18 +125,30 @@ def cut_clips(source: EpisodeSource, length: int, max_clips: int, step: int = 20
     if not ranked:
         longest = max(lengths, default=0)
         raise UserError(
-            f"No episode is long enough to evaluate: clips need {length} frames, the longest of "
-            f"{len(lengths)} episodes has {longest}. Collect longer episodes or ask for a shorter horizon."
+            f"No episode of {name} is long enough: clips need {length} frames (those given plus those predicted), the "
+            f"longest of {len(lengths)} episodes has {longest}. Collect longer episodes or predict fewer frames."
         )
-    chosen: dict[int, list[int]] = {}
-    for _, rank, start in sorted(ranked)[:max_clips]:
-        chosen.setdefault(int(order[rank]), []).append(start)
-    frames, actions, episodes = [], [], []
-    for index in sorted(chosen):
-        episode = source.episode(index)
-        for start in sorted(chosen[index]):
-            of_frames, of_actions = window_slices(start, length)
-            frames.append(np.asarray(episode.frames[of_frames]))
-            actions.append(np.asarray(episode.actions[of_actions], dtype=np.int64))
-            episodes.append(index)
-    return Clips(np.stack(frames), np.stack(actions), np.asarray(episodes, dtype=np.int64))
+    chosen = sorted((int(order[rank]), start) for _, rank, start in sorted(ranked)[:max_clips])
+    cut = [source.clip(episode, start, start + length) for episode, start in chosen]
+    return Clips(
+        np.stack([clip.frames for clip in cut]),
+        np.stack([np.asarray(clip.actions, dtype=np.int64) for clip in cut]),
+        np.asarray([episode for episode, _ in chosen], dtype=np.int64),
+        _origins(source, chosen),
+    )
+
+
+def _origins(source: EpisodeSource, chosen: Sequence[tuple[int, int]]) -> tuple[Origin, ...]:
+    columns = ("id", "game", "console", "tags", "policy")
+    rows = source.index.select(columns).to_pylist()
+    return tuple(
+        Origin(
+            rows[episode]["id"],
+            start,
+            rows[episode]["game"],
+            rows[episode]["console"],
+            tuple(rows[episode]["tags"] or ()),
+            rows[episode]["policy"],
+        )
+        for episode, start in chosen
+    )

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from genieredux.evaluation.clips import Clips
-from genieredux.evaluation.evaluate import to_uint8
+from genieredux.evaluation.clips import Clips, to_uint8
 from genieredux.models.protocol import World
 
 

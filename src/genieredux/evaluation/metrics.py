@@ -73,24 +73,6 @@ def ssim(predicted: Tensor, truth: Tensor) -> Tensor:
     return (luminance * structure).mean(dim=(-3, -2, -1))
 
 
-def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
-    """The FID formula on given features: |mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)).
-
-    features: (samples, dims), at least two samples each; unbiased covariances. Computed in float64 through
-    the symmetric root S_a^(1/2), whose products have real eigenvalues: nothing complex to throw away.
-    """
-    a, b = features_a.double(), features_b.double()
-    if min(len(a), len(b)) < 2:
-        raise ValueError("the Fréchet distance needs two samples or more on either side")
-    mean_gap = (a.mean(0) - b.mean(0)).square().sum()
-    cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
-    cov_a, cov_b = torch.atleast_2d(cov_a), torch.atleast_2d(cov_b)
-    values, vectors = torch.linalg.eigh(cov_a)
-    root_a = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root_a @ cov_b @ root_a).clamp(min=0).sqrt().sum()
-    return float(mean_gap + cov_a.trace() + cov_b.trace() - 2 * cross)
-
-
 @functools.cache
 def _band(size: int) -> Tensor:
     """The matrix (size, size) float32 whose columns take the Gaussian mean around each place of an axis,

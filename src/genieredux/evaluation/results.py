@@ -1,32 +1,66 @@
 """What an evaluation found, and how it is written as JSON. It computes nothing.
 
-The JSON of one test set:
+The JSON of one test set (docs/metrics.md says what each number means). An estimate is `{mean, low, high}`, scalars or
+lists; rows are `model`, `repeat_last`, `tokenizer_only`; "by horizon" is a list, its first value that of frame 1.
+
     clips, episodes, interval, compare_at
-    psnr, ssim        {model, repeat_last, tokenizer_only}, each a list by horizon from 1 (psnr in dB)
-    psnr_interval, ssim_interval    the same names, each {low, high} lists
-    gain              {repeat_last: {mean, low, high}} lists by horizon: model minus baseline in dB, paired by
-    clip,
-                      and `average` over horizons
-    delta_psnr        {genie, last_action}, each {mean, low, high} in dB at t = compare_at
-    delta_psnr_by_horizon           {genie, last_action}, each {horizon, mean, low, high} lists
+    psnr, ssim        by row, by horizon (psnr in dB)
+    psnr_interval, ssim_interval    the same, each {low, high} lists
+    gain              {repeat_last: estimate by horizon, and `average`, an estimate over all horizons}: model minus
+                      baseline in dB, paired by clip
+    delta_psnr        {genie, last_action: estimate in dB at t = compare_at}; {} where eval_control is false
+    delta_psnr_by_horizon           {genie, last_action}, each {horizon: list, mean, low, high}
     psnr_cap_db, capped_frames      PSNR is cut there before any mean; how many frames reached it, by row
+    metrics           {ST-LPIPS, LPIPS, action_accuracy: {row: estimate by horizon}} as far as there are weights;
+                      action_accuracy also has the rows `truth` and `random_actions`
+    action_confusion  {row: counts}, a row per action that was given, a column per action that is shown; {} without
+                      action_accuracy
+    frechet           {FID: {rows: {row: {all, by_horizon}}, floor, samples}, FVD: {rows: {row: {all}}, floor,
+                      samples}}; `all` pools every horizon, samples are its frames or clips; floor: truth against
+                      truth, of half the samples each
+    breakdown         {game, console, tag, policy, action: {part: {clips, frames, episodes, psnr, ssim, ...: {row:
+                      estimate}, gain: {repeat_last}, delta_psnr: {definition: estimate at compare_at}}}}; means over
+                      all horizons; the action is that which led to the frame
+    calibration       {clips, tokens, error_rate, bins: [{tokens, entropy, error_rate, mse}], token: {wrong, mse},
+                      first_frame: {wrong, mse}, frame: {psnr}}, the last three with {pearson, spearman} correlations
+                      of entropy with what they name
+    sampling_seeds    {seeds, psnr, ssim, gain, delta_psnr.genie, delta_psnr.last_action: the mean of each seed,
+                      spread: {the same: their standard deviation, null for one seed}}
+    drift             null, or what drift.py says
 NaN and infinity are written as null.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from genieredux.evaluation.bootstrap import Estimate
 from genieredux.evaluation.config import EvalConfig
+from genieredux.evaluation.kept import KeptClips
+from genieredux.evaluation.measure import MODEL, REPEAT_LAST, ROWS, TOKENIZER_ONLY
 from genieredux.evaluation.metrics import PSNR_CAP_DB
+from genieredux.evaluation.numbers import ClipNumbers
 
-MODEL, REPEAT_LAST, TOKENIZER_ONLY = "model", "repeat_last", "tokenizer_only"
-ROWS = (MODEL, REPEAT_LAST, TOKENIZER_ONLY)
 GENIE, LAST_ACTION = "genie", "last_action"
 DEFINITIONS = (GENIE, LAST_ACTION)
+
+__all__ = [
+    "DEFINITIONS",
+    "GENIE",
+    "LAST_ACTION",
+    "MODEL",
+    "REPEAT_LAST",
+    "ROWS",
+    "TOKENIZER_ONLY",
+    "ByHorizon",
+    "Evaluation",
+    "KeptClips",
+    "SetResult",
+    "json_safe",
+]
 
 
 @dataclass(frozen=True)
@@ -44,28 +78,11 @@ class ByHorizon:
 
 
 @dataclass(frozen=True)
-class KeptClips:
-    """Frames of a few clips, for pictures: uint8 (K, T, S, S, 3), T = prompt + horizon, the prompt included.
-
-    index: (K,) of the clip in its test set. model, tokenizer_only begin with the true prompt frames.
-    random_actions: what the world dreamed under Genie's counterfactual. entropy: float32 (K, N, h, w), nats.
-    actions: int64 (K, T-1), the true ones; psnr: float (K, N) of the model, dB.
-    """
-
-    index: np.ndarray
-    truth: np.ndarray
-    model: np.ndarray
-    tokenizer_only: np.ndarray
-    random_actions: np.ndarray
-    entropy: np.ndarray
-    actions: np.ndarray
-    psnr: np.ndarray
-
-
-@dataclass(frozen=True)
 class SetResult:
-    """One test set. psnr, ssim: by row name; gain: model minus repeat_last in dB; delta_psnr: by
-    definition.
+    """One test set. psnr, ssim: by row name; gain: model minus repeat_last in dB; delta_psnr: by definition, empty
+    where it was not asked. metrics: further ones, by name and row. action_confusion, frechet, breakdown, calibration,
+    sampling_seeds, drift: plain values, as the head of this file says. numbers: of every clip. kept: clips spread
+    evenly, for pictures; ends: the `worst` and `best`.
     """
 
     clips: int
@@ -77,6 +94,15 @@ class SetResult:
     delta_psnr: dict[str, ByHorizon]
     capped_frames: dict[str, int]
     kept: KeptClips | None
+    numbers: ClipNumbers
+    ends: dict[str, KeptClips] = field(default_factory=dict)
+    metrics: dict[str, dict[str, ByHorizon]] = field(default_factory=dict)
+    action_confusion: dict[str, list[list[int]]] = field(default_factory=dict)
+    frechet: dict[str, Any] = field(default_factory=dict)
+    breakdown: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    sampling_seeds: dict[str, Any] = field(default_factory=dict)
+    drift: dict[str, Any] | None = None
 
     def to_json(self, config: EvalConfig) -> dict[str, object]:
         """See the head of this file."""
@@ -96,6 +122,15 @@ class SetResult:
             },
             "psnr_cap_db": PSNR_CAP_DB,
             "capped_frames": self.capped_frames,
+            "metrics": {
+                name: {row: by.estimate.to_json() for row, by in rows.items()} for name, rows in self.metrics.items()
+            },
+            "action_confusion": self.action_confusion,
+            "frechet": self.frechet,
+            "breakdown": self.breakdown,
+            "calibration": self.calibration,
+            "sampling_seeds": self.sampling_seeds,
+            "drift": self.drift,
         }
         safe = json_safe(plain)
         assert isinstance(safe, dict)

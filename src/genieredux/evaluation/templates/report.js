@@ -1,5 +1,42 @@
-// One clock for every film of the page: they share the custom property --t, so they can never drift apart.
 "use strict";
+
+// Tables that sort: a click on a head sorts by its column, another one the other way round.
+(() => {
+  const key = (row, place) => {
+    const cell = row.cells[place];
+    const value = cell.dataset.value;
+    return value === undefined || value === "None" ? cell.textContent.trim() : Number(value);
+  };
+  const before = (a, b) => {
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    if (typeof a === "number") return -1; // what is no number goes last
+    if (typeof b === "number") return 1;
+    return a.localeCompare(b);
+  };
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, place) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const rising = head.getAttribute("aria-sort") === "descending";
+        for (const other of heads) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", rising ? "ascending" : "descending");
+        const body = table.tBodies[0];
+        const rows = [...body.rows].sort((a, b) => {
+          const [one, two] = [key(a, place), key(b, place)];
+          if (typeof one !== typeof two) return before(one, two);
+          return rising ? before(one, two) : before(two, one);
+        });
+        body.append(...rows);
+      });
+    });
+  }
+})();
+
+// One clock for every film of the page: they share the custom property --t, so they can never drift apart.
 (() => {
   const root = document.documentElement;
   const scrub = document.getElementById("scrub");
@@ -11,10 +48,12 @@
     card,
     prompt: Number(card.dataset.prompt),
     actions: JSON.parse(card.dataset.actions),
-    decibel: JSON.parse(card.dataset.decibel),
     when: card.querySelector(".when"),
     action: card.querySelector(".action"),
-    quality: card.querySelector(".quality"),
+    lanes: [...card.querySelectorAll(".lane")].map((lane) => ({
+      decibel: JSON.parse(lane.dataset.decibel),
+      quality: lane.querySelector(".quality"),
+    })),
   }));
   const prompt = cards.length ? cards[0].prompt : 1;
   const last = Math.max(...films.map((film) => Number(film.style.getPropertyValue("--frames")))) - 1;
@@ -34,7 +73,7 @@
       const k = Math.min(t, one.actions.length - 1);
       one.when.textContent = label(k);
       one.action.textContent = one.actions[k];
-      one.quality.textContent = one.decibel[k];
+      for (const lane of one.lanes) lane.quality.textContent = lane.decibel[k];
       one.card.classList.toggle("given", k < one.prompt);
     }
   }

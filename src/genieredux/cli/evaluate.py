@@ -1,0 +1,31 @@
+"""`genie_redux eval`: which data set and which model the configuration means, and what was found, on the screen."""
+
+import sys
+
+from genieredux.cli.schemas import GenieReduxCommand
+from genieredux.errors import UserError
+
+
+def evaluate(command: GenieReduxCommand) -> None:
+    """Measure a model. Raises UserError for what a user can mend."""
+    from genieredux.episodes import Dataset
+    from genieredux.evaluation.job import evaluate_file
+    from genieredux.training.progress import ProgressLine
+    from genieredux.training.sources import choose_games
+
+    config = command.eval
+    root = config.dataset_root_dpath or command.train.dataset_root_dpath
+    name = config.dataset_name or command.train.dataset_name
+    fallback = command.model_path or command.model_fpath
+    if not (config.model_fpath or config.model_path or fallback):
+        raise UserError("eval.model_fpath is not set; give the model to measure, such as runs/demo/world.pt")
+    if not name:
+        raise UserError(f"eval.dataset_name is not set; name a data set in {root}, or eval.dataset_root_dpath as well")
+    dataset = choose_games(Dataset.open(f"{root.rstrip('/')}/{name}"), config.n_envs, "eval.n_envs")
+    with ProgressLine("evaluation", config.num_clips, unit="clip") as line:
+        made = evaluate_file(config, dataset, lambda done, total, name: line.advance_to(done, total), fallback)
+    said = [*made.lines, ""]
+    said += [f"{what:8} {path}" for what, path in (("Report", made.report), ("Numbers", made.results)) if path]
+    said += [f"Moving   {made.film}"] if made.film else []
+    sys.stdout.write("\n".join(said) + "\n")
+    sys.stdout.flush()

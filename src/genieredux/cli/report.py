@@ -1,0 +1,63 @@
+"""`genieredux report RUN...`: one page over evaluated runs, and where it is. No logic."""
+
+import sys
+from collections.abc import Sequence
+
+from genieredux.errors import UserError
+
+_USAGE = """\
+usage: genieredux report RUN... [out=FILE.html] [title=TEXT] [baseline=RUN]
+
+One HTML page for one or many evaluated runs, with FILE.json and FILE.csv beside it.
+RUN       a folder with results.json, which genie_redux eval or demo wrote; one above such folders; or a glob
+out       default: RUN/report.html for one run; comparison.html in the folder of the first of several
+baseline  the run that the others are measured against; default: the first"""
+_KEYS = ("out", "title", "baseline")
+
+
+def report(words: list[str]) -> None:
+    """Compare evaluated runs on a page."""
+    if any(word in ("-h", "--help") for word in words):
+        return _say(_USAGE)
+    runs, keys = _split(words)
+    if not runs:
+        raise UserError(
+            "report takes the folder of an evaluation (or several): genieredux report RUN... [out=FILE.html]"
+        )
+    from genieredux.evaluation.report import compare_runs
+
+    made = compare_runs(runs, keys.get("out"), keys.get("title"), keys.get("baseline"))
+    lines = [f"note: {trap}" for trap in made.traps]
+    for one in made.paired:
+        lines += [f"note: {why}" for why in one.why_not]
+        for name, found in one.by_set.items():
+            gap = found.differences["psnr"].get("model") or next(iter(found.differences["psnr"].values()))
+            average = gap.average
+            lines.append(
+                f"{name}: {one.run.name} minus {one.baseline.name}: PSNR {average.mean:+.2f} dB "
+                f"({average.low:+.2f} to {average.high:+.2f}) on {found.clips} clips of {found.episodes} episodes"
+            )
+    lines += [f"Report   {made.page}", f"Numbers  {made.numbers}", f"Table    {made.table}"]
+    return _say("\n".join(lines))
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """(the runs; the keys)."""
+    runs: list[str] = []
+    keys: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.lstrip("-").partition("=")
+        if not equals or "/" in key or "*" in key:
+            runs.append(word)
+        elif key not in _KEYS:
+            raise UserError(f"report has no key '{key}'; its keys are {', '.join(_KEYS)}")
+        elif key in keys or not value:
+            raise UserError(f"report: {key}= {'is given twice' if key in keys else 'needs a value'}")
+        else:
+            keys[key] = value
+    return runs, keys
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,201 @@
+"""Pictures of the page: sprites (each once), cards of clips with a lane per run, the control grid, strips of drift.
+
+A sprite is a WebP with all frames of a film side by side: the page moves it for a film and shows it whole for a strip.
+Differences are made by the browser from two sprites, so they weigh nothing. It knows frames, no numbers' meaning.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from genieredux.evaluation import media
+from genieredux.evaluation.kept import KeptClips
+from genieredux.evaluation.page.run import Run
+from genieredux.evaluation.page.values import Plain, number
+
+DRIFT_SHOWN = 13
+"""Frames of a long dream that its strip shows."""
+PARTS = {
+    "even": "Spread evenly over the test set, not chosen",
+    "worst": "Worst by PSNR gain over repeating the last frame",
+    "best": "Best by PSNR gain over repeating the last frame",
+}
+
+
+@dataclass
+class Sprites:
+    """All sprites of a page, each once, up to a budget in characters."""
+
+    budget: int
+    weight: int = 0
+    _uris: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def add(self, films: Sequence[np.ndarray]) -> list[str] | None:
+        """Names of the sprites of some films uint8 (T, h, w, 3), or None where they would exceed the budget."""
+        keys = [
+            hashlib.blake2b(film.tobytes() + str(film.shape).encode(), digest_size=12).hexdigest() for film in films
+        ]
+        new = {key: media.sprite(film) for key, film in zip(keys, films, strict=True) if key not in self._names}
+        weight = sum(map(len, new.values()))
+        if self.weight + weight > self.budget:
+            return None
+        self.weight += weight
+        for key, uri in new.items():
+            self._names[key] = f"s{len(self._names)}"
+            self._uris[self._names[key]] = uri
+        return [self._names[key] for key in keys]
+
+    def css(self) -> str:
+        """A rule for each."""
+        return "\n".join(f".{name}{{background-image:url({uri})}}" for name, uri in self._uris.items())
+
+
+def clip_groups(runs: Sequence[Run], sprites: Sprites) -> list[dict[str, Any]]:
+    """Groups of cards: the clips spread evenly of every set, with a lane for each run that saw them, then the worst and
+    best of every run. A group is {name, part, about, cards, left_out}.
+    """
+    top = _top_entropy(runs)
+    groups = []
+    names = list(dict.fromkeys(name for run in runs for name in run.kept))
+    for name in names:
+        here = [run for run in runs if "even" in run.kept.get(name, {})]
+        by_clip: dict[str, list[tuple[Run, KeptClips, int]]] = {}
+        for run in here:
+            kept = run.kept[name]["even"]
+            for k in range(len(kept)):
+                by_clip.setdefault(_identity(kept, k), []).append((run, kept, k))
+        groups.append(_group(name, "even", "", list(by_clip.values()), top, sprites))
+    for name in names:
+        for part in ("worst", "best"):
+            for run in runs:
+                ends = run.kept.get(name, {}).get(part)
+                if ends is not None:
+                    lanes = [[(run, ends, k)] for k in range(len(ends))]
+                    groups.append(_group(name, part, run.name if len(runs) > 1 else "", lanes, top, sprites))
+    return [group for group in groups if group["cards"] or group["left_out"]]
+
+
+def control_grids(runs: Sequence[Run], sprites: Sprites, most_rows: int) -> list[dict[str, Any]]:
+    """For each run {name, actions, frames, rows: names of sprites by prompt and action}; at most so many prompts."""
+    found = []
+    for run in runs:
+        if run.control is None:
+            continue
+        rows = [names for frames in run.control[:most_rows] if (names := sprites.add(list(frames))) is not None]
+        actions = list(run.action_names) or [str(index) for index in range(run.control.shape[1])]
+        if rows:
+            found.append({"name": run.name, "actions": actions, "frames": run.control.shape[2], "rows": rows})
+    return found
+
+
+def drift_strips(runs: Sequence[Run], sprites: Sprites) -> list[dict[str, Any]]:
+    """For each set {name, columns, rows: (label, sprite)}: the first long clip, thinned; the truth and every dream."""
+    found = []
+    for name in dict.fromkeys(name for run in runs for name in run.drift):
+        here = [run for run in runs if name in run.drift]
+        first = here[0].drift[name]["truth"]
+        given = here[0].prompt_frames
+        at = np.unique(np.linspace(given - 1, len(first[0]) - 1, DRIFT_SHOWN).round().astype(int))
+        columns = ["given" if t < given else f"+{t - given + 1}" for t in at.tolist()]
+        films = [("truth", first[0])]
+        for run in here:
+            same = run.drift[name]["truth"].shape == first.shape and (run.drift[name]["truth"][0] == first[0]).all()
+            if same:
+                films.append((run.name if len(runs) > 1 else "dream", run.drift[name]["model"][0]))
+        names = sprites.add([film[at] for _, film in films])
+        if names is not None:
+            rows = [(label, [sprite]) for (label, _), sprite in zip(films, names, strict=True)]
+            found.append({"name": name, "columns": columns, "rows": rows})
+    return found
+
+
+def hero(groups: Sequence[Plain]) -> Plain | None:
+    """The clip at the head of a page of one run: the best of those spread evenly over the last set."""
+    even = [group for group in groups if group["part"] == "even" and group["cards"]]
+    return max(even[-1]["cards"], key=lambda card: card["lanes"][0]["value"]) if even else None
+
+
+def _group(
+    name: str,
+    part: str,
+    owner: str,
+    clips: Sequence[Sequence[tuple[Run, KeptClips, int]]],
+    top: float,
+    sprites: Sprites,
+) -> dict[str, Any]:
+    cards = [card for lanes in clips if (card := _card(lanes, top, sprites)) is not None]
+    return {
+        "name": name,
+        "part": part,
+        "owner": owner,
+        "about": PARTS[part],
+        "cards": cards,
+        "left_out": len(clips) - len(cards),
+    }
+
+
+def _card(lanes: Sequence[tuple[Run, KeptClips, int]], top: float, sprites: Sprites) -> dict[str, Any] | None:
+    """One clip: its truth, and what each run dreamed. None where it does not fit any more."""
+    run, kept, k = lanes[0]
+    given = run.prompt_frames
+    names = run.action_names
+    films = [kept.truth[k]]
+    for _, of, row in lanes:
+        films += [of.model[row], _unsure(of, row, given, top)]
+    found = sprites.add(films)
+    if found is None:
+        return None
+    truth, rest = found[0], found[1:]
+    taken = [names[action] if action < len(names) else str(action) for action in kept.actions[k].tolist()]
+    return {
+        "index": int(kept.index[k]),
+        "prompt_frames": given,
+        "frames": len(kept.truth[k]),
+        "columns": media.column_labels(given, len(kept.truth[k])),
+        # The action that led to each frame: none to the first.
+        "actions": json.dumps(["", *taken]),
+        "lanes": [
+            _lane(run, of, row, truth, *rest[2 * place : 2 * place + 2]) for place, (run, of, row) in enumerate(lanes)
+        ],
+    }
+
+
+def _lane(run: Run, kept: KeptClips, k: int, truth: str, dream: str, unsure: str) -> dict[str, Any]:
+    finite = np.minimum(kept.psnr[k], 60.0)
+    gain = f", {number(float(kept.gain[k]), 2, signed=True)} over repeating" if kept.gain.size else ""
+    return {
+        "run": run.name,
+        "value": float(finite.mean()),
+        "mean": f"mean {number(float(finite.mean()), 2)} dB{gain}",
+        "decibel": json.dumps([""] * run.prompt_frames + [f"{value:.1f} dB" for value in finite]),
+        "panels": [("truth", [truth]), ("dream", [dream]), ("error ×2", [truth, dream]), ("unsure", [unsure])],
+    }
+
+
+def _unsure(kept: KeptClips, k: int, given: int, top: float) -> np.ndarray:
+    """The entropy of every token as heat, a pixel each; black where frames were given."""
+    heat = media.heat(kept.entropy[k], kept.entropy.shape[-1], top)
+    return np.concatenate([np.zeros((given, *heat.shape[1:]), np.uint8), heat])
+
+
+def _top_entropy(runs: Sequence[Run]) -> float:
+    """Nats at which the heat is brightest, one scale for the whole page."""
+    found = [
+        kept.entropy for run in runs for parts in run.kept.values() for kept in parts.values() if kept.entropy.size
+    ]
+    return max([0.1, *(float(np.quantile(entropy, 0.995)) for entropy in found)])
+
+
+def _identity(kept: KeptClips, k: int) -> str:
+    content = kept.truth[k].tobytes() + kept.actions[k].astype("<i8").tobytes()
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
+
+
+def top_entropy_words(runs: Sequence[Run]) -> str:
+    """The scale of the heat, for the text."""
+    return number(_top_entropy(runs), 1)

@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genieredux.errors import UserError
+from genieredux.evaluation import EvalConfig, evaluate
+from genieredux.evaluation.compare import compare
+from genieredux.evaluation.numbers import read_parquet, write_frames_csv, write_parquet
+from genieredux.models.fake_world import FakeWorld
+
+CONFIG = EvalConfig(batch_size=5, resamples=100)
+
+
+def numbers(world, sets, config=CONFIG):
+    return {name: result.numbers for name, result in evaluate(world, sets, config).sets.items()}
+
+
+def test_numbers_of_clips_come_back_from_the_file(make_clips, tmp_path: Path):
+    world = FakeWorld(noise=0.2)
+    found = numbers(world, {"a": make_clips(), "b": make_clips(seed=2, episodes=1)})
+    path = write_parquet(tmp_path / "clips.parquet", found, world.action_names)
+    back = read_parquet(path)
+    assert list(back) == ["a", "b"]
+    for name, one in found.items():
+        assert back[name].origins == one.origins
+        assert back[name].hashes == one.hashes
+        assert (back[name].actions == one.actions).all()
+        for metric, rows in one.values.items():
+            for row, values in rows.items():
+                np.testing.assert_array_equal(back[name].values[metric][row], values)
+    with pytest.raises(UserError, match="no numbers of clips"):
+        read_parquet(tmp_path / "nothing.parquet")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match="damaged"):
+        read_parquet(path)
+
+
+def test_the_csv_has_a_line_per_frame(make_clips, tmp_path: Path):
+    world = FakeWorld()
+    found = numbers(world, {"a": make_clips(episodes=1)})
+    lines = write_frames_csv(tmp_path / "clips.csv", found, world.action_names).read_text().splitlines()
+    assert len(lines) == 1 + 2 * 10
+    header, first = (line.split(",") for line in lines[:2])
+    row = dict(zip(header, first, strict=True))
+    assert row["horizon"] == "1"
+    assert row["action"] in world.action_names
+    assert float(row["psnr.model"]) == pytest.approx(found["a"].values["psnr"]["model"][0, 0], rel=1e-5)
+    assert row["delta_psnr.last_action"] == ""  # measured at horizon 4 alone
+
+
+def test_pairs_tell_apart_what_two_intervals_cannot(make_clips):
+    sets = {"a": make_clips(episodes=8, per_episode=2)}
+    better, worse = numbers(FakeWorld(noise=0.1), sets), numbers(FakeWorld(noise=0.13), sets)
+    found = compare(worse, better, resamples=500)["a"]
+    gain = found.differences["psnr"]["model"].average
+    assert gain.low > 0
+    assert (found.clips, found.episodes, found.only_first, found.only_second) == (16, 8, 0, 0)
+    assert (found.differences["psnr"]["repeat_last"].by_horizon.mean == 0).all()
+    back = compare(better, worse, resamples=500)["a"].differences["psnr"]["model"].average
+    assert back.mean == pytest.approx(-gain.mean)
+    nothing = compare(better, better, resamples=50)["a"].differences
+    assert all((one.by_horizon.high == 0).all() for one in nothing["psnr"].values())
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_only_common_clips_are_compared_and_none_is_an_error(make_clips):
+    clips = make_clips(episodes=4)
+    world = FakeWorld(noise=0.1)
+    part = {"a": type(clips)(clips.frames[::-1][:5].copy(), clips.actions[::-1][:5], clips.episodes[::-1][:5])}
+    found = compare(numbers(world, {"a": clips}), numbers(world, part), resamples=50)["a"]
+    assert (found.clips, found.only_first, found.only_second) == (5, 3, 0)
+    with pytest.raises(UserError, match="no clip in common"):
+        compare(numbers(world, {"a": clips}), numbers(world, {"a": make_clips(seed=9)}))
+    with pytest.raises(UserError, match="no clip in common"):
+        compare(numbers(world, {"a": clips}), numbers(world, {"b": clips}))

@@ -1,0 +1,113 @@
+"""The Fréchet distance: known answers, the published number, and the same number however features arrive."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genieredux.errors import UserError
+from genieredux.evaluation.moments import Moments, frechet_distance, frechet_floor
+
+
+def with_moments(mean: torch.Tensor, cov: torch.Tensor, count: int = 64, seed: int = 0) -> torch.Tensor:
+    """Samples (count, dims) whose sample mean and unbiased covariance are exactly these."""
+    generator = torch.Generator().manual_seed(seed)
+    raw = torch.randn(count, len(mean), generator=generator, dtype=torch.float64)
+    raw = raw - raw.mean(0)
+    white = torch.linalg.solve_triangular(torch.linalg.cholesky(raw.T @ raw / (count - 1)), raw.T, upper=False).T
+    return white @ torch.linalg.cholesky(cov).T + mean
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16), dims=st.integers(1, 6))
+def test_commuting_gaussians_have_a_closed_form(seed, dims):
+    # Covariances Q diag(a) Q^T and Q diag(b) Q^T: |m|^2 + sum (sqrt a - sqrt b)^2
+    generator = torch.Generator().manual_seed(seed)
+    draw = {"generator": generator, "dtype": torch.float64}
+    turn = torch.linalg.qr(torch.randn(dims, dims, **draw)).Q
+    a, b = torch.rand(dims, **draw) + 0.1, 4 * torch.rand(dims, **draw) + 0.1
+    shift = torch.randn(dims, **draw)
+    first = with_moments(torch.zeros(dims, dtype=torch.float64), turn * a @ turn.T, seed=1)
+    second = with_moments(shift, turn * b @ turn.T, seed=2)
+    expected = float(shift.square().sum() + (a.sqrt() - b.sqrt()).square().sum())
+    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_covariances_that_do_not_commute():
+    # In two dimensions tr (C_a C_b)^(1/2) = sqrt(tr(C_a C_b) + 2 sqrt(det C_a det C_b)).
+    a = torch.tensor([[2.0, 0.8], [0.8, 1.0]], dtype=torch.float64)
+    b = torch.tensor([[1.0, -0.5], [-0.5, 3.0]], dtype=torch.float64)
+    zero = torch.zeros(2, dtype=torch.float64)
+    cross = ((a @ b).trace() + 2 * (a.det() * b.det()).sqrt()).sqrt()
+    expected = float(a.trace() + b.trace() - 2 * cross)
+    assert frechet_distance(with_moments(zero, a), with_moments(zero, b, seed=1)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_published_number(shared_dir: Path):
+    published = torch.load(shared_dir / "fixtures" / "metrics.pt", weights_only=False)
+    real, fake = published["feat_real"], published["feat_fake"]
+    assert frechet_distance(real, fake) == pytest.approx(published["fid"], abs=1e-6)
+    assert frechet_distance(Moments.of(real), Moments.of(fake)) == pytest.approx(published["fid"], abs=1e-6)
+
+
+@pytest.mark.parametrize("samples", [7, 40, 41, 300])
+def test_features_and_moments_agree_above_and_below_full_rank(samples):
+    generator = torch.Generator().manual_seed(samples)
+    a = torch.randn(samples, 40, generator=generator)
+    b = 1.5 * torch.randn(samples + 3, 40, generator=generator) + 0.2
+    b[:, 3] = 0  # a dead feature: a covariance without an inverse
+    of_features = frechet_distance(a, b)
+    assert frechet_distance(Moments.of(a), Moments.of(b)) == pytest.approx(of_features, rel=1e-6)
+    assert frechet_distance(a, Moments.of(b)) == pytest.approx(of_features, rel=1e-6)
+    assert frechet_distance(b, a) == pytest.approx(of_features, rel=1e-9)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(Moments.of(a), Moments.of(a)) == pytest.approx(0, abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(0, 60), max_size=6), processes=st.integers(1, 4))
+def test_batches_and_processes_change_nothing(cuts, processes):
+    features = (
+        torch.randn(60, 5, generator=torch.Generator().manual_seed(0)) + 100
+    )  # far from 0: sums of squares cancel
+    whole = Moments.of(features)
+    workers = [Moments(5) for _ in range(processes)]
+    edges = [0, *sorted(cuts), 60]
+    for turn, (start, stop) in enumerate(itertools.pairwise(edges)):
+        workers[turn % processes].add(features[start:stop])
+    merged = Moments(5)
+    for worker in workers:
+        merged.merge(Moments.from_tensors(worker.to_tensors()))
+    assert merged.count == 60
+    torch.testing.assert_close(merged.mean, whole.mean, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(merged.cov, whole.cov, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(merged.cov, torch.cov(features.double().T), rtol=1e-9, atol=1e-11)
+
+
+def test_the_floor_is_of_whole_episodes_and_shrinks_with_samples():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(400, 8, generator=generator)
+    few, many = (frechet_floor(features[:n], np.arange(n) // 4) for n in (40, 400))
+    assert 0 < many < few
+    shift = torch.zeros(400, 8)
+    shift[:200] = 5  # two episodes that differ: the halves are these two
+    assert frechet_floor(features + shift, np.repeat([7, 9], 200)) > 8 * 25 * 0.9
+    with pytest.raises(UserError, match="two episodes"):
+        frechet_floor(features, np.zeros(400))
+
+
+def test_what_cannot_be_compared():
+    with pytest.raises(ValueError, match="two samples"):
+        frechet_distance(torch.zeros(1, 3), torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="two samples"):
+        frechet_distance(Moments(3), torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="do not compare"):
+        frechet_distance(torch.zeros(5, 4), torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="do not mix"):
+        Moments(3).merge(Moments(4))
+    with pytest.raises(UserError, match="NaN"):
+        Moments(2).add(torch.tensor([[0.0, torch.nan]]))
