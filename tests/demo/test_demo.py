@@ -62,6 +62,7 @@ def test_the_world_can_be_evaluated_by_itself(out: Path, capsys: pytest.CaptureF
         f"train.dataset_root_dpath={out / 'datasets'}",
         "train.dataset_name=toy_v0.0.0",
         "eval.num_clips=4",
+        "eval.metrics=[]",
         f"eval.save_root_dpath={tmp_path}",
     ]
     assert run(["genie_redux", "eval", *words]) == 0

@@ -111,6 +111,7 @@ def job(tmp_path):
         precision="32",
         accelerator="cpu",
         tensorboard=False,
+        samples=0,
     )
     optimizer = OptimizerConfig(0.05, warmup=WarmupConfig(0.5, 2))
     return JobConfig(checkpoints_dpath=str(tmp_path / "checkpoints"), train=train, optimizer=optimizer)

@@ -53,12 +53,40 @@ def test_never_does_not_overwrite(saves, tmp_path):
 def test_a_damaged_newest_is_named_with_the_one_before(saves, name):
     path = saves.folder / name
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match=rf"{name} is damaged.*train\.resume=.*model-100\.pt"):
+    with pytest.raises(UserError, match=rf"{name} is damaged.*\(step 100\): train\.resume=previous"):
         saves.find("auto", "fake")
-    found = saves.find(str(saves.model_path(100)), "fake")
+    found = saves.find("previous", "fake")
     assert found.position.step == 100
     assert saves.steps() == [90, 100]  # the later ones are set aside, so the next resume does not meet them
     assert (saves.folder / (name + ".aside")).is_file()
+    assert saves.find("auto", "fake").position.step == 100
+
+
+def test_previous_needs_one(tmp_path):
+    saves = Saves(tmp_path / "run", keep_last=2)
+    with pytest.raises(UserError, match=r"has no checkpoint; set train.resume=auto"):
+        saves.find("previous", "fake")
+    write_pair(saves, 5)
+    with pytest.raises(UserError, match="has only that of step 5"):
+        saves.find("previous", "fake")
+
+
+class Evil:
+    """Pickles to a call that leaves a file behind."""
+
+    def __init__(self, target) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return (open, (str(self.target), "w"))
+
+
+@pytest.mark.parametrize("name", ["model-1000.pt", "state-1000.pt"])
+def test_a_file_with_code_in_it_is_refused_and_not_run(saves, tmp_path, name):
+    torch.save({"format": "genieredux", "checksum": "", "x": Evil(tmp_path / "ran")}, saves.folder / name)
+    with pytest.raises(UserError, match=f"{name} holds more than tensors and plain values"):
+        saves.find("auto", "fake")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_path_may_be_a_folder_or_lie_elsewhere(saves, tmp_path):

@@ -8,8 +8,10 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from genieredux.errors import UserError
@@ -18,6 +20,7 @@ from genieredux.models.types import Batch, Losses
 from genieredux.runs import RunFolder
 from genieredux.training import CosineConfig, Interrupted, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.fakes import FakeData, FakeModel, FakeModelConfig
+from genieredux.training.recorder import Sample
 
 CONFIG = TrainConfig(
     batch_size=4,
@@ -31,7 +34,7 @@ CONFIG = TrainConfig(
     tensorboard=False,
 )
 OPTIMIZER = OptimizerConfig(learning_rate=1e-2, warmup=WarmupConfig(0.5, 4), cosine=CosineConfig(None, 1e-3))
-MEASURED = ("time", "elapsed_s", "steps_per_s", "frames_per_s", "tokens_per_s", "peak_rss_mib")
+MEASURED = ("time", "elapsed_s", "steps_per_s", "frames_per_s", "tokens_per_s", "peak_rss_mib", "mfu")
 
 
 def new_model(seed: int = 0) -> FakeModel:
@@ -324,10 +327,11 @@ def test_without_validation_the_best_is_the_last(tmp_path):
 def test_samples_see_the_averaged_model_in_evaluation_mode(tmp_path):
     seen = []
 
-    def sample(model: nn.Module, step: int, run: RunFolder) -> dict[str, float]:
+    def sample(model: nn.Module, step: int) -> Sample:
         seen.append((step, model.training, {k: v.clone() for k, v in model.state_dict().items()}))
         torch.rand(3)
-        return {"psnr": 20.0 + step}
+        red = np.zeros((8, 8, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+        return Sample({"psnr": 20.0 + step}, {"still": red, "film": np.stack([red, red])})
 
     model = new_model()
     model.decode.eval()  # a frozen part keeps its mode
@@ -346,6 +350,10 @@ def test_samples_see_the_averaged_model_in_evaluation_mode(tmp_path):
     assert torch.equal(saved["encode.weight"], seen[-1][2]["encode.weight"])
     assert not torch.equal(saved["encode.weight"], model.encode.weight)
     assert [r["psnr"] for r in result.history if r["event"] == "sample"] == [26.0, 32.0]
+    written = sorted(path.name for path in (tmp_path / "media").iterdir())
+    assert written == ["film-12.gif", "film-6.gif", "still-12.png", "still-6.png"]
+    with Image.open(tmp_path / "media/still-6.png") as picture:
+        assert picture.getpixel((3, 3)) == (255, 0, 0)
 
 
 def test_a_checkpoint_carries_sections_and_metadata(tmp_path):

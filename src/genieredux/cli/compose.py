@@ -2,7 +2,8 @@
 
 Hydra composes the packaged tree of a verb (`configs/<verb>/main.yaml`, and `config=NAME` from
 `configs/<verb>/config/`, or from the folder `configs/<verb>/config/` where the command is run); a dataclass says
-which keys there are and of what type. Anything wrong is one `UserError` that names the nearest valid choice.
+which keys there are and of what type. Other folders beside config/ that hold a `default.yaml` are chosen from alike
+(`eval=papers`). Anything wrong is one `UserError` that names the nearest valid choice.
 """
 
 import dataclasses
@@ -35,6 +36,7 @@ def compose_config(verb: str, schema: type[T], words: Sequence[str]) -> T:
     Raises UserError for an unknown configuration, an unknown key, a value of a wrong type or out of range.
     """
     chosen, rest = _split_choice(verb, words)
+    rest = _without_aliases(schema, rest)
     GlobalHydra.instance().clear()
     with initialize_config_module(f"genieredux.configs.{verb}", version_base="1.3"):
         base = _compose(verb, chosen)
@@ -47,12 +49,18 @@ def compose_config(verb: str, schema: type[T], words: Sequence[str]) -> T:
     return from_plain(schema, values, "")
 
 
-def configurations(verb: str) -> list[str]:
-    """The names that `config=` takes for a verb, the user's own included."""
+def configurations(verb: str, group: str = "config") -> list[str]:
+    """The names that `config=` (or another group) takes for a verb, the user's own included."""
     names = set()
-    for root in (Path(str(files("genieredux.configs") / verb / "config")), SEARCHED / verb / "config"):
+    for root in (Path(str(files("genieredux.configs") / verb / group)), SEARCHED / verb / group):
         names |= {str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml")}
     return sorted(names)
+
+
+def _groups(verb: str) -> list[str]:
+    """`config`, and the folders beside it that are chosen from alike."""
+    tree = Path(str(files("genieredux.configs") / verb))
+    return ["config", *sorted(path.parent.name for path in tree.glob("*/default.yaml"))]
 
 
 def from_plain(schema: type[T], values: Any, where: str) -> T:
@@ -124,6 +132,8 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
             return float(value)  # YAML 1.1 reads 1e-4 as a text
         except ValueError:
             pass
+    if kind is bool and value in ("yes", "no"):  # as the published configurations write it
+        return value == "yes"
     if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
@@ -132,20 +142,45 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
 
 
 def _split_choice(verb: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(the `config=` word, checked; the other words without leading dashes)."""
-    chosen, rest = [], []
+    """(the `config=` words and those of other groups, checked; the other words without leading dashes)."""
+    chosen: dict[str, str] = {}
+    rest = []
+    groups = _groups(verb)
     for word in words:
         word = word.lstrip("-") if re.match(r"--[\w.]+=", word) else word
-        if not word.startswith("config="):
+        group, _, name = word.partition("=")
+        if group not in groups or not re.fullmatch(r"[\w./-]*", name):
             rest.append(word)
             continue
-        name = re.sub(r"\.(ya?ml|json)$", "", word.removeprefix("config="))
-        names = configurations(verb)
+        name = re.sub(r"\.(ya?ml|json)$", "", name)
+        names = configurations(verb, group)
         if name not in names:
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
-            raise UserError(f"there is no configuration '{name}' for {verb}; nearest: {', '.join(near)}")
-        chosen = [f"config={name}"]
-    return chosen, rest
+            what = "configuration" if group == "config" else f"{group} preset"
+            raise UserError(f"there is no {what} '{name}' for {verb}; nearest: {', '.join(near)}")
+        chosen[group] = f"{group}={name}"
+    return list(chosen.values()), rest
+
+
+def _without_aliases(schema: Any, words: Sequence[str]) -> list[str]:
+    """The words with every key under the name that its dataclass has it by."""
+    names = _aliases(schema)
+
+    def renamed(word: str) -> str:
+        key, equals, value = word.partition("=")
+        bare = key.lstrip("+~")
+        return key.removesuffix(bare) + names.get(bare, bare) + equals + value
+
+    return [renamed(word) for word in words]
+
+
+def _aliases(schema: Any, prefix: str = "") -> dict[str, str]:
+    """Dotted other names of keys -> dotted keys: what the ALIASES of dataclasses say."""
+    found = {prefix + other: prefix + name for other, name in getattr(schema, "ALIASES", {}).items()}
+    for name, kind in typing.get_type_hints(schema).items():
+        if name in _fields(schema) and dataclasses.is_dataclass(kind):
+            found |= _aliases(kind, f"{prefix}{name}.")
+    return found
 
 
 def _compose(verb: str, overrides: list[str]) -> Any:

@@ -17,8 +17,15 @@ usage: genieredux VERB [key=value ...]
   demo                      play, learn, measure and report, end to end (config=quickstart/coinrun)
   generate                  play games and store the episodes          generate config=quickstart/airstriker
   genie_redux train|eval    train a tokenizer or a world, or measure   genie_redux train config=tokenizer
+  report RUN...             compare evaluated runs on one page         report outputs/evaluation
   play                      walk in a world in the browser             play world=FILE port=8765 browser=false
   data info|compact|index PATH      describe, merge or re-index a data set
+  data report PATH                  how good a data set is, game by game, as a page to look at
+  data convert|import-videos|export bring data in and out           data import-videos FOLDER name=mygame
+  retroact list|show|import-roms|verify|coverage    which games there are, and their ROMs
+  checkpoint info|import|export     look into a model file, take over a published one, write it for the Hub
+  doctor [config=NAME]      this machine, or what a training run would take on it: time, memory, disk
+  metrics list|check|convert-i3d    which pretrained metrics can be measured here
 
 `genieredux VERB --help` shows a verb's configurations and keys. Any key of a configuration can be set:
 key=value."""

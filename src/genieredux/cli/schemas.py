@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from genieredux.collect import ConnectorConfig
+from genieredux.collect.backends.choice import BackendConfig
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.training.jobs import JobConfig
 
@@ -22,6 +23,8 @@ class GenerateCommand:
     root: str = "datasets"
     """The folder of data sets."""
     seed: int = 0
+    collect: BackendConfig = field(default_factory=BackendConfig)
+    """Where the games are played: collect.backend=ray for a Ray cluster."""
 
 
 @dataclass
@@ -29,6 +32,8 @@ class GenieReduxCommand(JobConfig):
     """genie_redux train | eval."""
 
     eval: EvalJobConfig = field(default_factory=EvalJobConfig)
+    model_path: str | None = None
+    """The model to evaluate, as eval.model_fpath."""
 
 
 @dataclass(frozen=True)

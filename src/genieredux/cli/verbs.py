@@ -4,7 +4,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from genieredux.cli.checkpoint import checkpoint
 from genieredux.cli.compose import compose_config, configurations
+from genieredux.cli.data import data
+from genieredux.cli.doctor import doctor
+from genieredux.cli.evaluate import evaluate
+from genieredux.cli.metrics import metrics
+from genieredux.cli.report import report
+from genieredux.cli.retroact import retroact
 from genieredux.cli.schemas import GenerateCommand, GenieReduxCommand, PlayCommand
 from genieredux.errors import UserError
 
@@ -14,29 +21,39 @@ def generate(words: list[str]) -> None:
     if _wants_help(words):
         return _help("generate", "config.connector.generator_config.n_sessions=10 root=datasets seed=0")
     from genieredux.collect import CollectConfig, collect
+    from genieredux.collect.backends.choice import chosen
+    from genieredux.episodes import Dataset, quality
 
     command = compose_config("generate", GenerateCommand, words)
-    summary = collect(CollectConfig(command.config.connector, command.root, command.seed))
+    connector = command.config.connector
+    with chosen(command.collect, connector.generator_config.n_workers) as make_backend:
+        summary = collect(CollectConfig(connector, command.root, command.seed), make_backend=make_backend)
     _say(
         f"{summary.path}: {summary.episodes} new episodes, {summary.frames} new frames in {summary.seconds:.0f} s "
         f"({summary.frames_per_second:.0f} frames/s); {summary.total_episodes} episodes, "
         f"{summary.total_frames} frames in all"
     )
+    for line in quality.brief(Dataset.open(summary.path)):
+        _say(line)
 
 
 def genie_redux(words: list[str]) -> None:
     """Train or evaluate a model."""
     modes = ("train", "eval")
     if _wants_help(words):
-        return _help("genie_redux", "train.batch_size=4 tokenizer_fpath=FILE", "genie_redux train|eval")
+        return _help(
+            "genie_redux",
+            "train.batch_size=4 tokenizer_fpath=FILE, or eval=papers eval.model_fpath=FILE",
+            "genie_redux train|eval",
+        )
     if not words or words[0] not in modes:
         said = f"'{words[0]}'" if words else "nothing"
         raise UserError(f"genie_redux takes a mode, train or eval, and got {said}: genie_redux train config=NAME")
-    command = compose_config("genie_redux", GenieReduxCommand, words[1:])
+    command = compose_config("genie_redux", GenieReduxCommand, _without_mode(words[0], words[1:]))
     if words[0] == "train":
         _train(command)
     else:
-        _evaluate(command)
+        evaluate(command)
 
 
 def demo(words: list[str]) -> None:
@@ -68,52 +85,50 @@ def play(words: list[str]) -> None:
     serve(world, prompts, command.port, command.browser, command.fps, name=path.stem, announce=_say)
 
 
-def data(words: list[str]) -> None:
-    """Describe, merge or re-index a data set."""
-    from genieredux.episodes import Dataset, describe, rebuild_index
-    from genieredux.episodes.compact import compact
-
-    actions: dict[str, Callable[[str], str]] = {
-        "info": lambda path: describe(Dataset.open(path)).to_text(),
-        "compact": lambda path: str(compact(path)),
-        "index": lambda path: f"{path}: {rebuild_index(path).num_rows} episodes in the index",
-    }
-    if _wants_help(words):
-        _say("usage: genieredux data info|compact|index PATH")
-        return
-    if len(words) != 2 or words[0] not in actions:
-        raise UserError("data takes an action and a data set: data info|compact|index datasets/NAME")
-    _say(actions[words[0]](words[1]))
-
-
 VERBS: dict[str, Callable[[list[str]], None]] = {
     "demo": demo,
     "generate": generate,
     "genie_redux": genie_redux,
     "play": play,
     "data": data,
+    "retroact": retroact,
+    "checkpoint": checkpoint,
+    "metrics": metrics,
+    "doctor": doctor,
+    "report": report,
 }
 
 
+def _without_mode(mode: str, words: Sequence[str]) -> list[str]:
+    """The words without `--mode=...`, which an example of the published README repeats."""
+    for word in words:
+        if word.lstrip("-").startswith("mode=") and word.partition("=")[2] != mode:
+            raise UserError(f"{word} contradicts genie_redux {mode}; leave it out")
+    return [word for word in words if not word.lstrip("-").startswith("mode=")]
+
+
 def _train(command: GenieReduxCommand) -> None:
-    from genieredux.models.build import KINDS, build_model
-    from genieredux.training.jobs import train_dynamics, train_tokenizer
+    from genieredux.models.build import build_model
+    from genieredux.training.devices import is_first_process
+    from genieredux.training.jobs import MODEL_NAMES, train_dynamics, train_tokenizer
+    from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions
 
-    if command.model not in KINDS:
-        raise UserError(f"model is '{command.model}'; choose one of {', '.join(KINDS)}")
-    train = train_tokenizer if command.model == "tokenizer" else train_dynamics
-    result = train(command, build_model)
-    _say(f"Model: {result.model_path} (step {result.last_step})\nBest:  {result.best_path}")
-
-
-def _evaluate(command: GenieReduxCommand) -> None:
-    from genieredux.evaluation.job import evaluate_file
-    from genieredux.training.progress import ProgressLine
-
-    dataset = f"{command.train.dataset_root_dpath.rstrip('/')}/{command.train.dataset_name}"
-    with ProgressLine("evaluation", command.eval.num_clips, unit="clip") as line:
-        made = evaluate_file(command.eval, dataset, lambda done, total, name: line.advance_to(done, total))
-    _say(f"Report   {made.report}\nNumbers  {made.results}\nMoving   {made.film}")
+    trainers = {
+        "tokenizer": train_tokenizer,
+        "latent_action_model": train_latent_actions,
+        "genie_redux": train_genie_redux,
+        "genie_redux_guided": train_dynamics,
+    }
+    if command.kind not in trainers:
+        raise UserError(f"model is '{command.model}'; choose one of {', '.join([*trainers, *MODEL_NAMES])}")
+    try:
+        result = trainers[command.kind](command, build_model)
+    except UserError as error:
+        if is_first_process():
+            raise
+        raise SystemExit(2) from error  # the first of several processes says it
+    if is_first_process():
+        _say(f"Model: {result.model_path} (step {result.last_step})\nBest:  {result.best_path}")
 
 
 def _wants_help(words: Sequence[str]) -> bool:

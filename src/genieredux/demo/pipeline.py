@@ -17,8 +17,10 @@ from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
 from genieredux.episodes import Dataset
 from genieredux.evaluation.clips import Clips, cut_clips
-from genieredux.evaluation.job import Measured, Written, check_actions, measure, test_sets, write_measured
+from genieredux.evaluation.job import measure
 from genieredux.evaluation.report import Report
+from genieredux.evaluation.testsets import check_actions, describe_data, test_sets
+from genieredux.evaluation.writing import Measured, Written, write_measured
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model
 from genieredux.models.world_file import Prompt, load_world, write_world
@@ -142,22 +144,24 @@ def _write(
         title=config.title,
         summary="Left: what the game did. Beside it: what the world model dreamed from the same two frames and "
         "the same actions, on levels it never saw.",
-        evaluation=measured.evaluation,
-        action_names=dataset.spec.action_names,
         set_notes={
             "test.random": "unseen levels, a new random action at every step",
             "test.held": "unseen levels, every random action held for 4 to 8 steps",
         },
-        control=measured.control,
         training={job.model: RunFolder(job.folder).history("train", "validate") for job in jobs},
-        config=plain,
-        environment=environment,
-        seconds=stages.seconds,
         commands=(
             ("walk in this world", f"genieredux play world={run.path / 'world.pt'}"),
             ("make it again", run.resume_command()),
         ),
         facts=(("training frames", f"{played:,}"), ("seed", str(config.seed))),
     )
-    made_by = {"config": plain, "seed": config.seed, "environment": environment, "seconds": stages.seconds}
+    made_by = {
+        "config": plain,
+        "seed": config.seed,
+        "action_names": list(dataset.spec.action_names),
+        "model": {"file": str(run.path / "world.pt")},
+        "dataset": describe_data(dataset),
+        "environment": environment,
+        "seconds": stages.seconds,
+    }
     return write_measured(run.path, measured, report, made_by)

@@ -45,6 +45,15 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> Path:
     return path
 
 
+def write_bytes(path: Path, content: bytes | memoryview) -> Path:
+    """`write_atomically` of content that is there already."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    return write_atomically(path, write)
+
+
 def remove_unfinished(folder: Path) -> list[Path]:
     """Delete what killed writers left in `folder`; the caller must be the only writer there."""
     left = [path for path in folder.glob(f".*{TEMPORARY_MARK}*") if path.is_file()]

@@ -2,6 +2,7 @@
 
 from genieredux.training.config import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig
 from genieredux.training.prefetch import DataSource
+from genieredux.training.recorder import Sample
 from genieredux.training.signals import Interrupted
 from genieredux.training.trainer import FitResult, fit
 
@@ -11,6 +12,7 @@ __all__ = [
     "FitResult",
     "Interrupted",
     "OptimizerConfig",
+    "Sample",
     "TrainConfig",
     "WarmupConfig",
     "fit",

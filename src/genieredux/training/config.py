@@ -9,6 +9,9 @@ from genieredux.errors import UserError
 
 PRECISIONS = ("auto", "32", "bf16")
 SCHEDULES = ("steps", "time")
+STRATEGIES = ("auto", "ddp", "fsdp")
+TRAINABLE = ("all", "decoder")
+WANDB_MODES = ("disabled", "offline", "online")
 
 
 @dataclass
@@ -64,10 +67,17 @@ class TrainConfig:
     learning rate follow the elapsed part of time_limit_s, so that any machine ends on the lowest rate; only
     schedule="steps" promises that an interrupted run equals an uninterrupted one.
     Saving: every save_model_every steps; keep_last of them stay, and the best by validation loss beside them.
-    resume: "auto" goes on from the newest checkpoint of the run folder, "never" refuses a folder that has
-    one, a path takes that checkpoint.
+    resume: "auto" goes on from the newest checkpoint of the run folder, "previous" from the one before it (the
+    newest is set aside), "never" refuses a folder that has one, a path takes that checkpoint.
     precision: "32", "bf16" (autocast) or "auto", which measures.
     ema_decay: keep a moving average of the weights; it is what is validated, sampled and saved as the model.
+    Machine: num_processes are started here (under torchrun, those that are there are joined). strategy: how they
+    share the work, "ddp" (each holds the whole model; "auto" is this) or "fsdp" (weights, gradients and optimiser
+    are split between them). compile: torch.compile of the model's blocks; activation_checkpointing: blocks are
+    computed again in the backward pass instead of remembered (less memory, about a third more time).
+    trainable: "decoder" trains nothing but a tokenizer's decoder, so that its tokens stay what they are.
+    Written down: samples pictures or films at each validation (0: none), tensorboard, wandb ("offline" leaves files,
+    "online" sends them) under wandb_project.
     """
 
     dataset_root_dpath: str = "datasets"
@@ -88,11 +98,18 @@ class TrainConfig:
     seed: int = 0
     precision: str = "auto"
     accelerator: str = "auto"
+    strategy: str = "auto"
+    compile: bool = False
+    activation_checkpointing: bool = False
+    trainable: str = "all"
     ema_decay: float | None = None
     time_limit_s: float | None = None
     schedule: str = "steps"
     resume: str = "auto"
     tensorboard: bool = True
+    samples: int = 4
+    wandb: str = "disabled"
+    wandb_project: str = "genieredux"
 
     def __post_init__(self) -> None:
         for name in (
@@ -111,6 +128,10 @@ class TrainConfig:
         _require(self.max_valid_size >= 0, "train.max_valid_size", self.max_valid_size, "0 or more")
         _require(self.precision in PRECISIONS, "train.precision", self.precision, " | ".join(PRECISIONS))
         _require(self.schedule in SCHEDULES, "train.schedule", self.schedule, " | ".join(SCHEDULES))
+        _require(self.strategy in STRATEGIES, "train.strategy", self.strategy, " | ".join(STRATEGIES))
+        _require(self.trainable in TRAINABLE, "train.trainable", self.trainable, " | ".join(TRAINABLE))
+        _require(self.wandb in WANDB_MODES, "train.wandb", self.wandb, " | ".join(WANDB_MODES))
+        _require(self.samples >= 0, "train.samples", self.samples, "0 or more")
         limit = self.time_limit_s
         _require(limit is None or limit > 0, "train.time_limit_s", limit, "above 0, or null")
         if self.schedule == "time" and limit is None:

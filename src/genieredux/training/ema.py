@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from genieredux.training.sharding import like
+
 
 class WeightAverage:
     """average <- d * average + (1 - d) * weight after each update, d rising to `decay` as (1 + n) / (10 + n).
@@ -51,4 +53,4 @@ class WeightAverage:
         """Go on from `state()`."""
         self.updates = int(state["updates"])
         for name, value in state["values"].items():
-            self.values[name].copy_(value)
+            self.values[name].copy_(like(value, self.values[name]))

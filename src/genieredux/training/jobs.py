@@ -4,7 +4,6 @@ Each opens the data, builds the model, and hands both to `fit`. How a model is b
 the caller's `build`; what games and command lines are is unknown here.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,10 @@ from genieredux.models.checkpoint import CheckpointData, Section, fingerprint, l
 from genieredux.nn.precision import autocast, choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training.config import OptimizerConfig, TrainConfig
+from genieredux.training.decoder_only import refuse_decoder_only, tokens_fingerprint, train_decoder_only
 from genieredux.training.devices import make_fabric
 from genieredux.training.progress import ProgressLine
+from genieredux.training.samples import dreamed, redrawn, together
 from genieredux.training.sources import (
     choose_games,
     frame_sources,
@@ -31,18 +32,22 @@ from genieredux.training.sources import (
     token_sources,
     trainable,
 )
+from genieredux.training.starting import begun_from, check_actions, load_state, load_weights
 from genieredux.training.trainer import FitResult, SampleHook, fit
 
-logger = logging.getLogger(__name__)
+MODEL_NAMES = {"genie_redux_guided_pretrain": "genie_redux_guided", "lam": "latent_action_model"}
+"""Other names of kinds: one that the published commands use, and the short one."""
 
 
 @dataclass
 class JobConfig:
     """What to train on what.
 
-    model: the kind to train, e.g. "tokenizer" or "genie_redux_guided". run_name: its folder is
-    checkpoints_dpath/model/run_name (empty: the model's name). tokenizer_fpath: a trained tokenizer, for a
-    dynamics. model_fpath: weights to begin with. tokenizer, dynamics: the configuration of each model.
+    model: the kind to train: "tokenizer", "latent_action_model", "genie_redux" or "genie_redux_guided" (or one of
+    the published names in MODEL_NAMES). run_name: its folder is checkpoints_dpath/kind/run_name (empty: the model's
+    name). tokenizer_fpath: a trained tokenizer, for a dynamics. model_fpath: weights to begin with. lam_fpath: a
+    trained latent action model, and lam_weight: of its own loss while GenieRedux trains, 0 freezes it. tokenizer,
+    lam, dynamics: the configuration of each model; what they leave open is taken from the file that is begun from.
     """
 
     model: str = "tokenizer"
@@ -50,15 +55,23 @@ class JobConfig:
     checkpoints_dpath: str = "checkpoints"
     tokenizer_fpath: str | None = None
     model_fpath: str | None = None
+    lam_fpath: str | None = None
+    lam_weight: float = 1.0
     train: TrainConfig = field(default_factory=TrainConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     tokenizer: dict[str, Any] = field(default_factory=dict)
+    lam: dict[str, Any] = field(default_factory=dict)
     dynamics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The kind of model that `model` names."""
+        return MODEL_NAMES.get(self.model, self.model)
 
     @property
     def folder(self) -> Path:
         """The run folder."""
-        return Path(self.checkpoints_dpath) / self.model / (self.run_name or self.model)
+        return Path(self.checkpoints_dpath) / self.kind / (self.run_name or self.model)
 
 
 BuildModel = Callable[..., nn.Module]
@@ -74,29 +87,33 @@ class LoadedTokenizer:
 
     @property
     def id(self) -> str:
-        """Names its token caches: same weights, same id."""
-        return f"{self.section.kind}-{self.section.fingerprint[:16]}"
+        """Names its token caches: the same weights on the way from frames to tokens, the same id."""
+        return f"{self.section.kind}-{tokens_fingerprint(self.model, self.section)[:16]}"
 
 
 def train_tokenizer(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | None = None) -> FitResult:
     """Train (or with tokenizer_fpath or model_fpath fine-tune) a tokenizer on windows of frames."""
-    fabric = make_fabric(cfg.train)
     dataset = open_dataset(cfg.train)
+    path = cfg.model_fpath or cfg.tokenizer_fpath
+    start = load_model(path, expect="tokenizer") if path else None
+    config = begun_from(start.config if start else None, cfg.tokenizer, "tokenizer", str(path))
+    fabric = make_fabric(cfg.train)
     training, held_out = split_for_training(dataset, cfg.train.num_frames)
     data, validation = frame_sources(training, held_out, cfg.train, fabric.global_rank, fabric.world_size)
-    model = _build_seeded(build, cfg, "tokenizer", _fitting(cfg.tokenizer, dataset))
-    start = cfg.model_fpath or cfg.tokenizer_fpath
+    model = build_seeded(build, cfg, "tokenizer", fitting_image(config, dataset, "tokenizer"))
     if start:
-        _load_weights(model, load_model(start, expect="tokenizer"))
+        load_weights(model, start)
+    if cfg.train.trainable == "decoder":
+        train_decoder_only(model, start)
     return fit(
         model,
         data,
         cfg.train,
-        _run_folder(cfg, fabric),
+        run_folder(cfg, fabric),
         optimizer=cfg.optimizer,
         validation=validation,
-        on_sample=on_sample,
-        metadata=_metadata(dataset),
+        on_sample=together(redrawn(validation, cfg.train.samples), on_sample),
+        metadata=metadata_of(dataset),
         fabric=fabric,
     )
 
@@ -106,11 +123,15 @@ def train_dynamics(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | No
 
     The tokenizer comes from tokenizer_fpath, else out of model_fpath; there is no run without one.
     """
-    fabric = make_fabric(cfg.train)
-    start = load_model(cfg.model_fpath, expect=cfg.model) if cfg.model_fpath else None
-    tokenizer = load_tokenizer(_tokenizer_section(cfg, start), build)
+    refuse_decoder_only(cfg.train.trainable, cfg.kind)
+    start = load_model(cfg.model_fpath, expect=cfg.kind) if cfg.model_fpath else None
+    tokenizer = load_tokenizer(tokenizer_section(cfg, start), build)
     dataset = open_dataset(cfg.train)
-    _check_size(tokenizer, dataset)
+    if cfg.kind == "genie_redux_guided":
+        dataset.spec.require_actions(cfg.kind)
+        check_actions(start, dataset)
+    check_size(tokenizer, dataset)
+    fabric = make_fabric(cfg.train)
     if fabric.is_global_zero:
         build_token_cache(trainable(dataset), tokenizer, cfg.train, device=fabric.device)
     fabric.barrier()
@@ -124,21 +145,25 @@ def train_dynamics(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | No
         fabric.global_rank,
         fabric.world_size,
     )
-    model = _build_seeded(
-        build, cfg, cfg.model, cfg.dynamics, tokenizer=tokenizer.model, action_names=dataset.spec.action_names
+    config = begun_from(start.config if start else None, cfg.dynamics, "dynamics", str(cfg.model_fpath))
+    model = build_seeded(
+        build, cfg, cfg.kind, config, tokenizer=tokenizer.model, action_names=dataset.spec.action_names
     )
     if start:
-        _load_weights(model, start)
+        load_weights(model, start)
+        take_codes(model, tokenizer)
+    _, seen = frame_sources(*parts, cfg.train)
+    dreams = dreamed(seen, cfg.train.samples, tokenizer.model, dataset.spec.action_names)
     return fit(
         model,
         data,
         cfg.train,
-        _run_folder(cfg, fabric),
+        run_folder(cfg, fabric),
         optimizer=cfg.optimizer,
         validation=validation,
-        on_sample=on_sample,
+        on_sample=together(dreams, on_sample),
         sections=lambda: {"tokenizer": tokenizer.section},
-        metadata=_metadata(dataset),
+        metadata=metadata_of(dataset),
         fabric=fabric,
     )
 
@@ -153,7 +178,7 @@ def open_dataset(cfg: TrainConfig) -> Dataset:
 def load_tokenizer(section: Section, build: BuildModel) -> LoadedTokenizer:
     """The tokenizer of a file, frozen and in evaluation mode."""
     model = build(section.kind, section.config)
-    _load_state(model, section.state_dict, "the tokenizer")
+    load_state(model, section.state_dict, "the tokenizer")
     return LoadedTokenizer(model.eval().requires_grad_(False), section)
 
 
@@ -206,48 +231,45 @@ def window_stride(tokenizer: nn.Module, clip_frames: int) -> int:
     return 1 if getattr(tokenizer, "framewise", False) else clip_frames
 
 
-def _tokenizer_section(cfg: JobConfig, start: CheckpointData | None) -> Section:
+def take_codes(model: nn.Module, tokenizer: LoadedTokenizer) -> None:
+    """Give a dynamics that was begun from another the code vectors of the tokenizer it is trained with now: those of
+    a tokenizer that was fine-tuned are others. Models without such vectors stay as they are.
+    """
+    codes = getattr(model, "codes", None)
+    if codes is not None:
+        codes.copy_(tokenizer.model.code_vectors())  # type: ignore[operator]
+
+
+def tokenizer_section(cfg: JobConfig, start: CheckpointData | None) -> Section:
+    """The tokenizer that a job asks for: tokenizer_fpath, else the one inside model_fpath. Raises UserError."""
     if cfg.tokenizer_fpath:
         return load_model(cfg.tokenizer_fpath, expect="tokenizer").model
     if start is not None:
         return start.section("tokenizer")
     raise UserError(
-        f"{cfg.model} needs a trained tokenizer; give tokenizer_fpath=checkpoints/tokenizer/<run name>/model-<step>.pt"
+        f"{cfg.kind} needs a trained tokenizer; give tokenizer_fpath=checkpoints/tokenizer/<run name>/model-<step>.pt"
     )
 
 
-def _build_seeded(build: BuildModel, cfg: JobConfig, kind: str, config: Mapping[str, Any], **parts: Any) -> nn.Module:
+def build_seeded(build: BuildModel, cfg: JobConfig, kind: str, config: Mapping[str, Any], **parts: Any) -> nn.Module:
     """A model whose first weights are those of train.seed, the same on every process."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.train.seed)
         return build(kind, config, **parts)
 
 
-def _load_weights(model: nn.Module, data: CheckpointData) -> None:
-    _load_state(model, data.state_dict, str(data.path))
-    logger.info("starting from the weights of %s (step %d)", data.path, data.step)
-
-
-def _load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"the weights of {source} do not fit the configuration: {reason}") from error
-
-
-def _fitting(config: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """The tokenizer's configuration with the data set's image size. Raises UserError if it asks for another."""
+def fitting_image(config: Mapping[str, Any], dataset: Dataset, group: str) -> dict[str, Any]:
+    """A configuration (of `group`) with the data set's image size. Raises UserError if it asks for another."""
     size = dataset.spec.image_size
     asked = config.get("image_size", size)
     if asked != size:
         raise UserError(
-            f"tokenizer.image_size is {asked}, but the frames of {dataset.path} are {size}x{size}; leave it out"
+            f"{group}.image_size is {asked}, but the frames of {dataset.path} are {size}x{size}; leave it out"
         )
     return {**config, "image_size": size}
 
 
-def _check_size(tokenizer: LoadedTokenizer, dataset: Dataset) -> None:
+def check_size(tokenizer: LoadedTokenizer, dataset: Dataset) -> None:
     """Raises UserError unless the tokenizer was made for frames of this size."""
     made_for = tokenizer.section.config.get("image_size", dataset.spec.image_size)
     if made_for != dataset.spec.image_size:
@@ -257,12 +279,14 @@ def _check_size(tokenizer: LoadedTokenizer, dataset: Dataset) -> None:
         )
 
 
-def _metadata(dataset: Dataset) -> dict[str, Any]:
+def metadata_of(dataset: Dataset) -> dict[str, Any]:
+    """What a checkpoint says of the data it was trained on."""
     spec = dataset.spec
     return {"action_names": list(spec.action_names), "image_size": spec.image_size, "dataset": spec.name}
 
 
-def _run_folder(cfg: JobConfig, fabric: Fabric) -> RunFolder:
+def run_folder(cfg: JobConfig, fabric: Fabric) -> RunFolder:
+    """The run folder, begun."""
     run = RunFolder(cfg.folder)
     if fabric.is_global_zero:
         run.begin(cfg)

@@ -1,16 +1,20 @@
-"""What training writes down: means between two log lines, to log.jsonl and TensorBoard. Knows no loop."""
+"""What training writes down: means between two log lines, to log.jsonl, TensorBoard and wandb. Knows no loop."""
 
 import resource
 import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
+from genieredux.training.config import TrainConfig
+from genieredux.training.pictures import write_picture
+from genieredux.training.wandb_log import WandbLog
 
 
 class Meter:
@@ -83,30 +87,45 @@ class Throughput:
 
 
 class LogWriter:
-    """log.jsonl and TensorBoard at once; used by the first process only."""
+    """log.jsonl, media/, TensorBoard and wandb at once; used by the first process only."""
 
-    def __init__(self, run: RunFolder, tensorboard: bool, first_step: int) -> None:
+    def __init__(self, run: RunFolder, cfg: TrainConfig, first_step: int) -> None:
         self._run = run
         self._board: Any = None
-        if tensorboard:
-            from torch.utils.tensorboard import (
-                SummaryWriter,
-            )  # a third of a second that short runs can do without
+        self._wandb: WandbLog | None = None
+        if cfg.tensorboard:
+            # a third of a second that short runs can do without
+            from torch.utils.tensorboard import SummaryWriter
 
             # Points from first_step on, of an execution that was killed after its last checkpoint, are
             # forgotten.
             self._board = SummaryWriter(str(run.tensorboard), purge_step=first_step)
+        if cfg.wandb != "disabled":
+            self._wandb = WandbLog(run, cfg.wandb, cfg.wandb_project)
 
     def write(self, event: str, step: int, values: Mapping[str, float]) -> None:
-        """One line in the log, one point a value in TensorBoard under `event/`."""
+        """One line in the log, one point a value in TensorBoard and wandb under `event/`."""
         self._run.log(event, step=step, **values)
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{event}/{name}", value, step)
+        if self._wandb is not None:
+            self._wandb.write(event, step, values)
+
+    def picture(self, name: str, step: int, pixels: np.ndarray) -> None:
+        """uint8 (H, W, 3), or a film (T, H, W, 3): a file in media/, and shown by TensorBoard and wandb."""
+        write_picture(self._run.media / f"{name}-{step}", pixels)
+        if self._board is not None:
+            still = pixels if pixels.ndim == 3 else np.concatenate(list(pixels), 1)
+            self._board.add_image(f"media/{name}", still, step, dataformats="HWC")
+        if self._wandb is not None:
+            self._wandb.picture(name, step, pixels)
 
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
+        if self._wandb is not None:
+            self._wandb.close()
 
 
 def mean_over_processes(value: Tensor, fabric: Fabric) -> Tensor:

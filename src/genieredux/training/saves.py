@@ -107,21 +107,32 @@ class Saves:
             return None
         if resume == "auto":
             return self._read_newest(steps, kind) if steps else None
+        if resume == "previous":
+            return self._read_previous(steps, kind)
         model_path, step = _named(Path(resume))
-        found = _read_pair(model_path, model_path.with_name(f"state-{step}.pt"), kind)
+        found = read_pair(model_path, model_path.with_name(f"state-{step}.pt"), kind)
         if model_path.parent.resolve() == self.folder.resolve():
             self._set_aside_after(found.position.step)
         return found
 
     def _read_newest(self, steps: list[int], kind: str) -> Resume:
         try:
-            return _read_pair(self.model_path(steps[-1]), self.state_path(steps[-1]), kind)
+            return read_pair(self.model_path(steps[-1]), self.state_path(steps[-1]), kind)
         except UserError as error:
             if len(steps) < 2:
                 raise
             raise UserError(
-                f"{error} To go on from the one before it: train.resume={self.model_path(steps[-2])}"
+                f"{error}; to go on from the one before it (step {steps[-2]}): train.resume=previous"
             ) from error
+
+    def _read_previous(self, steps: list[int], kind: str) -> Resume:
+        """The pair before the newest, which is set aside."""
+        if len(steps) < 2:
+            there = f"only that of step {steps[0]}" if steps else "no checkpoint"
+            raise UserError(f"train.resume=previous, but {self.folder} has {there}; set train.resume=auto")
+        found = read_pair(self.model_path(steps[-2]), self.state_path(steps[-2]), kind)
+        self._set_aside_after(found.position.step)
+        return found
 
     def _model_steps(self) -> list[int]:
         names = (re.fullmatch(r"model-(\d+)\.pt", path.name) for path in self.folder.glob("model-*.pt"))
@@ -147,11 +158,14 @@ def _named(path: Path) -> tuple[Path, int]:
         return path / f"model-{steps[-1]}.pt", steps[-1]
     match = re.fullmatch(r"(?:model|state)-(\d+)\.pt", path.name)
     if not match:
-        raise UserError(f"train.resume is '{path}'; give auto, never, or a model-<step>.pt with its state-<step>.pt")
+        raise UserError(
+            f"train.resume is '{path}'; give auto, previous, never, or a model-<step>.pt with its state-<step>.pt"
+        )
     return path.with_name(f"model-{match.group(1)}.pt"), int(match.group(1))
 
 
-def _read_pair(model_path: Path, state_path: Path, kind: str) -> Resume:
+def read_pair(model_path: Path, state_path: Path, kind: str) -> Resume:
+    """Both files of a checkpoint, verified. Raises UserError."""
     model = load_model(model_path, expect=kind)
     payload = read_tensors(state_path)
     if payload.get("format") != STATE_FORMAT:

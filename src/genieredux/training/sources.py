@@ -42,6 +42,20 @@ class TokenSource:
         return Batch(tokens=torch.from_numpy(found.tokens), actions=torch.from_numpy(found.actions))
 
 
+@dataclass(frozen=True)
+class PairedSource:
+    """Frames (B, T, 3, H, W), their tokens (B, T, h, w) and actions (B, T-1) of random windows."""
+
+    frames: Windows
+    tokens: TokenWindows
+    grad_accum: int = 1
+
+    def batch(self, step: int, micro: int) -> Batch:
+        found = self.tokens.batch((step - 1) * self.grad_accum + micro)
+        seen = self.frames.read(found.episodes, found.starts)
+        return Batch(frames_to_tensor(seen.frames), torch.from_numpy(found.tokens), torch.from_numpy(found.actions))
+
+
 def frames_to_tensor(frames: np.ndarray) -> torch.Tensor:
     """uint8 (B, T, H, W, 3) -> uint8 (B, T, 3, H, W), contiguous."""
     return torch.from_numpy(frames).permute(0, 1, 4, 2, 3).contiguous()
@@ -73,11 +87,28 @@ def token_sources(
     )
 
 
-def choose_games(dataset: Dataset, n_envs: int) -> Dataset:
-    """All games (0), the first n_envs by name, or the last -n_envs."""
+def paired_sources(
+    frames: tuple[Dataset, Dataset],
+    tokens: tuple[TokenCache, TokenCache],
+    cfg: TrainConfig,
+    stride: int = 1,
+    rank: int = 0,
+    world_size: int = 1,
+) -> tuple[PairedSource, PairedSource]:
+    """`token_sources` with the frames of the same windows; (training, validation) of each, from one data set."""
+    found = token_sources(*tokens, cfg, stride, rank, world_size)
+    made = [
+        PairedSource(Windows(dataset, source.windows.sampler), source.windows, source.grad_accum)
+        for dataset, source in zip(frames, found, strict=True)
+    ]
+    return made[0], made[1]
+
+
+def choose_games(dataset: Dataset, n_envs: int, key: str = "train.n_envs") -> Dataset:
+    """All games (0), the first n_envs by name, or the last -n_envs. key: what the user calls it."""
     games = sorted(set(dataset.index["game"].to_pylist()))
     if abs(n_envs) > len(games):
-        raise UserError(f"train.n_envs is {n_envs}; {dataset.path} has {len(games)} games, 0 takes all")
+        raise UserError(f"{key} is {n_envs}; {dataset.path} has {len(games)} games, 0 takes all")
     if n_envs == 0:
         return dataset
     return dataset.select(game=games[:n_envs] if n_envs > 0 else games[n_envs:])

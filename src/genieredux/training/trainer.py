@@ -21,31 +21,27 @@ from torch import nn
 
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, plain, save_model
-from genieredux.models.types import Losses
-from genieredux.nn.precision import autocast, choose_precision
+from genieredux.nn.precision import choose_precision
 from genieredux.runs import RunFolder
+from genieredux.training.blocks import checkpoint_blocks, compile_blocks
 from genieredux.training.config import OptimizerConfig, TrainConfig
 from genieredux.training.devices import make_fabric
-from genieredux.training.ema import WeightAverage
-from genieredux.training.guard import FiniteGuard
-from genieredux.training.logs import LogWriter, Meter, Throughput, memory_mib
-from genieredux.training.optimizer import (
-    build_optimizer,
-    learning_rate,
-    learning_rate_at_progress,
-    set_learning_rate,
-)
+from genieredux.training.flops import flops_per_clip
+from genieredux.training.optimizer import build_optimizer, learning_rate, learning_rate_at_progress
 from genieredux.training.prefetch import DataSource, Prefetcher, to_device
-from genieredux.training.progress import ProgressLine
-from genieredux.training.randomness import generator_for
+from genieredux.training.recorder import Recorder, Sample
+from genieredux.training.resuming import check_resume, find_resume, restore_optimizer
 from genieredux.training.saves import Position, Resume, Saves
+from genieredux.training.sharding import gathered, is_split, whole
 from genieredux.training.signals import Interrupted, StopRequest
+from genieredux.training.update import Update
 from genieredux.training.validation import validation_means
 
 logger = logging.getLogger(__name__)
 
-SampleHook = Callable[[nn.Module, int, RunFolder], Mapping[str, float] | None]
+SampleHook = Callable[[nn.Module, int], Sample]
 Sections = Callable[[], Mapping[str, Section]]
+Metadata = Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -75,15 +71,16 @@ def fit(
     validation: DataSource | None = None,
     on_sample: SampleHook | None = None,
     sections: Sections | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | Metadata | None = None,
     fabric: Fabric | None = None,
 ) -> FitResult:
     """Train `model` in place until cfg.num_train_steps or cfg.time_limit_s, in the folder `run`.
 
     validation: `batch(step, 0)` for step = 1.. gives the same held-out clips every time.
-    on_sample(model, step, run): called after each validation in evaluation mode; what it returns is logged.
+    on_sample(model, step): called after each validation, in evaluation mode and without gradients, by the first
+    process (with train.strategy=fsdp by all); its numbers are logged, its pictures written to media/.
     sections: other whole models that the checkpoint must carry. metadata: plain values that belong to the
-    model.
+    model, or a function that gives them, asked at every save.
     fabric: one from `make_fabric`, needed when there are several processes (they must start before data is
     made).
     Raises UserError for a folder that cannot be gone on with and for a loss that is not finite; `Interrupted`
@@ -109,85 +106,100 @@ class _Trainer:
         optimizer: OptimizerConfig,
         fabric: Fabric,
         sections: Sections | None,
-        metadata: Mapping[str, Any] | None,
+        metadata: Mapping[str, Any] | Metadata | None,
         on_sample: SampleHook | None,
     ) -> None:
         self.cfg, self.run, self.optimizer_cfg, self.fabric = cfg, run, optimizer, fabric
-        self.sections, self.metadata, self.on_sample = sections, dict(metadata or {}), on_sample
+        self.sections, self.metadata, self.on_sample = sections, metadata or {}, on_sample
         self.module = model
         self.kind, self.config = str(model.kind), plain(model.config)
         self.saves = Saves(run.path, cfg.keep_last)
-        self.log: LogWriter | None = None
         self.at = Position()
-        self.meter = Meter()
         self.stop = StopRequest()
-        self.precision = ""
 
     # -- the run -------------------------------------------------------------------------------------------
 
     def run_all(self, data: DataSource, validation: DataSource | None) -> FitResult:
-        resume = self.saves.find(self.cfg.resume, self.kind)
+        resume = find_resume(self.saves, self.cfg.resume, self.kind, self.fabric)
         if resume is not None:
-            self._check_resume(resume)
+            check_resume(resume, self.config, self._recipe())
             self.at = resume.position
             self.at.finished = self._is_over()  # a run that was complete goes on when it is given more steps
             if self.at.finished:
                 return self._already_finished()
-        self._prepare(resume)
+        precision = resume.state["precision"] if resume else choose_precision(self.cfg.precision, self.fabric.device)
+        self.precision: str = self.fabric.broadcast(precision)  # measured where it is "auto": all must agree
+        self.recorder = Recorder(self.run, self.cfg, self.fabric, self.kind, self.precision)
+        self._prepare(resume, data)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.stop)
-            if self.fabric.is_global_zero:
-                self.log = LogWriter(self.run, self.cfg.tensorboard, self.at.step + 1)
-                stack.callback(self.log.close)
             batches = stack.enter_context(
                 Prefetcher(data, self.at.step + 1, self.cfg.grad_accum, self.cfg.n_data_workers)
             )
-            self.progress = stack.enter_context(
-                ProgressLine(f"train {self.kind}", self.cfg.num_train_steps, self.cfg.time_limit_s)
-            )
+            stack.enter_context(self.recorder.open(self.at.step + 1))
             self._loop(batches, validation)
         return self._result()
 
-    def _prepare(self, resume: Resume | None) -> None:
+    def _prepare(self, resume: Resume | None, data: DataSource) -> None:
         """Model on its device, optimiser, average; then the state of a run that goes on."""
-        self.precision = (
-            resume.state["precision"] if resume else choose_precision(self.cfg.precision, self.fabric.device)
-        )
+        cfg, fabric = self.cfg, self.fabric
         if resume:
             self.module.load_state_dict(resume.state["weights"] or resume.model.state_dict)
-        self.module.train()
-        optimizer = build_optimizer(self.module.to(self.fabric.device), self.optimizer_cfg)
-        self.wrapped, self.optimizer = self.fabric.setup(self.module, optimizer)
-        self.average = WeightAverage(self.module, self.cfg.ema_decay) if self.cfg.ema_decay else None
+        self.module.to(fabric.device).train()
+        clip = to_device(data.batch(self.at.step + 1, 0), fabric.device)
+        self.recorder.clip_flops = flops_per_clip(self.module, clip, self.precision)
+        if cfg.activation_checkpointing:
+            checkpoint_blocks(self.module)
+        if cfg.compile:
+            compile_blocks(self.module)
+        model = fabric.setup_module(self.module)
+        optimizer = fabric.setup_optimizers(build_optimizer(self.module, self.optimizer_cfg))
+        self.update = Update(
+            model, optimizer, self.module, fabric, cfg, self.optimizer_cfg, self.precision, self.recorder
+        )
         if resume:
-            self._restore(resume)
-        elif self.fabric.is_global_zero:
-            parameters = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
-            self.run.log("start", step=0, kind=self.kind, parameters=parameters, precision=self.precision)
-            logger.info("%s: %s trainable parameters, %s", self.kind, f"{parameters:,}", self.precision)
+            restore_optimizer(self.update.optimizer, resume)
+            if self.update.average and resume.state["average"]:
+                self.update.average.restore(resume.state["average"])
+            self.recorder.meter.restore(resume.state["meter"], fabric.device)
+        if fabric.is_global_zero:
+            self._say_start(resume)
+
+    def _say_start(self, resume: Resume | None) -> None:
+        if resume:
+            self.run.log("resume", step=self.at.step, source=str(resume.model.path))
+            logger.info("going on from %s (step %d)", resume.model.path, self.at.step)
+            return
+        parameters = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
+        clip = self.recorder.clip_flops or 0.0
+        per_step = clip * self.cfg.batch_size * self.cfg.grad_accum * self.fabric.world_size
+        self.run.log(
+            "start", step=0, kind=self.kind, parameters=parameters, precision=self.precision, flops_per_step=per_step
+        )
+        logger.info(
+            "%s: %s trainable parameters, %s, %.3g GFLOP a step",
+            self.kind,
+            f"{parameters:,}",
+            self.precision,
+            per_step / 1e9,
+        )
 
     def _loop(self, batches: Prefetcher, validation: DataSource | None) -> None:
         cfg, before = self.cfg, self.at.elapsed
         began = time.perf_counter()
-        self.throughput, self.steps_since_log = Throughput(), 0
-        self.guard = FiniteGuard(self.fabric.device)
         while not self.at.finished:
             step = self.at.step + 1
-            self._step(step, batches)
+            rate = self._rate(step)
+            self.update.take(step, rate, batches)
             self.at.step = step
             self.at.elapsed = self._agree(before + time.perf_counter() - began)
             stopping = self._agree(float(self.stop.signum or 0)) > 0
             self.at.finished = self._is_over()
             last = self.at.finished or stopping
-            if (
-                self.fabric.device.type == "cpu"
-                or last
-                or step % cfg.log_every == 0
-                or step % cfg.save_model_every == 0
-            ):
+            if self._is_time_to_look(step, last):
                 self._check_finite()
             if step % cfg.log_every == 0 or self.at.finished:
-                self._log_training(step)
+                self.recorder.training(step, rate, self.at.elapsed, self.at.finished)
             if step % cfg.validate_every == 0 or self.at.finished:
                 self._validate(step, validation)
                 self.at.elapsed = self._agree(before + time.perf_counter() - began)
@@ -195,39 +207,6 @@ class _Trainer:
                 self._save()
             if stopping and not self.at.finished:
                 self._interrupt()
-
-    def _step(self, step: int, batches: Prefetcher) -> None:
-        """One update: gradients averaged over the micro-batches, clipped once."""
-        cfg, fabric = self.cfg, self.fabric
-        self.rate = self._rate(step)
-        set_learning_rate(self.optimizer, self.rate)
-        for micro in range(cfg.grad_accum):
-            batch = to_device(batches.get(), fabric.device)
-            generator = generator_for(fabric.device, cfg.seed, "train", step, micro, fabric.global_rank)
-            waiting = micro + 1 < cfg.grad_accum
-            with fabric.no_backward_sync(self.wrapped, enabled=waiting and fabric.world_size > 1):
-                losses = self._forward(batch, generator)
-                fabric.backward(losses.total / cfg.grad_accum)
-            self.meter.add({"loss": losses.total, **losses.parts})
-            self.throughput.add(batch, fabric.world_size)
-            self.guard.watch(step, losses.total)
-        limit = self.optimizer_cfg.max_grad_norm
-        norm = fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=limit or math.inf, error_if_nonfinite=False)
-        if norm is not None:
-            self.meter.add({"grad_norm": norm})
-            self.guard.watch(step, norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.average:
-            self.average.update()
-        self.steps_since_log += 1
-
-    def _forward(self, batch: Any, generator: torch.Generator) -> Losses:
-        with autocast(self.precision, self.fabric.device):
-            losses = self.wrapped(batch, generator)
-        if not isinstance(losses, Losses):
-            raise TypeError(f"{self.kind}.forward must return Losses, not {type(losses).__name__}")
-        return losses
 
     # -- what the run does besides steps -------------------------------------------------------------------
 
@@ -239,66 +218,53 @@ class _Trainer:
             self.module.eval()
             if validation is not None:
                 self._validation_loss(step, validation)
-            if self.on_sample is not None and self.fabric.is_global_zero:
-                torch.manual_seed(self.cfg.seed)
-                values = self.on_sample(self.module, step, self.run)
-                if values and self.log:
-                    self.log.write("sample", step, {name: float(value) for name, value in values.items()})
+            if self.on_sample is not None:
+                with whole(self.module):
+                    if self._looks():
+                        torch.manual_seed(self.cfg.seed)
+                        self.recorder.sample(step, self.on_sample(self.module, step))
         for module, training in modes.items():
             module.training = training  # not .train(): a part that is frozen stays in evaluation mode
         self.fabric.barrier()
 
     def _validation_loss(self, step: int, validation: DataSource) -> None:
-        means = validation_means(self._forward, validation, self.cfg, self.fabric)
-        if self.log:
-            self.log.write("validate", step, means)
+        means = validation_means(self.update.losses, validation, self.cfg, self.fabric)
+        self.recorder.validation(step, means)
         if not math.isfinite(means["loss"]):
             raise UserError(f"the validation loss is {means['loss']} at step {step}; lower optimizer.learning_rate")
         if self.at.best_loss is None or means["loss"] < self.at.best_loss:
             self.at.best_loss, self.at.best_step = means["loss"], step
             self._write_model(self.saves.best_path)
 
-    def _log_training(self, step: int) -> None:
-        means = self.meter.take(self.fabric)
-        rates = self.throughput.take(self.steps_since_log)
-        self.steps_since_log = 0
-        values = {**means, "lr": self.rate, **rates, **memory_mib(self.fabric.device)}
-        if self.log:
-            self.log.write("train", step, {**values, "elapsed_s": round(self.at.elapsed, 3)})
-            text = f"loss {means['loss']:.4g} · lr {values['lr']:.2g}"
-            self.progress.update(step, self.at.elapsed, rates["steps_per_s"], text, last=self.at.finished)
-
     def _save(self) -> None:
         """The pair of this step, then room made by deleting old pairs."""
-        weights = None
-        if self.average:  # the model file holds the average, so the weights that go on being trained lie here
-            weights = self.module.state_dict()
+        average = self.update.average
         values = {
-            "optimizer": self.optimizer.state_dict(),
-            "weights": weights,
-            "average": self.average.state() if self.average else None,
-            "meter": self.meter.state(),
+            "optimizer": gathered(self.update.optimizer.state_dict()),
+            # the model file holds the average, so the weights that go on being trained lie here
+            "weights": gathered(dict(self.module.state_dict())) if average else None,
+            "average": gathered(average.state()) if average else None,
+            "meter": self.recorder.meter.state(),
             "precision": self.precision,
             "recipe": self._recipe(),
         }
         if self.fabric.is_global_zero:
             self.saves.write_state(self.at, values)
-            with self._saved_weights():
-                self._write_model(self.saves.model_path(self.at.step))
+        with self._saved_weights():
+            self._write_model(self.saves.model_path(self.at.step))
+        if self.fabric.is_global_zero:
             self.saves.prune()
         self.fabric.barrier()
 
     def _write_model(self, path: Path) -> None:
+        state = gathered(dict(self.module.state_dict()))
+        metadata: Mapping[str, Any] = {}
+        with whole(self.module):
+            if self._looks():
+                metadata = self.metadata() if callable(self.metadata) else self.metadata
         if self.fabric.is_global_zero:
-            save_model(
-                path,
-                self.kind,
-                self.config,
-                self.module.state_dict(),
-                step=self.at.step,
-                metadata=self.metadata,
-                sections=self.sections() if self.sections else None,
-            )
+            sections = self.sections() if self.sections else None
+            save_model(path, self.kind, self.config, state, step=self.at.step, metadata=metadata, sections=sections)
 
     def _interrupt(self) -> None:
         command = self.run.resume_command()
@@ -307,35 +273,6 @@ class _Trainer:
         if self.fabric.is_global_zero:
             self.run.log("interrupted", step=self.at.step, signal=signum)
         raise Interrupted(signum, command, self.at.step)
-
-    # -- going on ------------------------------------------------------------------------------------------
-
-    def _check_resume(self, resume: Resume) -> None:
-        resume.check_config(self.config)
-        changed = {k: v for k, v in resume.state["recipe"].items() if self._recipe()[k] != v}
-        if changed:
-            logger.warning("the run was begun with %s: it goes on, but not as if it had never stopped", changed)
-
-    def _restore(self, resume: Resume) -> None:
-        state = resume.state
-        groups = [
-            {key: group[key] for key in ("weight_decay", "betas", "eps")} for group in self.optimizer.param_groups
-        ]
-        try:
-            self.optimizer.load_state_dict(state["optimizer"])
-        except ValueError as error:
-            raise UserError(
-                f"the optimiser state beside {resume.model.path} does not fit ({error}); set "
-                f"optimizer.decay_embeddings as it was, or choose another run name"
-            ) from error
-        for group, configured in zip(self.optimizer.param_groups, groups, strict=True):
-            group.update(configured)
-        if self.average and state["average"]:
-            self.average.restore(state["average"])
-        self.meter.restore(state["meter"], self.fabric.device)
-        if self.fabric.is_global_zero:
-            self.run.log("resume", step=self.at.step, source=str(resume.model.path))
-        logger.info("going on from %s (step %d)", resume.model.path, self.at.step)
 
     def _already_finished(self) -> FitResult:
         logger.warning(
@@ -359,6 +296,11 @@ class _Trainer:
         limit = self.cfg.time_limit_s
         return self.at.step >= self.cfg.num_train_steps or (limit is not None and self.at.elapsed >= limit)
 
+    def _is_time_to_look(self, step: int, last: bool) -> bool:
+        """Whether the device may be waited for; on a CPU that costs nothing."""
+        due = step % self.cfg.log_every == 0 or step % self.cfg.save_model_every == 0
+        return last or due or self.fabric.device.type == "cpu"
+
     def _rate(self, step: int) -> float:
         """The learning rate of update `step` (from 1)."""
         cfg = self.cfg
@@ -377,7 +319,12 @@ class _Trainer:
 
     def _saved_weights(self) -> contextlib.AbstractContextManager[None]:
         """The weights that are validated, sampled and saved: the average where there is one."""
-        return self.average.in_place() if self.average else contextlib.nullcontext()
+        average = self.update.average
+        return average.in_place() if average else contextlib.nullcontext()
+
+    def _looks(self) -> bool:
+        """Whether this process looks at the model: the first; where the weights are split, all as one."""
+        return self.fabric.is_global_zero or is_split(self.module)
 
     def _agree(self, value: float) -> float:
         """The largest `value` of all processes, so that they stop and schedule alike."""
@@ -389,7 +336,7 @@ class _Trainer:
         return largest.item()
 
     def _check_finite(self) -> None:
-        bad = -self._agree(-self.guard.first_bad_step())
+        bad = -self._agree(-self.update.guard.first_bad_step())
         if bad < math.inf:
             raise UserError(
                 f"the loss or its gradient is not finite at step {bad:.0f} of {self.run.path}; the "

@@ -1,0 +1,357 @@
+"""Before a long run: how big a model is, what a step takes here, and what will not fit.
+
+A few real steps are taken, on one device and without writing anything: first with one clip, and with a whole
+micro-batch where memory and patience allow. Knows the jobs' configuration; prints nothing.
+"""
+
+import resource
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from genieredux.episodes import Dataset
+from genieredux.errors import UserError
+from genieredux.models.checkpoint import load_model
+from genieredux.models.protocol import Tokenizer
+from genieredux.models.types import Batch
+from genieredux.nn.precision import autocast, choose_precision
+from genieredux.training.blocks import checkpoint_blocks, compile_blocks
+from genieredux.training.flops import flops_per_clip, matmul_ceiling
+from genieredux.training.jobs import BuildModel, JobConfig, build_seeded, load_tokenizer, open_dataset
+from genieredux.training.optimizer import build_optimizer
+from genieredux.training.prefetch import to_device
+from genieredux.training.sources import frame_sources, split_for_training, trainable
+from genieredux.training.starting import begun_from
+
+PATIENCE_S = 45.0
+"""Seconds that the steps may take."""
+SAFE = 0.9
+"""Share of a device's memory that a run may count on."""
+ACTIONS = 5
+"""Actions of the published data sets, where there is no data set to ask."""
+BYTES_PER_PARAMETER = 8
+"""Of the two moments of AdamW in a state file; with an averaged model two more copies lie there."""
+
+
+@dataclass
+class Diagnosis:
+    """What a run would take here. Sizes in bytes, times in seconds.
+
+    parts: parameters by part; trained: of them learned. batch: what the steps were taken with. step_s: one update
+    (all of its micro-batches, on one process). clip_s: one clip, forward and backward; encode_s: the token cache, None
+    where there is none to make or the data set is missing. memory, memory_there: peak and what the device has.
+    problems: what will not fit, and what to change.
+    """
+
+    kind: str
+    device: str
+    precision: str
+    batch: str
+    parts: dict[str, int]
+    trained: int
+    step_s: float
+    clip_s: float
+    steps: int
+    flops: float
+    mfu: float
+    memory: int
+    memory_there: int
+    checkpoints: int
+    token_cache: int | None
+    encode_s: float | None
+    disk_free: int
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def total_s(self) -> float:
+        """The steps of the whole run."""
+        return self.steps * self.step_s
+
+
+def diagnose(cfg: JobConfig, build: BuildModel) -> Diagnosis:
+    """Measure what the job `cfg` would take on this machine. Raises UserError as the job would for a wrong setting."""
+    train = cfg.train
+    notes: list[str] = []
+    device = _device(train.accelerator)
+    precision = choose_precision(train.precision, device)
+    dataset = _dataset(cfg, notes)
+    model, tokenizer = _model(cfg, build, dataset, notes)
+    model = model.to(device).train()
+    batch = _batch(cfg, model, tokenizer, dataset, notes)
+    clip = to_device(_first(batch, 1), device)
+    flops = flops_per_clip(model, clip, precision)
+    if train.activation_checkpointing:
+        checkpoint_blocks(model)
+    if train.compile:
+        compile_blocks(model)
+    measured = _Steps(model, cfg, device, precision).measure(batch, notes)
+    per_step = flops * train.batch_size * train.grad_accum
+    found = Diagnosis(
+        kind=cfg.kind,
+        device=_name(device),
+        precision=precision,
+        batch=f"{measured.clips} of {train.batch_size} clips x {train.num_frames} frames",
+        parts=_parts(model, tokenizer),
+        trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        step_s=measured.seconds * train.batch_size / measured.clips * train.grad_accum,
+        clip_s=measured.seconds / measured.clips,
+        steps=train.num_train_steps,
+        flops=per_step,
+        mfu=flops * measured.clips / measured.seconds / matmul_ceiling(device, precision),
+        memory=measured.memory,
+        memory_there=_memory(device),
+        checkpoints=_checkpoint_bytes(model, tokenizer, cfg),
+        token_cache=_cache_bytes(tokenizer, dataset),
+        encode_s=_encode_seconds(tokenizer, dataset, cfg, device),
+        disk_free=shutil.disk_usage(_existing(Path(cfg.checkpoints_dpath))).free,
+        notes=notes,
+    )
+    found.problems = _problems(found, cfg, measured)
+    return found
+
+
+@dataclass(frozen=True)
+class Measured:
+    """clips: in a micro-batch. seconds: of one, forward, backward and the optimiser. memory: peak at the whole
+    micro-batch. fits: clips of a micro-batch that memory allows."""
+
+    clips: int
+    seconds: float
+    memory: int
+    fits: int
+
+
+class _Steps:
+    """Real steps of one model."""
+
+    def __init__(self, model: nn.Module, cfg: JobConfig, device: torch.device, precision: str) -> None:
+        self._model, self._device, self._precision = model, device, precision
+        self._optimizer = build_optimizer(model, cfg.optimizer)
+        self._clips = cfg.train.batch_size
+
+    def measure(self, batch: Batch, notes: list[str]) -> Measured:
+        """One clip, then the micro-batch if it fits and does not take for ever."""
+        one = _first(batch, 1)
+        self._step(one)  # allocates the optimiser's state, chooses kernels
+        base, seconds = self._peak(), self._seconds(one)
+        # What grows with the batch is seen in the step from one clip to two.
+        grown = self._grown_by(_first(batch, 2)) if self._clips > 1 else 0
+        expected = base + grown * (self._clips - 1)
+        room = SAFE * _memory(self._device) - base
+        fits = self._clips if expected <= base + room else 1 + max(0, int(room // max(1, grown)))
+        if self._clips == 1:
+            return Measured(1, seconds, base, 1 if room >= 0 else 0)
+        if fits < self._clips or 3 * seconds * self._clips > PATIENCE_S:
+            notes.append("time and memory of a whole micro-batch are extrapolated from one and two clips")
+            return Measured(1, seconds, int(expected), fits)
+        try:
+            self._step(batch)
+            seconds = self._seconds(batch)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return Measured(1, seconds, int(expected), self._clips - 1)
+        return Measured(self._clips, seconds, max(self._peak(), base), self._clips)
+
+    def _step(self, batch: Batch) -> None:
+        moved = to_device(batch, self._device)
+        with autocast(self._precision, self._device):
+            losses = self._model(moved, torch.Generator(self._device).manual_seed(0))
+        losses.total.backward()
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        float(losses.total.detach())  # waits for the device
+
+    def _seconds(self, batch: Batch) -> float:
+        """Median of up to three steps within the patience."""
+        times: list[float] = []
+        while len(times) < 3 and sum(times) < PATIENCE_S / 3:
+            began = time.perf_counter()
+            self._step(batch)
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    def _peak(self) -> int:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+    def _grown_by(self, two: Batch) -> int:
+        before = self._peak()
+        self._step(two)
+        return max(0, self._peak() - before)
+
+
+def _device(accelerator: str) -> torch.device:
+    wants = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+    if wants and not torch.cuda.is_available():
+        raise UserError(f"train.accelerator is {accelerator} and there is no GPU here; set train.accelerator=cpu")
+    return torch.device("cuda" if wants else "cpu")
+
+
+def _dataset(cfg: JobConfig, notes: list[str]) -> Dataset | None:
+    try:
+        return open_dataset(cfg.train)
+    except UserError as error:
+        notes.append(f"{error} (measured on noise of the same size)")
+        return None
+
+
+def _model(
+    cfg: JobConfig, build: BuildModel, dataset: Dataset | None, notes: list[str]
+) -> tuple[nn.Module, nn.Module | None]:
+    """The model as the job would build it, and the tokenizer that a dynamics stands on."""
+    path = cfg.model_fpath or {"tokenizer": cfg.tokenizer_fpath, "latent_action_model": cfg.lam_fpath}.get(cfg.kind)
+    start = load_model(path, expect=cfg.kind) if path else None
+    own = start.config if start else None
+    size = dataset.spec.image_size if dataset else None
+    if cfg.kind in ("tokenizer", "latent_action_model"):
+        group = "tokenizer" if cfg.kind == "tokenizer" else "lam"
+        config = begun_from(own, getattr(cfg, group), group, str(path))
+        return build_seeded(build, cfg, cfg.kind, {**config, **({"image_size": size} if size else {})}), None
+    if cfg.tokenizer_fpath and Path(cfg.tokenizer_fpath).is_file():
+        tokenizer = load_tokenizer(load_model(cfg.tokenizer_fpath, expect="tokenizer").model, build).model
+    elif start is not None and "tokenizer" in start.sections:
+        tokenizer = load_tokenizer(start.section("tokenizer"), build).model
+    else:
+        notes.append("no tokenizer is given: measured with an untrained one of the published shape")
+        tokenizer = build("tokenizer", {**cfg.tokenizer, **({"image_size": size} if size else {})}).eval()
+    if cfg.kind == "genie_redux":
+        begun = own or {"lam": None, "dynamics": None}
+        image = {"image_size": cast(Tokenizer, tokenizer).config.image_size}
+        config = {
+            "lam": {**begun_from(begun["lam"], cfg.lam, "lam", str(path)), **image},
+            "dynamics": begun_from(begun["dynamics"], cfg.dynamics, "dynamics", str(path)),
+            "lam_weight": cfg.lam_weight,
+        }
+        return build_seeded(build, cfg, cfg.kind, config, tokenizer=tokenizer), tokenizer
+    names = list(dataset.spec.action_names) if dataset else [str(k) for k in range(ACTIONS)]
+    config = begun_from(own, cfg.dynamics, "dynamics", str(path))
+    return build_seeded(build, cfg, cfg.kind, config, tokenizer=tokenizer, action_names=names), tokenizer
+
+
+def _batch(
+    cfg: JobConfig, model: nn.Module, tokenizer: nn.Module | None, dataset: Dataset | None, notes: list[str]
+) -> Batch:
+    """A micro-batch: frames of the data set where it is there, else noise; tokens are drawn, as any cost the same."""
+    train = cfg.train
+    generator = torch.Generator().manual_seed(0)
+    clip = (train.batch_size, train.num_frames)
+    frames = tokens = None
+    actions = torch.zeros(train.batch_size, train.num_frames - 1, dtype=torch.long)
+    if tokenizer is not None:
+        known = cast(Tokenizer, tokenizer)
+        tokens = torch.randint(len(known.code_vectors()), (*clip, *known.grid), generator=generator)
+    if cfg.kind != "genie_redux_guided":
+        if dataset is not None:
+            parts = split_for_training(dataset, train.num_frames)
+            frames = frame_sources(*parts, train)[0].batch(1, 0).frames
+        else:
+            size = int(cast(Any, tokenizer or model).config.image_size)
+            frames = torch.randint(0, 256, (*clip, 3, size, size), generator=generator, dtype=torch.uint8)
+    return Batch(frames, tokens, actions)
+
+
+def _first(batch: Batch, clips: int) -> Batch:
+    def cut(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value[:clips]
+
+    return Batch(cut(batch.frames), cut(batch.tokens), cut(batch.actions))
+
+
+def _parts(model: nn.Module, tokenizer: nn.Module | None) -> dict[str, int]:
+    found = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    loose = sum(p.numel() for p in model.parameters(recurse=False))
+    if loose:
+        found["(of its own)"] = loose
+    if tokenizer is not None:
+        found["tokenizer (frozen)"] = sum(p.numel() for p in tokenizer.parameters())
+    return {name: count for name, count in found.items() if count}
+
+
+def _memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024 + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return 0
+
+
+def _checkpoint_bytes(model: nn.Module, tokenizer: nn.Module | None, cfg: JobConfig) -> int:
+    """All files that a finished run leaves: keep_last pairs and the best model."""
+    weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    inside = sum(v.numel() * v.element_size() for v in tokenizer.state_dict().values()) if tokenizer else 0
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    state = BYTES_PER_PARAMETER * trained + (2 * weights if cfg.train.ema_decay else 0)
+    return cfg.train.keep_last * (weights + inside + state) + weights + inside
+
+
+def _cache_bytes(tokenizer: nn.Module | None, dataset: Dataset | None) -> int | None:
+    if tokenizer is None or dataset is None:
+        return None
+    known = cast(Tokenizer, tokenizer)
+    per_token = 2 if len(known.code_vectors()) <= 2**15 else 4
+    return int(trainable(dataset).lengths.sum()) * known.grid[0] * known.grid[1] * per_token
+
+
+def _encode_seconds(
+    tokenizer: nn.Module | None, dataset: Dataset | None, cfg: JobConfig, device: torch.device
+) -> float | None:
+    """Seconds to encode the data set once, from one clip's."""
+    if tokenizer is None or dataset is None:
+        return None
+    tokenizer.to(device)
+    size = dataset.spec.image_size
+    frames = torch.rand(1, cfg.train.num_frames, 3, size, size, device=device)
+    encode: Callable[[Tensor], Tensor] = cast(Tokenizer, tokenizer).encode
+    with torch.inference_mode():
+        encode(frames)
+        began = time.perf_counter()
+        encode(frames).cpu()
+        seconds = time.perf_counter() - began
+    return seconds * int(trainable(dataset).lengths.sum()) / cfg.train.num_frames
+
+
+def _problems(found: Diagnosis, cfg: JobConfig, measured: Measured) -> list[str]:
+    problems, train = [], cfg.train
+    where = "GPU memory" if found.device != "cpu" else "memory"
+    if measured.fits < train.batch_size:
+        if measured.fits >= 1:
+            accum = -(-train.batch_size * train.grad_accum // measured.fits)
+            change = f"train.batch_size={measured.fits} train.grad_accum={accum} keeps the batch of a step"
+        else:
+            change = "a smaller model is needed (config=presets/small/..., presets/tiny/...)"
+        more = "" if train.activation_checkpointing else ", or train.activation_checkpointing=true"
+        problems.append(
+            f"a micro-batch of {train.batch_size} clips needs about {gib(found.memory)} of {where}, there are "
+            f"{gib(found.memory_there)}: {change}{more}"
+        )
+    needed = found.checkpoints + (found.token_cache or 0)
+    if needed > found.disk_free:
+        problems.append(
+            f"checkpoints and token cache take {gib(needed)} of disk, {gib(found.disk_free)} are free: make room, set "
+            f"train.keep_last=1, or checkpoints_dpath to another disk"
+        )
+    return problems
+
+
+def gib(size: float) -> str:
+    """Bytes as GiB (or MiB) for people."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _existing(path: Path) -> Path:
+    path = path.resolve()
+    return next(parent for parent in [path, *path.parents] if parent.is_dir())

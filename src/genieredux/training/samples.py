@@ -1,0 +1,134 @@
+"""A look at a model while it trains: what it makes of held-out clips, as PSNR and as pictures.
+
+A tokenizer and a latent action model redraw them (above the truth, below it the redrawing); a dynamics dreams them from
+their first frames. Knows batches of frames; no data set, no file.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genieredux.models.dynamics_protocol import DynamicsModel
+from genieredux.models.genie_redux import GenieRedux
+from genieredux.models.latent_actions import LatentActionModel
+from genieredux.models.protocol import Tokenizer
+from genieredux.models.types import Batch
+from genieredux.models.world_model import WorldModel
+from genieredux.training.pictures import film, strip, to_bytes
+from genieredux.training.prefetch import DataSource, to_device
+from genieredux.training.recorder import Sample
+
+GIVEN = 2
+"""True frames that a dream begins with, as in the papers' evaluation."""
+DREAMED = 10
+"""Frames that are dreamed at most, as there."""
+
+Look = Callable[[nn.Module, int], Sample]
+
+
+def together(*looks: Look | None) -> Look:
+    """All of them, one after the other."""
+
+    def look(model: nn.Module, step: int) -> Sample:
+        found = Sample()
+        for each in looks:
+            found = found | each(model, step) if each else found
+        return found
+
+    return look
+
+
+def redrawn(held_out: DataSource, clips: int) -> Look | None:
+    """How a tokenizer or a latent action model redraws the first `clips` held-out clips (0: no look).
+
+    Values: psnr in dB over all frames of these clips, and of a tokenizer codes_used, the share of its codes in them.
+    """
+    if clips == 0:
+        return None
+
+    def look(model: nn.Module, step: int) -> Sample:
+        frames = _frames(held_out, clips, model)
+        values = {}
+        if isinstance(model, LatentActionModel):
+            drawn, truth = model.reconstruct(frames), frames[:, 1:]
+        else:
+            tokenizer = cast(Tokenizer, model)
+            tokens = tokenizer.encode(frames)
+            drawn, truth = tokenizer.decode(tokens), frames
+            values["codes_used"] = tokens.unique().numel() / len(tokenizer.code_vectors())
+        values["psnr"] = psnr(drawn, truth)
+        return Sample(values, {"redrawn": strip(_pairs(truth, drawn))})
+
+    return look
+
+
+def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names: Sequence[str] | None) -> Look | None:
+    """What a dynamics dreams from the first frames of the first `clips` held-out clips under their actions, which for
+    GenieRedux are those its latent action model sees. Value: rollout_psnr in dB, against the true frames.
+    """
+    if clips == 0:
+        return None
+
+    def look(model: nn.Module, step: int) -> Sample:
+        batch = _batch(held_out, clips, model)
+        assert batch.frames is not None
+        frames, actions, names = batch.frames, batch.actions, list(action_names or ())
+        if isinstance(model, GenieRedux):
+            actions, names = model.lam.actions(frames), [str(k) for k in range(model.num_actions)]
+        assert actions is not None
+        given = min(GIVEN, frames.shape[1] - 1)
+        end = min(frames.shape[1], given + DREAMED)
+        tokenizer.to(frames.device)
+        with _lent(model):
+            world = WorldModel(cast(Tokenizer, tokenizer), cast(DynamicsModel, model), names)
+            made = world.rollout(frames[:, :given], actions[:, : end - 1]).frames
+        truth, whole = frames[:, :end], torch.cat([frames[:, :given], made], 1)
+        pairs = _pairs(truth, whole)
+        pictures = {"rollout": strip(pairs), "dream": film(pairs)}
+        return Sample({"rollout_psnr": psnr(made, truth[:, given:])}, pictures)
+
+    return look
+
+
+def psnr(drawn: Tensor, truth: Tensor) -> float:
+    """Mean over frames (..., C, H, W) in [0, 1] of 10 log10(1 / mean squared error), in dB; at most 100."""
+    error = (drawn.float() - truth.float()).square().mean((-3, -2, -1))
+    return float(-10 * error.clamp_min(1e-10).log10().mean())
+
+
+def _batch(source: DataSource, clips: int, model: nn.Module) -> Batch:
+    """The first clips, from as many batches as it takes."""
+    device = next(model.parameters()).device
+    found: list[Batch] = []
+    while sum(len(cast(Tensor, batch.frames)) for batch in found) < clips:
+        found.append(source.batch(len(found) + 1, 0))
+    frames = torch.cat([cast(Tensor, batch.frames) for batch in found])[:clips]
+    known = [batch.actions for batch in found if batch.actions is not None]
+    return to_device(Batch(frames, actions=torch.cat(known)[:clips] if known else None), device)
+
+
+def _frames(source: DataSource, clips: int, model: nn.Module) -> Tensor:
+    return cast(Tensor, _batch(source, clips, model).frames)
+
+
+def _pairs(truth: Tensor, drawn: Tensor) -> list[np.ndarray]:
+    """Rows of pictures: truth and drawn of each clip; clips of one frame share a row."""
+    if truth.shape[1] == 1:
+        truth, drawn = truth.transpose(0, 1), drawn.transpose(0, 1)
+    above, below = to_bytes(truth), to_bytes(drawn)
+    return [row for pair in zip(above, below, strict=True) for row in pair]
+
+
+@contextlib.contextmanager
+def _lent(model: nn.Module) -> Iterator[None]:
+    """A world freezes what it is made of; afterwards parameters are as they were."""
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        yield
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)

@@ -1,0 +1,74 @@
+"""Beginning from a checkpoint: its configuration where the command leaves it open, its weights, what it says of
+actions. Knows configurations as dictionaries and no particular model.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from genieredux.episodes import Dataset
+from genieredux.errors import UserError
+from genieredux.models.checkpoint import CheckpointData
+
+logger = logging.getLogger(__name__)
+
+
+def begun_from(start: Mapping[str, Any] | None, given: Mapping[str, Any], group: str, source: str) -> dict[str, Any]:
+    """The configuration of a model that begins with the weights of another: that one's, changed by what the command
+    gives. start: the other's configuration, or None; group: the command's key for `given`; source: of `start`.
+
+    Raises UserError where the command asks for another architecture.
+    """
+    if start is None:
+        return dict(given)
+    asked, there = given.get("architecture"), start.get("architecture")
+    if asked is not None and asked != (there or _implied(group)):
+        raise UserError(
+            f"{source} holds a model with {group}.architecture={there or _implied(group)}, but the configuration says "
+            f"{asked}; leave {group}.architecture out, or begin from another file"
+        )
+    own = {key: value for key, value in given.items() if key != "architecture" or there is not None}
+    return {**start, **own}
+
+
+def _implied(group: str) -> str:
+    """The architecture of a configuration that names none (models/build.py)."""
+    return "history_refiner" if group == "dynamics" else "st_vivit"
+
+
+def load_weights(model: nn.Module, data: CheckpointData) -> None:
+    """Begin with the weights of a file. Raises UserError where they do not fit."""
+    load_state(model, data.state_dict, str(data.path))
+    logger.info("starting from the weights of %s (step %d)", data.path, data.step)
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """`model.load_state_dict`, with one line where it does not fit."""
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"the weights of {source} do not fit the configuration: {reason}") from error
+
+
+def check_actions(start: CheckpointData | None, dataset: Dataset) -> None:
+    """Raises UserError where a model that is begun from knows another number of actions than the data set; warns
+    where they have other names.
+    """
+    before = list((start.metadata.get("action_names") if start else None) or ())
+    now = list(dataset.spec.action_names or ())
+    if not start or not before or before == now:
+        return
+    if len(before) != len(now):
+        raise UserError(
+            f"{start.path} knows the {len(before)} actions {', '.join(before)}, and {dataset.path} has {len(now)}: "
+            f"{', '.join(now)}; begin from another model, or train without model_fpath"
+        )
+    logger.warning(
+        "%s was trained on the actions %s, and these are %s: they are taken one for one, in this order",
+        start.path,
+        ", ".join(before),
+        ", ".join(now),
+    )

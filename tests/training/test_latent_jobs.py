@@ -1,0 +1,178 @@
+"""From a data set to latent actions: the model that finds them alone, and GenieRedux with it, joint and frozen."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from genieredux.errors import UserError
+from genieredux.models.action_mapping import ActionMapping
+from genieredux.models.build import build_model
+from genieredux.models.checkpoint import load_model, save_model
+from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig
+from genieredux.training.jobs import JobConfig, train_tokenizer
+from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions
+from square_data import ACTIONS, write_square_dataset
+
+LAM: dict[str, Any] = {"architecture": "conv", "dim": 16, "width": 16, "codebook_size": 4, "patch_size": 4}
+HISTORY: dict[str, Any] = {"dim": 16, "history_blocks": 1, "heads": 2, "dim_head": 8, "group": 2, "local_width": 8}
+ST: dict[str, Any] = {
+    "architecture": "st_maskgit",
+    "conditioning": "add",
+    "dim": 16,
+    "blocks": 1,
+    "heads": 2,
+    "dim_head": 8,
+    "peg": False,
+}
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobConfig:
+    write_square_dataset(tmp_path / "datasets" / "square")
+    write_square_dataset(tmp_path / "datasets" / "unlabelled", names=())
+    train = TrainConfig(
+        dataset_root_dpath=str(tmp_path / "datasets"),
+        dataset_name="square",
+        num_frames=5,
+        max_valid_size=4,
+        batch_size=4,
+        num_train_steps=4,
+        save_model_every=2,
+        validate_every=4,
+        log_every=2,
+        precision="32",
+        accelerator="cpu",
+        tensorboard=False,
+        samples=2,
+    )
+    return JobConfig(
+        model="latent_action_model",
+        checkpoints_dpath=str(tmp_path / "checkpoints"),
+        train=train,
+        optimizer=OptimizerConfig(3e-3, warmup=WarmupConfig(0.5, 2)),
+        lam=LAM,
+        dynamics=HISTORY,
+    )
+
+
+@pytest.fixture
+def tokenizer(job: JobConfig) -> str:
+    small = {"architecture": "conv", "encoder_width": 8, "decoder_width": 8, "codebook_size": 16, "codebook_dim": 4}
+    return str(train_tokenizer(replace(job, model="tokenizer", tokenizer=small), build_model).model_path)
+
+
+def genie(job: JobConfig, tokenizer: str, **changes: Any) -> JobConfig:
+    return replace(job, model="genie_redux", tokenizer_fpath=tokenizer, **changes)
+
+
+def test_the_latent_action_model_learns_to_draw_and_says_what_its_codes_mean(job: JobConfig) -> None:
+    train = replace(job.train, num_train_steps=150, validate_every=150, save_model_every=150, log_every=10)
+    learning = replace(job, train=train, optimizer=OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 2)))
+    result = train_latent_actions(learning, build_model)
+    assert result.model_path.parent.parts[-2:] == ("latent_action_model", "latent_action_model")
+    losses = [record["reconstruction"] for record in result.history if record["event"] == "train"]
+    assert losses[-1] < 0.8 * losses[0]
+    data = load_model(result.model_path, expect="latent_action_model")
+    assert data.metadata["action_names"] == [f"LATENT_{k}" for k in range(4)]
+    assert data.metadata["true_action_names"] == list(ACTIONS)
+    mapping = ActionMapping.from_json(data.metadata["action_mapping"])
+    assert mapping.counts.shape == (4, 3)
+    assert mapping.counts.sum() == 128 * 4  # four transitions of each of 128 clips
+    sample = next(record for record in result.history if record["event"] == "sample")
+    assert 0 <= sample["action_information"] <= 1
+    assert sample["action_chance"] <= 0.6
+    assert sample["psnr"] > 10
+    assert (result.model_path.parent / "media/redrawn-150.png").is_file()
+    model = build_model(data.kind, data.config)
+    model.load_state_dict(data.state_dict)
+
+
+def test_collapsed_codes_are_said(job: JobConfig, caplog: pytest.LogCaptureFixture) -> None:
+    def build(kind: str, config: Any, **parts: Any) -> torch.nn.Module:
+        model: Any = build_model(kind, config, **parts)
+        with torch.no_grad():
+            model.quantizer.choose.bias[0] += 300.0  # so likely that the other codes' probability is 0 in float32
+        return model
+
+    train_latent_actions(job, build)
+    assert "the latent actions have collapsed (perplexity 1.00 of 4 codes)" in caplog.text
+
+
+@pytest.mark.parametrize("dynamics", [HISTORY, ST], ids=["history_refiner", "st_maskgit"])
+def test_genie_redux_joint(job: JobConfig, tokenizer: str, dynamics: dict[str, Any]) -> None:
+    result = train_genie_redux(genie(job, tokenizer, dynamics=dynamics), build_model)
+    data = load_model(result.model_path, expect="genie_redux")
+    assert data.metadata["action_names"] == [f"LATENT_{k}" for k in range(4)]
+    assert data.metadata["true_action_names"] == list(ACTIONS)
+    assert data.section("tokenizer").fingerprint == load_model(tokenizer).model.fingerprint
+    record = next(record for record in result.history if record["event"] == "train")
+    assert {"cross_entropy", "lam_reconstruction", "lam_perplexity"} <= record.keys()
+    assert (result.model_path.parent / "media/dream-4.gif").is_file()
+    before = build_model(data.kind, data.config, tokenizer=build_model("tokenizer", load_model(tokenizer).config))
+    before.load_state_dict(data.state_dict)
+
+
+def test_genie_redux_frozen(job: JobConfig, tokenizer: str) -> None:
+    lam = str(train_latent_actions(job, build_model).model_path)
+    frozen = genie(job, tokenizer, lam_fpath=lam, lam_weight=0.0, lam={})  # its configuration is that of the file
+    made = load_model(train_genie_redux(frozen, build_model).model_path)
+    for name, value in load_model(lam).state_dict.items():
+        assert torch.equal(made.state_dict[f"lam.{name}"], value), name
+    joint = load_model(train_genie_redux(replace(frozen, lam_weight=1.0, run_name="joint"), build_model).model_path)
+    assert not torch.equal(joint.state_dict["lam.see.weight"], made.state_dict["lam.see.weight"])
+
+
+def test_a_frozen_model_must_be_given(job: JobConfig, tokenizer: str) -> None:
+    with pytest.raises(UserError, match="lam_fpath must name a trained one"):
+        train_genie_redux(genie(job, tokenizer, lam_weight=0.0), build_model)
+    assert not (Path(job.checkpoints_dpath) / "genie_redux").exists()
+
+
+def test_data_without_actions_trains_both(job: JobConfig, tokenizer: str) -> None:
+    blind = replace(job, train=replace(job.train, dataset_name="unlabelled"))
+    lam = train_latent_actions(blind, build_model)
+    both = train_genie_redux(genie(blind, tokenizer), build_model)
+    for result in (lam, both):
+        metadata = load_model(result.model_path).metadata
+        assert metadata["action_names"] == [f"LATENT_{k}" for k in range(4)]
+        assert "action_mapping" not in metadata
+        assert not metadata["true_action_names"]
+    assert any("psnr" in record for record in lam.history if record["event"] == "sample")
+
+
+@pytest.mark.parametrize("which", ["lam", "genie_redux"])
+def test_interrupted_and_resumed_equals_uninterrupted(job: JobConfig, tokenizer: str, which: str) -> None:
+    train = train_latent_actions if which == "lam" else train_genie_redux
+    cfg = replace(job if which == "lam" else genie(job, tokenizer), run_name="whole")
+    cfg = replace(cfg, train=replace(cfg.train, grad_accum=2, ema_decay=0.9, precision="bf16"))
+    half = replace(cfg.train, num_train_steps=2)
+    whole = load_model(train(cfg, build_model).model_path)
+    train(replace(cfg, run_name="parts", train=half), build_model)
+    parts = load_model(train(replace(cfg, run_name="parts"), build_model).model_path)
+    assert (whole.step, parts.step) == (4, 4)
+    assert whole.model.fingerprint == parts.model.fingerprint
+
+
+def test_fine_tuning_takes_the_configuration_of_the_file(job: JobConfig, tokenizer: str) -> None:
+    first = load_model(train_genie_redux(genie(job, tokenizer, dynamics=ST), build_model).model_path)
+    tuned = replace(genie(job, tokenizer), run_name="tuned", model_fpath=str(first.path), lam={}, dynamics={})
+    again = load_model(train_genie_redux(replace(tuned, tokenizer_fpath=None), build_model).model_path)
+    assert again.config == first.config
+    other = replace(tuned, run_name="other", dynamics={"architecture": "history_refiner"})
+    with pytest.raises(UserError, match=r"dynamics.architecture=st_maskgit, but the configuration says history_ref"):
+        train_genie_redux(other, build_model)
+
+
+def test_a_fine_tuned_tokenizers_codes_replace_those_of_the_file(
+    job: JobConfig, tokenizer: str, tmp_path: Path
+) -> None:
+    first = train_genie_redux(genie(job, tokenizer), build_model)
+    data = load_model(tokenizer)
+    state = {name: value + 0.25 if "codebook" in name else value for name, value in data.state_dict.items()}
+    moved = save_model(tmp_path / "moved.pt", data.kind, data.config, state)
+    tuned = genie(job, str(moved), run_name="tuned", model_fpath=str(first.model_path))
+    made = load_model(train_genie_redux(tuned, build_model).model_path)
+    assert torch.equal(made.state_dict["dynamics.codes"], state["quantizer.codebook"])
