@@ -6,6 +6,10 @@
     python benchmarks/training.py --model tokenizer --set architecture=conv --batch 32 --frames 1
     python benchmarks/training.py --model genie_redux_guided --tokens 16x16 --codes 512 --batch 2
 
+    python benchmarks/training.py --compare --model tokenizer --set dim=128 blocks=2 patch_size=8 --batch 2
+
+--compare takes steps with each option of training in turn (bf16, torch.compile, activation checkpointing, averaged
+weights) and prints the time of each over the plain float32 step's, with how many values are kept for the backward pass.
 --model names a kind (models/build.py) or a class with a `<Class>Config` beside it; both take the values of --set.
 Prints one JSON object. Peak memory is that of the process, so measure one model a call. Data are random: a step does
 the same work on any values.
@@ -20,6 +24,7 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +37,8 @@ from genieredux.models.types import Batch
 from genieredux.nn.precision import autocast, choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training import OptimizerConfig, TrainConfig, fit
+from genieredux.training.blocks import checkpoint_blocks, compile_blocks
+from genieredux.training.ema import WeightAverage
 from genieredux.training.optimizer import build_optimizer
 from genieredux.training.prefetch import to_device
 
@@ -120,6 +127,77 @@ def time_loop(model: nn.Module, data: RandomData, precision: str, steps: int) ->
     return {"steps_per_s": round(rate, 3), "frames_per_s": round(rate * data.batch_size * data.frames, 1)}
 
 
+OPTIONS = ("plain", "bf16", "activation_checkpointing", "averaged", "compile")
+
+
+class Variant:
+    """A model that is trained with one option."""
+
+    def __init__(self, name: str, model: nn.Module) -> None:
+        self.name, self.model = name, model.train()
+        self.precision = "bf16" if name == "bf16" else "32"
+        if name == "activation_checkpointing":
+            checkpoint_blocks(model)
+        if name == "compile":
+            compile_blocks(model)
+        self.average = WeightAverage(model, 0.999) if name == "averaged" else None
+        self.optimizer = build_optimizer(model, OptimizerConfig())
+        self.seconds: list[float] = []
+
+    def step(self, batch: Batch) -> float:
+        """Seconds of one update."""
+        began = time.perf_counter()
+        self._losses(batch).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update()
+        return time.perf_counter() - began
+
+    def kept(self, batch: Batch) -> int:
+        """Values that a forward pass keeps for the backward one."""
+        total = 0
+
+        def count(value: torch.Tensor) -> torch.Tensor:
+            nonlocal total
+            total += value.numel()
+            return value
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda value: value):
+            self._losses(batch)
+        return total
+
+    def _losses(self, batch: Batch) -> torch.Tensor:
+        device = next(self.model.parameters()).device
+        with autocast(self.precision, device):
+            losses = self.model(batch, torch.Generator(device).manual_seed(0))
+        return losses.total
+
+
+def compare_options(make: Callable[[], nn.Module], data: RandomData, steps: int, options: list[str]) -> dict[str, Any]:
+    """Median seconds of a step with each option, taken in turn, and their ratios to the plain one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    variants = []
+    for name in options:
+        torch.manual_seed(0)
+        variants.append(Variant(name, make().to(device)))
+    batch = to_device(data.batch(0, 0), device)
+    for round_number in range(steps + 2):
+        for variant in variants:
+            seconds = variant.step(batch)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            if round_number >= 2:
+                variant.seconds.append(seconds)
+    median = {variant.name: statistics.median(variant.seconds) for variant in variants}
+    kept = {variant.name: variant.kept(batch) for variant in variants if variant.name != "compile"}
+    return {
+        "seconds": {name: round(value, 4) for name, value in median.items()},
+        "time_over_plain": {name: round(value / median["plain"], 3) for name, value in median.items()},
+        "kept_over_plain": {name: round(value / kept["plain"], 3) for name, value in kept.items()},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="genieredux.training.fakes:FakeModel")
@@ -133,15 +211,30 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, help="threads of torch (default: its own choice)")
+    parser.add_argument("--compare", nargs="*", choices=OPTIONS[1:], help="options to compare (none named: all)")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     values = dict(item.split("=", 1) for item in args.set)
-    torch.manual_seed(0)
-    model = make_model(args.model, {key: _value(text) for key, text in values.items()}, args.codes, args.actions)
+    settings = {key: _value(text) for key, text in values.items()}
+
+    def make() -> nn.Module:
+        return make_model(args.model, settings, args.codes, args.actions)
+
     rows, _, columns = (args.tokens or "").partition("x")
     grid = (int(rows), int(columns)) if args.tokens else None
     data = RandomData(args.batch, args.frames, args.size, args.actions, grid, args.codes)
+    if args.compare is not None:
+        options = ["plain", *(args.compare or OPTIONS[1:])]
+        compared = compare_options(make, data, args.steps, options)
+        print(
+            json.dumps(
+                {"model": args.model, "config": values, "threads": torch.get_num_threads(), **compared}, indent=2
+            )
+        )
+        return
+    torch.manual_seed(0)
+    model = make()
     precision = choose_precision(args.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     report = {
         "model": args.model,

@@ -10,7 +10,7 @@ from genieredux.evaluation.report import Report
 from genieredux.evaluation.writing import write_measured
 from genieredux.models.fake_world import FakeWorld
 
-CONFIG = EvalConfig(resamples=100, keep_clips=2, keep_extremes=1)
+CONFIG = EvalConfig(resamples=50, keep_clips=1, keep_extremes=1)
 
 
 def write_run(

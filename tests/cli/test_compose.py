@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from genieredux.cli.compose import compose_config, configurations
-from genieredux.cli.schemas import GenerateCommand, GenieReduxCommand, PlayCommand
+from genieredux.cli.generate import GenerateCommand
+from genieredux.cli.play import PlayCommand
+from genieredux.cli.schemas import GenieReduxCommand
 from genieredux.demo import DemoConfig
 from genieredux.errors import UserError
 

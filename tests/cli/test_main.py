@@ -69,6 +69,35 @@ def test_run_py_is_the_same_program() -> None:
     assert done.stderr.startswith("genieredux: error: there is no verb 'generat'")
 
 
+@pytest.mark.parametrize("words", [["--help"], ["retroact", "list"], ["data", "info", "d"], ["data", "export", "d"]])
+def test_torch_is_not_imported_for_what_needs_no_torch(words: list[str]) -> None:
+    code = "import sys; from genieredux.cli.main import run; run(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0
+
+
+def test_a_reader_may_leave_before_the_end() -> None:
+    program = f"{sys.executable} {ROOT / 'run.py'}"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {program} retroact list | head -1; {program} generate --help | head -0"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("game ")
+
+
+def test_what_happens_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["config.connector.kind=fake", "config.connector.games=[toy]", "config.connector.name=toy"]
+    splits = "config.connector.splits=[{name: train, n_sessions: 2}]"
+    assert run(["generate", *words, splits, "config.connector.generator_config.n_steps_max=20"]) == 0
+    said = capsys.readouterr()
+    assert "games, " in said.err
+    assert said.out.startswith("datasets/toy_v0.0.0: 2 new episodes")
+
+
 def test_a_data_set_is_made_and_described(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["config.connector.kind=fake", "config.connector.games=[toy]", "config.connector.name=toy"]
     splits = "config.connector.splits=[{name: train, n_sessions: 2}]"

@@ -28,7 +28,8 @@ COMMANDS = {
         (180_000, 84, "retro_act_v0.0.0"),
     ),
     "fifty": (
-        f"config=genie_redux_guided_50 train.num_processes=7 train.batch_size=4 train.grad_accum=3 model_fpath={PRETRAIN}",
+        "config=genie_redux_guided_50 train.num_processes=7 train.batch_size=4 train.grad_accum=3 "
+        f"model_fpath={PRETRAIN}",
         FIFTY,
         (100_000, 84, "retro_act_v0.0.0_g50"),
     ),
@@ -44,8 +45,8 @@ COMMANDS = {
         (15_000, 84, "retro_act_v0.0.0_auto_explore_smb"),
     ),
     "guided_ft_smb": (
-        f"config=genie_redux_guided_ft_smb train.num_processes=7 train.batch_size=4 train.grad_accum=3 model_fpath={FIFTY} "
-        "tokenizer_fpath=checkpoints/tokenizer/tokenizer_ft_smb/model-150000.pt",
+        "config=genie_redux_guided_ft_smb train.num_processes=7 train.batch_size=4 train.grad_accum=3 "
+        f"model_fpath={FIFTY} tokenizer_fpath=checkpoints/tokenizer/tokenizer_ft_smb/model-150000.pt",
         "checkpoints/genie_redux_guided/genie_redux_guided_ft_smb/model-10000.pt",
         (10_000, 84, "retro_act_v0.0.0_auto_explore_smb"),
     ),

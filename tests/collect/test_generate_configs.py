@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from genieredux.cli.compose import compose_config, configurations
-from genieredux.cli.schemas import GenerateCommand
+from genieredux.cli.generate import GenerateCommand
 from genieredux.collect import CollectConfig, GeneratorConfig, SplitConfig
 from genieredux.collect.games import configured_games
 from genieredux.collect.plan import plan_groups

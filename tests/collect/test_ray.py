@@ -94,6 +94,13 @@ class Meddler(SilentReporter):
             self.after = float("inf")
 
 
+def all_seated(backend):
+    """Wait until Ray has started all actors, so that few episodes are enough for all to have a share."""
+    if refs := [slot.sitting for slot in backend._slots if slot.sitting is not None]:
+        library().wait(refs, num_returns=len(refs), timeout=120)
+    return True
+
+
 def wait_until(is_so, seconds=30):
     deadline = time.monotonic() + seconds
     while not is_so() and time.monotonic() < deadline:
@@ -120,7 +127,7 @@ def seats(*nodes):
 
 
 def some(small, root, sessions=8, games=("Fake", "Other"), options=None, **values):
-    """A few hundred short episodes in two groups a game, one of them by frames."""
+    """Some dozen short episodes in two groups a game, one of them by frames."""
     amounts = GeneratorConfig(n_instances=3, n_sessions=sessions, n_steps_max=40, n_workers=2)
     splits = (SplitConfig("train"), SplitConfig("more", "held", start_level=100, n_instances=40, n_frames=200))
     return small(root, games=games, generator_config=amounts, splits=splits, options=options or {}, **values)
@@ -131,8 +138,8 @@ def episodes_of(files_of, path):
 
 
 def test_two_nodes_give_the_same_bytes_as_one_machine(small, inline, files_of, cluster, second_node):
-    one = files_of(collect(some(small, "one", sessions=40), QUIET, inline).path)
-    with on(cluster) as (make, _):
+    one = files_of(collect(some(small, "one"), QUIET, inline).path)
+    with on(cluster) as (make, backends):
         frames = Counter()
 
         def listening(workers):
@@ -148,7 +155,7 @@ def test_two_nodes_give_the_same_bytes_as_one_machine(small, inline, files_of, c
             backend.completed = completed
             return backend
 
-        summary = collect(some(small, "two", sessions=40), QUIET, listening)
+        summary = collect(some(small, "two"), Meddler(1, lambda: all_seated(backends[0])), listening)
         assert frames.keys() == {node.node_id for node in (cluster.head_node, *second_node)}
         assert sum(frames.values()) >= summary.frames
         assert summary.lost == 0
@@ -158,16 +165,17 @@ def test_two_nodes_give_the_same_bytes_as_one_machine(small, inline, files_of, c
 
 
 def test_a_node_killed_in_the_middle_loses_nothing(small, inline, files_of, cluster, second_node, caplog):
-    one = files_of(collect(some(small, "one", sessions=60), QUIET, inline).path)
+    one = files_of(collect(some(small, "one", sessions=25), QUIET, inline).path)
     with on(cluster) as (make, backends):
 
         def kill():
-            if len(backends[0].places) < 2:
+            if not all(slot.streams for slot in backends[0]._slots):
+                all_seated(backends[0])
                 return False
             cluster.remove_node(second_node.pop(), allow_graceful=False)
             return True
 
-        summary = collect(some(small, "killed", sessions=60), Meddler(5, kill), make)
+        summary = collect(some(small, "killed", sessions=25), Meddler(5, kill), make)
     assert not second_node
     assert summary.lost == 1
     assert "its node" in caplog.text

@@ -16,7 +16,7 @@ from genieredux.models.fake_world import FakeWorld
 MakeClips = Callable[..., Clips]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_clips() -> MakeClips:
     """make_clips(episodes=4, per_episode=2, length=12, seed=0, texture=0.1, held=False) -> Clips."""
 

@@ -64,9 +64,26 @@ def records():
     return [{"event": "start", "step": 0, "kind": "x"}, *train, *valid]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sets(make_clips):
-    return {"test.random": make_clips(), "test.held": make_clips(held=True, seed=3)}
+    return {"test.random": make_clips(3, 1), "test.held": make_clips(3, 1, held=True, seed=3)}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, sets):
+    """A better world and a worse one, on the same clips; nobody changes them."""
+    root = tmp_path_factory.mktemp("written")
+    report = Report("Better", training={"Dynamics": records()})
+    write_run(root / "better" / "toy", sets, FakeWorld(noise=0.02), report=report)
+    write_run(root / "worse" / "toy", sets, FakeWorld(noise=0.3), made_with={"sampling": {"steps": 2}})
+    return root
+
+
+@pytest.fixture
+def two(tmp_path, written):
+    """Copies of them, to do with what one likes."""
+    root = shutil.copytree(written, tmp_path / "runs")
+    return root / "better" / "toy", root / "worse" / "toy"
 
 
 def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
@@ -87,7 +104,7 @@ def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
     for expected in (
         "A <small> world",
         "Made & measured.",
-        "test.random 8 clips of 4 episodes",
+        "test.random 3 clips of 3 episodes",
         "held for 4-8 steps",
         "Repeat the last frame",
         "Tokenizer only",
@@ -108,13 +125,13 @@ def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
     assert "Nothing" not in text
     assert f"{results['test.random']['psnr']['model'][0]:.2f}" in text
     assert page.count("<svg viewBox") > 8
-    clips, ends, actions = 8 + 8, 4, 5
+    clips, ends, actions = 3 + 3, 4, 5
     assert page.count('class="film') == 3 * actions + (clips + ends + 1) * 4
     assert len(page) < ONE_RUN + 500_000
 
 
-def test_the_page_of_an_evaluation_is_what_report_makes_of_its_folder(tmp_path, sets):
-    folder = write_run(tmp_path / "run", sets)
+def test_the_page_of_an_evaluation_is_what_report_makes_of_its_folder(two):
+    folder = two[0]
     before = (folder / "report.html").read_bytes()
     made = compare_runs([str(folder)])
     assert made.page == folder / "report.html"
@@ -122,17 +139,6 @@ def test_the_page_of_an_evaluation_is_what_report_makes_of_its_folder(tmp_path, 
     assert made.paired == ()
     assert sorted(file.name for file in folder.glob("report.*")) == ["report.csv", "report.html", "report.json"]
     assert not [file for file in folder.iterdir() if "unfinished" in file.name]
-
-
-@pytest.fixture
-def two(tmp_path, sets):
-    """A better world and a worse one, on the same clips."""
-    report = Report("Better", training={"Dynamics": records()})
-    better = write_run(tmp_path / "runs" / "better" / "toy", sets, FakeWorld(noise=0.02), report=report)
-    worse = write_run(
-        tmp_path / "runs" / "worse" / "toy", sets, FakeWorld(noise=0.3), made_with={"sampling": {"steps": 2}}
-    )
-    return better, worse
 
 
 def test_two_runs_side_by_side(tmp_path, two):
@@ -200,19 +206,19 @@ def test_the_table_has_every_mean_in_long_format(tmp_path, two):
     )
     gap = value("worse", "psnr", "model", "10") - value("better", "psnr", "model", "10")
     assert value("worse minus better", "psnr", "model", "10") == pytest.approx(gap, abs=1e-4)
-    assert value("worse", "psnr", "model", "1", "n") == 8
+    assert value("worse", "psnr", "model", "1", "n") == 3
 
 
 def test_other_clips_are_said_and_not_paired(tmp_path, make_clips):
-    first = write_run(tmp_path / "a", {"test": make_clips(seed=1)})
-    second = write_run(tmp_path / "b", {"test": make_clips(seed=2)})
+    first = write_run(tmp_path / "a", {"test": make_clips(2, 1, seed=1)})
+    second = write_run(tmp_path / "b", {"test": make_clips(2, 1, seed=2)})
     short = EvalConfig(resamples=50, keep_clips=1, keep_extremes=0, sample_num_frames=4)
-    third = write_run(tmp_path / "c", {"test": make_clips(seed=1)}, config=short)
+    third = write_run(tmp_path / "c", {"test": make_clips(2, 1, seed=1)}, config=short)
     made = compare_runs([str(first), str(second), str(third)])
     text = check(made.page.read_text())
     assert "b and a have no clip of test in common" in text
     assert "c predicts 4 frames from 2, a 10 from 2" in text
-    assert "The clips of test are not the same (0 of 8, 8, 8 are common)" in text
+    assert "The clips of test are not the same (0 of 2, 2, 2 are common)" in text
     assert "frames predicted (a: 10, b: 10, c: 4)" in text
     assert not any(one.by_set for one in made.paired)
 
@@ -229,7 +235,7 @@ def test_a_run_without_its_clips_and_pictures_is_a_page_of_numbers(tmp_path, two
 
 
 def test_one_episode_has_no_interval_and_no_nan(tmp_path, make_clips):
-    folder = write_run(tmp_path / "a", {"only": make_clips(episodes=1)})
+    folder = write_run(tmp_path / "a", {"only": make_clips(1, 1)})
     text = check(compare_runs([str(folder)]).page.read_text())
     assert "only" in text
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b", text)
@@ -237,7 +243,7 @@ def test_one_episode_has_no_interval_and_no_nan(tmp_path, make_clips):
 
 def test_pictures_stay_within_their_budget(tmp_path, make_clips, monkeypatch):
     monkeypatch.setattr("genieredux.evaluation.report.ONE_RUN", 60_000)
-    folder = write_run(tmp_path / "a", {"a": make_clips(texture=0.5)})
+    folder = write_run(tmp_path / "a", {"a": make_clips(2, 1, texture=0.5)})
     page = compare_runs([str(folder)]).page.read_text()
     assert "more left out" in check(page)
     assert sum(map(len, re.findall(r"url\([^)]*\)", page))) < 70_000

@@ -135,3 +135,11 @@ def test_the_ceiling_is_positive_and_remembered() -> None:
     first = matmul_ceiling(torch.device("cpu"), "32")
     assert first > 1e8
     assert matmul_ceiling(torch.device("cpu"), "32") == first
+
+
+def test_a_model_that_cannot_be_split_says_so() -> None:
+    from genieredux.errors import UserError
+    from genieredux.training.sharding import shard
+
+    with pytest.raises(UserError, match=r"its parameter stay is a single number.*set train\.strategy=ddp"):
+        shard(make_dynamics(make_tokenizer()), None)  # type: ignore[arg-type]

@@ -14,13 +14,13 @@ from torch import nn
 
 from genieredux.models.types import Batch
 from genieredux.nn.precision import autocast, choose_precision, cpu_bf16_speedup
+from genieredux.runs.progress import ProgressLine, clock
 from genieredux.training.config import TrainConfig
 from genieredux.training.devices import make_fabric
 from genieredux.training.ema import WeightAverage
 from genieredux.training.fakes import FakeData
 from genieredux.training.logs import Meter
 from genieredux.training.prefetch import Prefetcher, to_device
-from genieredux.training.progress import ProgressLine, clock
 from genieredux.training.randomness import derive_seed, generator_for
 from genieredux.training.signals import Interrupted, StopRequest
 

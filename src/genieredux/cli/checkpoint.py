@@ -5,7 +5,6 @@ Reads words, calls `compat` and `models`, prints; no logic of its own.
 
 import dataclasses
 import difflib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from genieredux.cli.compose import from_plain
+from genieredux.cli.screen import say
 from genieredux.errors import UserError
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class OutOption:
 def checkpoint(words: list[str]) -> None:
     """Look into a checkpoint, take over a published one, write it for the Hub."""
     if not words or any(word in ("-h", "--help") for word in words):
-        return _say(HELP)
+        return say(HELP)
     if words[0] not in ACTIONS:
         near = difflib.get_close_matches(words[0], ACTIONS, n=1, cutoff=0.0)[0]
         raise UserError(f"checkpoint has no action '{words[0]}'; did you mean '{near}'? (all: {', '.join(ACTIONS)})")
@@ -59,7 +59,7 @@ def _info(path: Path, words: Sequence[str]) -> None:
         raise UserError(f"checkpoint info takes no key, and got {words[0]}: genieredux checkpoint info FILE")
     from genieredux.compat.describe import describe
 
-    _say(describe(path))
+    say(describe(path))
 
 
 def _import(path: Path, words: Sequence[str]) -> None:
@@ -72,11 +72,11 @@ def _import(path: Path, words: Sequence[str]) -> None:
             raise UserError("checkpoint import of a folder needs out=FILE, the checkpoint to write")
         if Path(out).exists():
             raise UserError(f"{out} exists; give another out=FILE")
-        return _say(f"Checkpoint {import_folder(path, out)}")
+        return say(f"Checkpoint {import_folder(path, out)}")
     made = import_published(path, _options(ImportOptions, words, "import"))
     for remark in made.remarks:
-        _say(f"  {remark}")
-    _say(f"Checkpoint {made.path} ({made.kind}, {made.parameters:,} parameters)")
+        say(f"  {remark}")
+    say(f"Checkpoint {made.path} ({made.kind}, {made.parameters:,} parameters)")
 
 
 def _export(path: Path, words: Sequence[str]) -> None:
@@ -85,7 +85,7 @@ def _export(path: Path, words: Sequence[str]) -> None:
     out = _options(OutOption, words, "export").out
     if not out:
         raise UserError("checkpoint export needs out=FOLDER, the folder to write")
-    _say(f"Folder {export_folder(path, out)}")
+    say(f"Folder {export_folder(path, out)}")
 
 
 ACTIONS: dict[str, Callable[[Path, Sequence[str]], None]] = {"info": _info, "import": _import, "export": _export}
@@ -107,8 +107,3 @@ def _options(schema: type[T], words: Sequence[str], action: str) -> T:
         raise UserError(f"cannot read {' '.join(words)} ({str(error).splitlines()[0]}); write key=value") from error
     assert isinstance(values, Mapping)
     return from_plain(schema, values, "")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

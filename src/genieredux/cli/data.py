@@ -6,7 +6,6 @@ them.
 
 import dataclasses
 import inspect
-import sys
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from genieredux.cli.compose import from_plain
+from genieredux.cli.screen import say, wants_help
 from genieredux.errors import UserError
 
 T = TypeVar("T")
@@ -35,20 +35,20 @@ class Action:
 
 def data(words: list[str]) -> None:
     """Describe, tend, import and export data sets."""
-    wants_help = any(word in ("-h", "--help") for word in words)
-    if wants_help and (words[0] not in ACTIONS):
-        return _say(_usage())
+    asked = wants_help(words)
+    if asked and (words[0] not in ACTIONS):
+        return say(_usage())
     if not words or words[0] not in ACTIONS:
         said = f"'{words[0]}'" if words else "nothing"
         raise UserError(f"data takes an action, one of {', '.join(ACTIONS)}, and got {said}")
     action = ACTIONS[words[0]]
-    if wants_help:
-        return _say(_action_usage(words[0], action))
+    if asked:
+        return say(_action_usage(words[0], action))
     paths = [word for word in words[1:] if "=" not in word]
     rest = [word for word in words[1:] if "=" in word]
     if len(paths) != 1 or (rest and action.options is None):
         raise UserError(f"the command is: data {words[0]} {action.usage}")
-    _say(action.run(paths[0], rest))
+    say(action.run(paths[0], rest))
 
 
 def read_options(schema: type[T], words: Sequence[str], **fixed: Any) -> T:
@@ -90,7 +90,7 @@ def _index(path: str, words: list[str]) -> str:
 
 def _convert(path: str, words: list[str]) -> str:
     from genieredux.episodes.interchange import ConvertConfig, convert
-    from genieredux.training.progress import ProgressLine
+    from genieredux.runs.progress import ProgressLine
 
     cfg = read_options(ConvertConfig, words, source=path)
     with ProgressLine("convert", 1, unit="session") as line:
@@ -99,7 +99,7 @@ def _convert(path: str, words: list[str]) -> str:
 
 def _import_videos(path: str, words: list[str]) -> str:
     from genieredux.episodes.interchange import VideoConfig, import_videos
-    from genieredux.training.progress import ProgressLine
+    from genieredux.runs.progress import ProgressLine
 
     cfg = read_options(VideoConfig, words, folder=path)
     with ProgressLine("import", 1, unit="frame") as line:
@@ -108,7 +108,7 @@ def _import_videos(path: str, words: list[str]) -> str:
 
 def _export(path: str, words: list[str]) -> str:
     from genieredux.episodes.interchange import ExportConfig, export
-    from genieredux.training.progress import ProgressLine
+    from genieredux.runs.progress import ProgressLine
 
     cfg = read_options(ExportConfig, words, path=path)
     with ProgressLine("export", 1, unit="episode") as line:
@@ -119,7 +119,7 @@ def _export(path: str, words: list[str]) -> str:
 
 def _report(path: str, words: list[str]) -> str:
     from genieredux.collect.report import DataReportConfig, write_data_report
-    from genieredux.training.progress import ProgressLine
+    from genieredux.runs.progress import ProgressLine
 
     cfg = read_options(DataReportConfig, words, path=path)
     with ProgressLine("report", 1, unit="game") as line:
@@ -206,8 +206,3 @@ def _action_usage(name: str, action: Action) -> str:
 
 def _shown(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

@@ -4,12 +4,12 @@ import importlib.metadata
 import os
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from genieredux.cli.compose import compose_config, configurations
 from genieredux.cli.schemas import GenieReduxCommand
+from genieredux.cli.screen import say
 from genieredux.errors import UserError
 from genieredux.runs import describe_environment
 
@@ -135,5 +135,4 @@ def _available_gib() -> float:
 
 
 def _say(lines: Sequence[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    say("\n".join(lines))

@@ -1,8 +1,7 @@
 """`genie_redux eval`: which data set and which model the configuration means, and what was found, on the screen."""
 
-import sys
-
 from genieredux.cli.schemas import GenieReduxCommand
+from genieredux.cli.screen import say
 from genieredux.errors import UserError
 
 
@@ -10,7 +9,7 @@ def evaluate(command: GenieReduxCommand) -> None:
     """Measure a model. Raises UserError for what a user can mend."""
     from genieredux.episodes import Dataset
     from genieredux.evaluation.job import evaluate_file
-    from genieredux.training.progress import ProgressLine
+    from genieredux.runs.progress import ProgressLine
     from genieredux.training.sources import choose_games
 
     config = command.eval
@@ -27,5 +26,4 @@ def evaluate(command: GenieReduxCommand) -> None:
     said = [*made.lines, ""]
     said += [f"{what:8} {path}" for what, path in (("Report", made.report), ("Numbers", made.results)) if path]
     said += [f"Moving   {made.film}"] if made.film else []
-    sys.stdout.write("\n".join(said) + "\n")
-    sys.stdout.flush()
+    say("\n".join(said))

@@ -1,14 +1,14 @@
 """`genieredux VERB ...`: find the verb, run it, turn what a user can mend into one line and exit code 2."""
 
-import difflib
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
-
-from rich.logging import RichHandler
+from collections.abc import Sequence
 
 from genieredux import __version__
+from genieredux.cli.screen import say
+from genieredux.cli.verbs import find
 from genieredux.errors import UserError
 
 USAGE = """\
@@ -39,17 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(words: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    handler = RichHandler(show_path=False, show_level=False, log_time_format="%H:%M:%S")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[_News()])
     logging.getLogger("genieredux").setLevel(logging.INFO)
     if not words or words[0] in ("-h", "--help", "help"):
-        _say(USAGE)
+        say(USAGE)
         return 0 if words else 2
     if words[0] == "--version":
-        _say(f"genieredux {__version__}")
+        say(f"genieredux {__version__}")
         return 0
     try:
-        _verb(words[0])(list(words[1:]))
+        find(words[0])(list(words[1:]))
     except UserError as error:
         sys.stderr.write(f"genieredux: error: {error}\n")
         return 2
@@ -59,14 +58,9 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _verb(name: str) -> Callable[[list[str]], None]:
-    from genieredux.cli import verbs  # what a verb needs is heavy; --help is not
+class _News(logging.Handler):
+    """Log lines go to stderr, whatever it is by then: a bar that is shown there puts them above itself."""
 
-    if name not in verbs.VERBS:
-        near = difflib.get_close_matches(name, verbs.VERBS, n=1, cutoff=0.0)[0]
-        raise UserError(f"there is no verb '{name}'; did you mean '{near}'? (all: {', '.join(verbs.VERBS)})")
-    return verbs.VERBS[name]
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(BrokenPipeError):  # nobody reads any more
+            sys.stderr.write(self.format(record) + "\n")

@@ -1,10 +1,10 @@
 """`genieredux metrics ACTION`: which pretrained metrics can be measured here; bringing their weights in. No logic."""
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from genieredux.cli.compose import from_plain
+from genieredux.cli.screen import say
 from genieredux.errors import UserError
 
 _USAGE = """\
@@ -19,7 +19,7 @@ list and check take the keys of eval.networks: fid_weights=FILE fid_resize=neare
 def metrics(words: list[str]) -> None:
     """Which pretrained metrics can be measured here."""
     if any(word in ("-h", "--help") for word in words):
-        return _say(_USAGE)
+        return say(_USAGE)
     if not words or words[0] not in _ACTIONS:
         said = f"'{words[0]}'" if words else "nothing"
         raise UserError(f"metrics takes an action, one of {', '.join(_ACTIONS)}, and got {said}")
@@ -31,9 +31,9 @@ def _list(words: Sequence[str]) -> None:
 
     networks = open_networks(from_plain(NetworksConfig, _keys(words), ""))
     for name, about in networks.describe().items():
-        _say(f"{name:<10}{'missing: ' + about['missing'] if 'missing' in about else 'ready: ' + about['file']}")
+        say(f"{name:<10}{'missing: ' + about['missing'] if 'missing' in about else 'ready: ' + about['file']}")
     if networks.lpips is None:
-        _say("LPIPS     only with your own files: lpips_trunk=alexnet-owt-7be5be79.pth lpips_heads=alex.pth")
+        say("LPIPS     only with your own files: lpips_trunk=alexnet-owt-7be5be79.pth lpips_heads=alex.pth")
 
 
 def _check(words: Sequence[str]) -> None:
@@ -44,9 +44,9 @@ def _check(words: Sequence[str]) -> None:
     results = check_networks(networks)
     for result in results:
         word = {True: "passed", False: "FAILED", None: "runs"}[result.passed]
-        _say(f"{result.name:<16}{word:<8}{result.says} ({result.seconds:.2f} s each)")
+        say(f"{result.name:<16}{word:<8}{result.says} ({result.seconds:.2f} s each)")
     for name, why in networks.missing.items():
-        _say(f"{name:<16}missing {why}")
+        say(f"{name:<16}missing {why}")
     failed = [result.name for result in results if result.passed is False]
     if failed:
         raise UserError(f"{', '.join(failed)} does not compute what it should; convert or fetch its weights again")
@@ -56,14 +56,14 @@ def _convert_i3d(words: Sequence[str]) -> None:
     from genieredux.evaluation.networks.convert import convert_i3d
 
     file, keys = _file_and_keys(words, ("out",))
-    _say(f"written: {convert_i3d(file, _path(keys, 'out'))}")
+    say(f"written: {convert_i3d(file, _path(keys, 'out'))}")
 
 
 def _convert_stlpips(words: Sequence[str]) -> None:
     from genieredux.evaluation.networks.convert import convert_st_lpips
 
     file, keys = _file_and_keys(words, ("out", "net"))
-    _say(f"written: {convert_st_lpips(keys.get('net', 'alex'), file, _path(keys, 'out'))}")
+    say(f"written: {convert_st_lpips(keys.get('net', 'alex'), file, _path(keys, 'out'))}")
 
 
 _ACTIONS: dict[str, Callable[[Sequence[str]], None]] = {
@@ -97,8 +97,3 @@ def _keys(words: Sequence[str]) -> dict[str, object]:
 
 def _path(keys: dict[str, str], name: str) -> Path | None:
     return Path(keys[name]) if name in keys else None
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

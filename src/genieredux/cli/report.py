@@ -1,8 +1,8 @@
 """`genieredux report RUN...`: one page over evaluated runs, and where it is. No logic."""
 
-import sys
 from collections.abc import Sequence
 
+from genieredux.cli.screen import say
 from genieredux.errors import UserError
 
 _USAGE = """\
@@ -18,7 +18,7 @@ _KEYS = ("out", "title", "baseline")
 def report(words: list[str]) -> None:
     """Compare evaluated runs on a page."""
     if any(word in ("-h", "--help") for word in words):
-        return _say(_USAGE)
+        return say(_USAGE)
     runs, keys = _split(words)
     if not runs:
         raise UserError(
@@ -31,14 +31,17 @@ def report(words: list[str]) -> None:
     for one in made.paired:
         lines += [f"note: {why}" for why in one.why_not]
         for name, found in one.by_set.items():
-            gap = found.differences["psnr"].get("model") or next(iter(found.differences["psnr"].values()))
-            average = gap.average
+            row = next((row for row in ("model", "tokenizer_only") if row in found.differences["psnr"]), None)
+            if row is None:
+                continue
+            average = found.differences["psnr"][row].average
+            what = "PSNR" if row == "model" else "PSNR of the tokenizer"
             lines.append(
-                f"{name}: {one.run.name} minus {one.baseline.name}: PSNR {average.mean:+.2f} dB "
+                f"{name}: {one.run.name} minus {one.baseline.name}: {what} {average.mean:+.2f} dB "
                 f"({average.low:+.2f} to {average.high:+.2f}) on {found.clips} clips of {found.episodes} episodes"
             )
     lines += [f"Report   {made.page}", f"Numbers  {made.numbers}", f"Table    {made.table}"]
-    return _say("\n".join(lines))
+    return say("\n".join(lines))
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -56,8 +59,3 @@ def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         else:
             keys[key] = value
     return runs, keys
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from genieredux.cli.screen import say, wants_help
 from genieredux.errors import UserError
 from genieredux.retroact import Game, catalogue, resolve, select, selection
 from genieredux.retroact.query import SELECTIONS
@@ -55,8 +56,8 @@ none is downloaded. `docs/retroact.md` says what the words mean and where the la
 
 def retroact(words: list[str]) -> None:
     """Ask the catalogue of games, bring ROMs in and check them."""
-    if not words or any(word in ("-h", "--help") for word in words):
-        return _say(HELP)
+    if not words or wants_help(words):
+        return say(HELP)
     if words[0] not in ACTIONS:
         near = difflib.get_close_matches(words[0], ACTIONS, n=1, cutoff=0.0)[0]
         raise UserError(f"retroact has no action '{words[0]}'; did you mean '{near}'? (all: {', '.join(ACTIONS)})")
@@ -71,9 +72,9 @@ def _list(words: list[str]) -> None:
         chosen[key] = _truth(key, filters[key])
     games, here = select(**chosen), present_roms()
     if form == "json":
-        return _say(json.dumps([_plain(game, game.game in here) for game in games], indent=1))
+        return say(json.dumps([_plain(game, game.game in here) for game in games], indent=1))
     if form == "csv":
-        return _say(_as_csv(games, here))
+        return say(_as_csv(games, here))
     table = Table(box=None, pad_edge=False)
     for title in ("game", "console", "view", "motion", "genre", "controls", "runs here"):
         table.add_column(title, no_wrap=True)
@@ -82,7 +83,7 @@ def _list(words: list[str]) -> None:
         table.add_row(game.name, game.console, *game.tags, *yes)
     _show_table(table)
     running = sum(game.game in here for game in games)
-    _say(f"\n{len(games)} of {len(catalogue())} games; {running} of them run here")
+    say(f"\n{len(games)} of {len(catalogue())} games; {running} of them run here")
 
 
 def _show(words: list[str]) -> None:
@@ -104,9 +105,9 @@ def _show(words: list[str]) -> None:
         "ROM SHA-1": ", ".join(game.rom_sha1s),
         "ROM here": str(path) if path else f"no; with a ROM of your own: {_IMPORT}",
     }
-    _say(game.game)
+    say(game.game)
     for name, value in lines.items():
-        _say(textwrap.fill(value, _PLAIN_WIDTH, initial_indent=f"  {name:12}", subsequent_indent=" " * 14))
+        say(textwrap.fill(value, _PLAIN_WIDTH, initial_indent=f"  {name:12}", subsequent_indent=" " * 14))
 
 
 def _import(words: list[str]) -> None:
@@ -126,19 +127,19 @@ def _say_import(report: ImportReport) -> None:
     """What came in, what did not and why, and last how many games run here now."""
     folder = _common_folder(report)
     if folder:
-        _say(f"In {folder}:")
+        say(f"In {folder}:")
     for one in report.matched:
-        _say(f"  {one.game:44} {one.source.removeprefix(folder)}")
+        say(f"  {one.game:44} {one.source.removeprefix(folder)}")
     for kind in KINDS[:-1]:
         files = [one for one in report.unmatched if one.kind == kind]
         if files:
-            _say(f"Not imported, {kind} ({len(files)}):")
+            say(f"Not imported, {kind} ({len(files)}):")
         for file in files:
-            _say(f"  {file.source.removeprefix(folder):44} {file.detail}")
+            say(f"  {file.source.removeprefix(folder):44} {file.detail}")
     others = Counter(one.detail or "no ending" for one in report.unmatched if one.kind == KINDS[-1])
     if others:
-        _say("Not looked at further, no ROMs: " + ", ".join(f"{n} {ending}" for ending, n in others.most_common()))
-    _say(
+        say("Not looked at further, no ROMs: " + ", ".join(f"{n} {ending}" for ending, n in others.most_common()))
+    say(
         f"Imported {_count(len(report.matched), 'game')} to {report.folder}; {len(report.present)} were there already; "
         f"{len(present_roms())} of {len(catalogue())} games run here now"
     )
@@ -159,8 +160,8 @@ def _verify(words: list[str]) -> None:
     results = verify(words or None)
     wrong = [one for one in results if not one.ok]
     for one in wrong:
-        _say(f"{one.game}: {one.problem}" + (f" ({one.path})" if one.path else ""))
-    _say(f"Right: {len(results) - len(wrong)} of {_count(len(results), 'ROM')}")
+        say(f"{one.game}: {one.problem}" + (f" ({one.path})" if one.path else ""))
+    say(f"Right: {len(results) - len(wrong)} of {_count(len(results), 'ROM')}")
     if wrong:
         names = ", ".join(one.game for one in wrong)
         raise UserError(f"missing or wrong: {names}; bring the right version in with `{_IMPORT}`")
@@ -179,7 +180,7 @@ def _coverage(words: list[str]) -> None:
     missing = [game for game in games if game.game not in here]
     if form == "json":
         parts = {"runnable": running, "missing": missing}
-        return _say(json.dumps({part: [game.name for game in of] for part, of in parts.items()}, indent=1))
+        return say(json.dumps({part: [game.name for game in of] for part, of in parts.items()}, indent=1))
     table = Table(box=None, pad_edge=False)
     for title in ("console", "games", "run here", "missing"):
         table.add_column(title, justify="left" if title == "console" else "right")
@@ -190,9 +191,9 @@ def _coverage(words: list[str]) -> None:
     _show_table(table)
     for title, part in (("Run here", running), ("Missing", missing)):
         told = ", ".join(game.name for game in part) or "none"
-        _say(f"\n{title} ({len(part)}):\n" + textwrap.fill(told, _PLAIN_WIDTH, break_on_hyphens=False))
+        say(f"\n{title} ({len(part)}):\n" + textwrap.fill(told, _PLAIN_WIDTH, break_on_hyphens=False))
     if missing:
-        _say(f"\nWith ROMs of your own: {_IMPORT}")
+        say(f"\nWith ROMs of your own: {_IMPORT}")
 
 
 def _probe(words: list[str]) -> None:
@@ -201,13 +202,13 @@ def _probe(words: list[str]) -> None:
     names = [word for word in words if "=" not in word]
     keys = _keys("probe", [word for word in words if "=" in word], probe.KEYS)
     form = _format(keys.get("format", "table"), ("table", "json"))
-    probe.run_probe(names, keys, form, _say, _show_table)
+    probe.run_probe(names, keys, form, say, _show_table)
 
 
 def _configured(words: Sequence[str]) -> Sequence[str]:
     """The games that `generate` with these words would play, could it play all of them."""
     from genieredux.cli.compose import compose_config
-    from genieredux.cli.schemas import GenerateCommand
+    from genieredux.cli.generate import GenerateCommand
     from genieredux.collect.games import configured_games
 
     connector = compose_config("generate", GenerateCommand, words).config.connector
@@ -292,13 +293,4 @@ def _show_table(table: Table) -> None:
     text = io.StringIO()
     terminal = sys.stdout.isatty()
     Console(file=text, width=None if terminal else _PLAIN_WIDTH, force_terminal=terminal).print(table)
-    _say("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
-
-
-def _say(text: str) -> None:
-    """Print; whoever reads may leave before the end, as `| head` does."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    say("\n".join(line.rstrip() for line in text.getvalue().splitlines()))

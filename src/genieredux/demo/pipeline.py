@@ -26,6 +26,7 @@ from genieredux.models.checkpoint import load_model
 from genieredux.models.world_file import Prompt, load_world, write_world
 from genieredux.runs import RunFolder
 from genieredux.runs.files import write_atomically
+from genieredux.runs.progress import ProgressLine
 from genieredux.training.config import TrainConfig
 from genieredux.training.jobs import (
     JobConfig,
@@ -34,7 +35,6 @@ from genieredux.training.jobs import (
     train_dynamics,
     train_tokenizer,
 )
-from genieredux.training.progress import ProgressLine
 from genieredux.training.sources import trainable
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,10 @@ from genieredux.models.types import Batch
 from genieredux.nn.kernels import Kernel, use_kernel
 from genieredux.nn.precision import autocast
 
-SIDE = {"cpu": 1024, "cuda": 8192}
-"""Rows of the square matrices whose product is the machine's ceiling."""
+SIDE = {"cpu": 512, "cuda": 8192}
+"""Rows of the square matrices whose product is the machine's ceiling; small on a CPU, so that one of the tries falls
+between what else runs there."""
+TRIES = 40
 
 
 def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
@@ -44,13 +46,13 @@ def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
 
 @functools.cache
 def matmul_ceiling(device: torch.device, precision: str) -> float:
-    """FLOPs a second of large matrix products in `precision` on `device` as it is now: the best of a few."""
+    """FLOPs a second of large matrix products in `precision` on `device` as it is now: the best of many."""
     side = SIDE.get(device.type, SIDE["cpu"])
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a = torch.ones(side, side, device=device, dtype=dtype)
     best = float("inf")
     with torch.no_grad():
-        for _ in range(6):
+        for _ in range(TRIES):
             began = time.perf_counter()
             product = a @ a
             float(product[0, 0])  # waits for the device

@@ -19,10 +19,10 @@ from genieredux.errors import UserError
 from genieredux.models.checkpoint import CheckpointData, Section, fingerprint, load_model, plain
 from genieredux.nn.precision import autocast, choose_precision
 from genieredux.runs import RunFolder
+from genieredux.runs.progress import ProgressLine
 from genieredux.training.config import OptimizerConfig, TrainConfig
 from genieredux.training.decoder_only import refuse_decoder_only, tokens_fingerprint, train_decoder_only
 from genieredux.training.devices import make_fabric
-from genieredux.training.progress import ProgressLine
 from genieredux.training.samples import dreamed, redrawn, together
 from genieredux.training.sources import (
     choose_games,

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
+from genieredux.runs.progress import ProgressLine
 from genieredux.training.config import TrainConfig
 from genieredux.training.flops import matmul_ceiling
 from genieredux.training.logs import LogWriter, Meter, Throughput, memory_mib
-from genieredux.training.progress import ProgressLine
 
 
 @dataclass(frozen=True)

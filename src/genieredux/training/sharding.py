@@ -13,13 +13,22 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from genieredux.errors import UserError
 from genieredux.training.blocks import repeated_blocks
 
 
 def shard(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """Split the parameters of `model` in place: each block by itself, then the rest. mesh: Fabric's, of which the
     dimension "data_parallel" is all processes.
+
+    Raises UserError for a model with parameters of no dimension, which cannot be split.
     """
+    scalars = [name for name, parameter in model.named_parameters() if parameter.ndim == 0]
+    if scalars:
+        raise UserError(
+            f"train.strategy=fsdp cannot split this model (its parameter {scalars[0]} is a single number); "
+            f"set train.strategy=ddp"
+        )
     every = mesh["data_parallel"]
     for block in repeated_blocks(model):
         fully_shard(block, mesh=every)

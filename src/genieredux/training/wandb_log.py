@@ -60,7 +60,7 @@ class WandbLog:
         """Finish what is to be sent."""
         if self._run is not None:
             run = self._run
-            self._try(lambda: run.finish(quiet=True))
+            self._try(lambda: run.finish())
 
     def _log(self, values: dict[str, Any], step: int) -> None:
         if self._run is not None:

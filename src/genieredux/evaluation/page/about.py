@@ -76,7 +76,9 @@ def seconds(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def protocol_text(run: Run) -> str:
     """The settings of the evaluation, a line each."""
-    return "\n".join(f"{name}: {value}" for name, value in run.protocol.items() if not isinstance(value, Mapping))
+    return "\n".join(
+        f"{name}: {_plain(value)}" for name, value in run.protocol.items() if not isinstance(value, Mapping)
+    )
 
 
 def config_text(run: Run) -> str:
@@ -114,7 +116,7 @@ def _compared(tables: Sequence[Mapping[str, str]]) -> dict[str, list[dict[str, A
 def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value) or "none"
-    return str(value)
+    return "null" if value is None else str(value)
 
 
 def _quoted(word: Any) -> str:

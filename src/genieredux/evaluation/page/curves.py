@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from genieredux.evaluation import charts
+from genieredux.evaluation.config import ACTION_ACCURACY
 from genieredux.evaluation.page.paired import Paired
 from genieredux.evaluation.page.run import Run
 from genieredux.evaluation.page.values import METRICS, ROW_NAMES, Plain, by_horizon, metric_of, metrics_of, with_set
@@ -29,10 +30,17 @@ def tone_of(place: int) -> int:
 def horizon_curves(runs: Sequence[Run], set_name: str) -> list[dict[str, Any]]:
     """A chart for every metric by frame: each run with its interval, and what it is measured against."""
     here = [(tone_of(place), run) for place, run in enumerate(runs) if set_name in run.sets]
+    single = len(runs) == 1
     found = []
     for metric in metrics_of(runs, set_name):
-        lines = _lines(here, set_name, metric, single=len(runs) == 1)
-        found.append(_chart(metric, set_name, lines))
+        rows = []
+        for tone, run in here:
+            plain = run.sets[set_name]
+            names = plain[metric] if metric in ("psnr", "ssim") else plain["metrics"].get(metric, {})
+            rows += [(tone, run, row, by_horizon(plain, metric, row)) for row in names]
+        if metric == ACTION_ACCURACY and not single:  # ten lines that cross are no picture; the table has them
+            rows = [one for one in rows if one[2] not in (TOKENIZER_ONLY, "random_actions")]
+        found.append(_chart(metric, set_name, _lines(rows, here[0][1].row(set_name), single, bands=single)))
     return [figure for figure in found if figure["svg"]]
 
 
@@ -78,21 +86,13 @@ def drift_curves(runs: Sequence[Run], set_name: str) -> list[dict[str, Any]]:
     found = []
     here = [(tone_of(place), run) for place, run in enumerate(runs) if _drift(run, set_name)]
     for metric in ("psnr", "ssim", "sharpness", "entropy"):
-        lines: list[charts.Line] = []
-        shown: set[str] = set()
+        rows = []
         for tone, run in here:
-            for row, estimate in _drift(run, set_name)[metric].items():
-                key = str(estimate["mean"])
-                if row != MODEL and key in shown:
-                    continue
-                shown.add(key)
-                own = row in (MODEL, TOKENIZER_ONLY) and len(runs) > 1
-                name = _line_name(run, row, len(runs) == 1, own)
-                style = (tone if own else _tone(row)), ("1 3" if row == "random_frame" else _DASHES.get(row, ""))
-                lines += _one(name, {"horizon": range(1, len(estimate["mean"]) + 1), **estimate}, *style, row == MODEL)
+            for row, values in _drift(run, set_name)[metric].items():
+                rows.append((tone, run, row, {"horizon": range(1, len(values["mean"]) + 1), **values}))
         about = METRICS[metric]
-        label = f"{about.label}{', ' + about.unit if about.unit else ''}"
-        chart = charts.line_chart(lines, AFTER, label)
+        lines = _lines(rows, MODEL, single=len(runs) == 1, bands=False)
+        chart = charts.line_chart(lines, AFTER, f"{about.label}{', ' + about.unit if about.unit else ''}")
         if chart:
             found.append(figure(f"{about.label} of long dreams, {set_name}", chart, lines))
     return found
@@ -142,34 +142,29 @@ def figure(title: str, chart: str, lines: Sequence[charts.Line]) -> dict[str, An
     return {"title": title, "svg": Markup(chart), "legend": Markup(charts.legend(lines)) if len(lines) > 1 else ""}
 
 
-def _lines(here: Sequence[tuple[int, Run]], set_name: str, metric: str, single: bool) -> list[charts.Line]:
-    """The model of every run; then what stands beside it, once where runs agree."""
+def _lines(
+    rows: Sequence[tuple[int, Run, str, Plain | None]], main: str, single: bool, bands: bool
+) -> list[charts.Line]:
+    """Curves from (tone, run, row, values): the row `main` of every run, then what stands beside it, once where runs
+    agree. bands: intervals of these as well.
+    """
     front: list[charts.Line] = []
     behind: list[charts.Line] = []
-    shown: set[str] = set()
-    for tone, run in here:
-        found = run.sets[set_name]
-        rows = found[metric] if metric in ("psnr", "ssim") else found["metrics"].get(metric, {})
-        for row in rows:
-            values = by_horizon(found, metric, row)
-            main = row == run.row(set_name)
-            key = str(values["mean"]) if values else ""
-            if values is None or (not main and key in shown):
-                continue
-            shown.add(key)
-            own = not single and row not in (REPEAT_LAST, "truth")
-            name = _line_name(run, row, single, own or main)
-            colour = tone if own or (main and not single) else (0 if main else _tone(row))
-            dash = "" if main else _DASHES.get(row, "1 3")
-            (front if main else behind).extend(_one(name, values, colour, dash, main or single))
+    seen: dict[str, set[str]] = {}
+    for tone, run, row, values in rows:
+        key = str(values["mean"]) if values else ""
+        others = seen.setdefault(row, set())
+        if row != main and key in others:
+            continue
+        own = not single and (row in (main, TOKENIZER_ONLY, "random_actions") or bool(others))
+        others.add(key)
+        words = ROW_NAMES.get(row, row)
+        of_run = run.name if row == MODEL else f"{run.name}: {words[0].lower()}{words[1:]}"
+        colour = tone if own else (0 if row == main else _tone(row))
+        dash = "" if row == main else _DASHES.get(row, "1 3")
+        line = _one(of_run if own else words, values, colour, dash, row == main or bands)
+        (front if row == main else behind).extend(line)
     return front + behind
-
-
-def _line_name(run: Run, row: str, single: bool, own: bool) -> str:
-    words = ROW_NAMES.get(row, row)
-    if single or not own:
-        return words
-    return run.name if row == MODEL else f"{run.name}: {words[0].lower()}{words[1:]}"
 
 
 def _tone(row: str) -> int:

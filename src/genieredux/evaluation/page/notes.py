@@ -17,6 +17,7 @@ _PROTOCOL = {
     "sampling_seeds": "number of sampling seeds",
     "interval": "level of the intervals",
     "drift_frames": "frames of drift",
+    "drift_clips": "clips of drift asked for",
 }
 
 
@@ -52,17 +53,14 @@ def missing_metrics(run: Run) -> dict[str, str]:
 
 
 def _data(runs: Sequence[Run]) -> list[str]:
-    def of(run: Run) -> str | None:
-        data = run.made_by.get("dataset") or {}
-        return data.get("checksum") or data.get("name")
-
     def named(run: Run) -> str:
         data = run.made_by.get("dataset") or {}
         checksum = data.get("checksum")
         return f"{data.get('name', '?')}{f' ({checksum[:12]})' if checksum else ''}"
 
-    known = {run.name: of(run) for run in runs if of(run)}
-    if len(set(known.values())) < 2:
+    sources = [run.made_by.get("dataset") or {} for run in runs]
+    same = [{data[key] for data in sources if data.get(key)} for key in ("checksum", "name")]
+    if not any(len(values) > 1 for values in same):
         return []
     return [f"The data sets differ: {_each(runs, named)}. Numbers on other data are no comparison of models."]
 

@@ -149,13 +149,14 @@ def _folders(path: Path) -> list[Path]:
 
 def _nearest(path: Path) -> str:
     """`; nearest: A, B` of evaluated runs around a path that is none, or nothing."""
-    above = next((folder for folder in path.absolute().parents if folder.is_dir()), None)
-    if above is None or above == Path(above.anchor):
-        return ""
     depths = [f"{'*/' * depth}{RESULTS}" for depth in range(4)]
-    near = sorted({str(file.parent) for pattern in depths for file in above.glob(pattern)})
-    close = difflib.get_close_matches(str(path.absolute()), near, n=_MOST_FOUND, cutoff=0.0)
-    return f"; nearest: {', '.join(close)}" if close else ""
+    around = [folder for folder in path.absolute().parents if folder.is_dir() and folder != Path(folder.anchor)]
+    for above in around[:3]:
+        near = sorted({str(file.parent) for pattern in depths for file in above.glob(pattern)})
+        if near:
+            close = difflib.get_close_matches(str(path.absolute()), near, n=_MOST_FOUND, cutoff=0.0)
+            return f"; nearest: {', '.join(close)}"
+    return ""
 
 
 def _read_pictures(path: Path) -> dict[str, np.ndarray]:

@@ -69,22 +69,21 @@ def number(value: float | None, digits: int, signed: bool = False) -> str:
 
 def interval(estimate: Plain, digits: int = 2, signed: bool = False) -> str:
     """`low to high`, or nothing where there is no interval."""
-    if estimate.get("low") is None or estimate.get("high") is None:
+    if not (_finite(estimate.get("low")) and _finite(estimate.get("high"))):
         return ""
     return f"{number(estimate['low'], digits, signed)} to {number(estimate['high'], digits, signed)}"
 
 
 def cell(estimate: Plain | None, digits: int, signed: bool = False) -> dict[str, Any]:
-    """Mean, half the width of its interval, the interval in full, and the bare value (to sort by)."""
-    if estimate is None:
+    """Mean, half the width of its interval, the interval in full, and the bare value (to sort by), None for none."""
+    if estimate is None or not _finite(estimate["mean"]):
         return {"mean": "–", "spread": "", "interval": "", "value": None}
-    low, high = estimate.get("low"), estimate.get("high")
-    spread = "" if low is None or high is None else f"± {number((high - low) / 2, digits)}"
+    bounded = _finite(estimate.get("low")) and _finite(estimate.get("high"))
     return {
         "mean": number(estimate["mean"], digits, signed),
-        "spread": spread,
-        "interval": interval(estimate, digits, signed),
-        "value": estimate["mean"],
+        "spread": f"± {number((estimate['high'] - estimate['low']) / 2, digits)}" if bounded else "",
+        "interval": interval(estimate, digits, signed) if bounded else "",
+        "value": float(estimate["mean"]),
     }
 
 
@@ -164,3 +163,7 @@ def set_names(runs: Sequence[Run]) -> list[str]:
 def with_set(runs: Sequence[Run], set_name: str) -> list[Run]:
     """Those that were measured on it."""
     return [run for run in runs if set_name in run.sets]
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

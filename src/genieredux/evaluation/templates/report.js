@@ -5,7 +5,7 @@
   const key = (row, place) => {
     const cell = row.cells[place];
     const value = cell.dataset.value;
-    return value === undefined || value === "None" ? cell.textContent.trim() : Number(value);
+    return value === undefined ? cell.textContent.trim() : Number(value);
   };
   const before = (a, b) => {
     if (typeof a === "number" && typeof b === "number") return a - b;

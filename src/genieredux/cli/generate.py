@@ -1,0 +1,45 @@
+"""`genieredux generate`: compose the configuration, call the job, say what it made."""
+
+from dataclasses import dataclass, field
+
+from genieredux.cli.compose import compose_config
+from genieredux.cli.screen import say, say_usage, wants_help
+from genieredux.collect import CollectConfig, ConnectorConfig, collect
+from genieredux.collect.backends.choice import BackendConfig, chosen
+from genieredux.episodes import Dataset, quality
+
+
+@dataclass(frozen=True)
+class Published:
+    """What `generate` takes below `config.`, as the published commands write it."""
+
+    connector: ConnectorConfig
+
+
+@dataclass(frozen=True)
+class GenerateCommand:
+    """generate: play games and store the episodes."""
+
+    config: Published
+    root: str = "datasets"
+    """The folder of data sets."""
+    seed: int = 0
+    collect: BackendConfig = field(default_factory=BackendConfig)
+    """Where the games are played: collect.backend=ray for a Ray cluster."""
+
+
+def generate(words: list[str]) -> None:
+    """Play games and store the episodes."""
+    if wants_help(words):
+        return say_usage("generate", "config.connector.generator_config.n_sessions=10 root=datasets seed=0")
+    command = compose_config("generate", GenerateCommand, words)
+    connector = command.config.connector
+    with chosen(command.collect, connector.generator_config.n_workers) as make_backend:
+        summary = collect(CollectConfig(connector, command.root, command.seed), make_backend=make_backend)
+    say(
+        f"{summary.path}: {summary.episodes} new episodes, {summary.frames} new frames in {summary.seconds:.0f} s "
+        f"({summary.frames_per_second:.0f} frames/s); {summary.total_episodes} episodes, "
+        f"{summary.total_frames} frames in all"
+    )
+    for line in quality.brief(Dataset.open(summary.path)):
+        say(line)

@@ -1,0 +1,61 @@
+"""`genieredux genie_redux train|eval`: compose the configuration and call the job of the model it names."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from genieredux.cli.compose import compose_config
+from genieredux.cli.screen import say, say_usage, wants_help
+from genieredux.errors import UserError
+
+if TYPE_CHECKING:
+    from genieredux.cli.schemas import GenieReduxCommand
+
+
+def genie_redux(words: list[str]) -> None:
+    """Train or evaluate a model."""
+    if wants_help(words):
+        keys = "train.batch_size=4 tokenizer_fpath=FILE, or eval=papers eval.model_fpath=FILE"
+        return say_usage("genie_redux", keys, "genie_redux train|eval")
+    if not words or words[0] not in ("train", "eval"):
+        said = f"'{words[0]}'" if words else "nothing"
+        raise UserError(f"genie_redux takes a mode, train or eval, and got {said}: genie_redux train config=NAME")
+    from genieredux.cli.evaluate import evaluate  # torch: not for the help
+    from genieredux.cli.schemas import GenieReduxCommand
+
+    command = compose_config("genie_redux", GenieReduxCommand, _without_mode(words[0], words[1:]))
+    if words[0] == "train":
+        _train(command)
+    else:
+        evaluate(command)
+
+
+def _without_mode(mode: str, words: Sequence[str]) -> list[str]:
+    """The words without `--mode=...`, which an example of the published README repeats."""
+    for word in words:
+        if word.lstrip("-").startswith("mode=") and word.partition("=")[2] != mode:
+            raise UserError(f"{word} contradicts genie_redux {mode}; leave it out")
+    return [word for word in words if not word.lstrip("-").startswith("mode=")]
+
+
+def _train(command: "GenieReduxCommand") -> None:
+    from genieredux.models.build import build_model
+    from genieredux.training.devices import is_first_process
+    from genieredux.training.jobs import MODEL_NAMES, train_dynamics, train_tokenizer
+    from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions
+
+    trainers = {
+        "tokenizer": train_tokenizer,
+        "latent_action_model": train_latent_actions,
+        "genie_redux": train_genie_redux,
+        "genie_redux_guided": train_dynamics,
+    }
+    if command.kind not in trainers:
+        raise UserError(f"model is '{command.model}'; choose one of {', '.join([*trainers, *MODEL_NAMES])}")
+    try:
+        result = trainers[command.kind](command, build_model)
+    except UserError as error:
+        if is_first_process():
+            raise
+        raise SystemExit(2) from error  # the first of several processes says it
+    if is_first_process():
+        say(f"Model: {result.model_path} (step {result.last_step})\nBest:  {result.best_path}")
