@@ -107,7 +107,7 @@ def test_what_is_left_out_is_said(films: Path, capsys: pytest.CaptureFixture[str
 
 def test_indices_and_shards_are_tended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_dataset(tmp_path / "fake")
-    for words, said in (["index"], "5 episodes in the index"), (["compact"], "files_before=5"):
+    for words, said in (["index"], "5 episodes in the index"), (["compact"], "5 episode files before, 1 now"):
         data([*words, "fake"])
         assert said in capsys.readouterr().out
 

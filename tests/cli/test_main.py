@@ -39,6 +39,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["play", "world=nothing.pt"], "nothing.pt"),
         (["data", "info", "nothing"], "nothing"),
         (["data", "inform", "nothing"], "data takes an action"),
+        (["generate", "config.connector.name=../elsewhere"], "part of a folder's name"),
+        (["generate", "config.connector.dname=a/b"], "part of a folder's name"),
+        (["generate", "config.connector.image_size=100000"], "at most 4096"),
         (["demo", "num_clips=0"], "num_clips is 0"),
         (
             ["generate", "config.connector.splits=[{name: train, n_sessions: 0}]"],
@@ -89,13 +92,16 @@ def test_a_reader_may_leave_before_the_end() -> None:
     assert done.stdout.startswith("game ")
 
 
-def test_what_happens_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_happens_is_told_on_stderr() -> None:
     words = ["config.connector.kind=fake", "config.connector.games=[toy]", "config.connector.name=toy"]
-    splits = "config.connector.splits=[{name: train, n_sessions: 2}]"
-    assert run(["generate", *words, splits, "config.connector.generator_config.n_steps_max=20"]) == 0
-    said = capsys.readouterr()
-    assert "games, " in said.err
-    assert said.out.startswith("datasets/toy_v0.0.0: 2 new episodes")
+    amount = [
+        "config.connector.splits=[{name: train, n_sessions: 2}]",
+        "config.connector.generator_config.n_steps_max=9",
+    ]
+    program = [sys.executable, str(ROOT / "run.py"), "generate", *words, *amount]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=True)
+    assert "1 of 1 games, " in done.stderr
+    assert done.stdout.startswith("datasets/toy_v0.0.0: 2 new episodes")
 
 
 def test_a_data_set_is_made_and_described(capsys: pytest.CaptureFixture[str]) -> None:

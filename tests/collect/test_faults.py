@@ -255,7 +255,9 @@ def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path, files_of):
 def test_a_stopped_command_says_how_to_go_on(tmp_path, stop):
     words = ["config.connector.kind=fake", "config.connector.games=[Fake]", "config.connector.name=fake"]
     amounts = ["config.connector.generator_config.n_sessions=100000", f"root={tmp_path}"]
-    main = "from genieredux.cli.main import main; main()"
+    # A shell's background job ignores SIGINT, and so would whatever it starts.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    main = f"{heard}; from genieredux.cli.main import main; main()"
     program = [sys.executable, "-c", main, "generate", *words, *amounts]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -140,3 +140,14 @@ def test_ataris_roms_are_all_or_those_whose_twin_in_the_catalogue_fits():
     facts = playable_games(config(kind="ale", games=("MontezumaRevenge",)))["montezuma_revenge"]
     assert facts.tags == ("side", "free", "pl")
     assert playable_games(config(kind="ale", games=("sir_lancelot",)))["sir_lancelot"].tags == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"not the ROM"])
+def test_a_damaged_rom_stops_its_game_where_named_and_is_left_out_where_filtered(content, tmp_path, caplog):
+    folder = tmp_path / "cache" / "roms" / "Hero-Atari2600-v0"
+    folder.mkdir(parents=True)
+    (folder / "rom.a26").write_bytes(content)
+    with pytest.raises(UserError, match=r"Hero-Atari2600: .*rom.a26"):
+        playable_games(config(games=("Hero-Atari2600",)))
+    with caplog.at_level(logging.WARNING), pytest.raises(UserError, match="none of the"):
+        playable_games(config(console=("Atari2600",)))

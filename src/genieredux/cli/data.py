@@ -79,7 +79,8 @@ def _info(path: str, words: list[str]) -> str:
 def _compact(path: str, words: list[str]) -> str:
     from genieredux.episodes.compact import compact
 
-    return str(compact(path))
+    made = compact(path)
+    return f"{path}: {made.files_before} episode files before, {made.files_after} now"
 
 
 def _index(path: str, words: list[str]) -> str:

@@ -5,6 +5,7 @@ code had no name for (where a game comes from, splits, level ranges) stands besi
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -19,6 +20,8 @@ LABELS = ("view", "motion", "genre", "console")
 
 TRAINED_VARIANTS = ("auto_explore", "agent57")
 """Published players that need a trained agent."""
+
+_MAX_SIDE = 4096  # far above any game's picture; above it a frame does not fit anywhere
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,12 @@ class ConnectorConfig:
             if getattr(self, name) is not None:
                 self._set(name, tuple(getattr(self, name)))
         self._set("image_size", _side(self.image_size))
+        for name in ("name", "version", "dname"):
+            value = getattr(self, name)
+            if value is not None and not re.fullmatch(r"[\w.+-]+", value):
+                raise UserError(
+                    f"connector.{name} is {value!r}; it becomes part of a folder's name: letters, digits and . _ + -"
+                )
         self._check_games()
         self._check_splits()
 
@@ -257,8 +266,11 @@ def _side(image_size: Any) -> int:
     """64, or the published [64, 64], as 64."""
     sides = set(image_size) if isinstance(image_size, Sequence) and not isinstance(image_size, str) else {image_size}
     side = sides.pop() if len(sides) == 1 else None
-    if not isinstance(side, int) or isinstance(side, bool) or side < 1:
-        raise UserError(f"connector.image_size is {image_size!r}; it must be a side in pixels, such as 64 or [64,64]")
+    if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= _MAX_SIDE:
+        raise UserError(
+            f"connector.image_size is {image_size!r}; it must be a side in pixels, such as 64 or [64,64], "
+            f"and at most {_MAX_SIDE}"
+        )
     return side
 
 

@@ -155,7 +155,8 @@ def read_index(fs: fsspec.AbstractFileSystem, root: str) -> pa.Table | None:
     path = f"{root}/{INDEX_NAME}"
     try:
         with fs.open(path, "rb") as handle:
-            table = pq.read_table(handle)
+            # on this thread: one of Arrow's that still holds `handle` when the interpreter ends aborts the process
+            table = pq.ParquetFile(handle).read(use_threads=False)
     except FileNotFoundError:
         return None
     except (OSError, pa.ArrowException) as error:
