@@ -132,19 +132,8 @@ def train_dynamics(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | No
         check_actions(start, dataset)
     check_size(tokenizer, dataset)
     fabric = make_fabric(cfg.train)
-    if fabric.is_global_zero:
-        build_token_cache(trainable(dataset), tokenizer, cfg.train, device=fabric.device)
-    fabric.barrier()
-    parts = split_for_training(dataset, cfg.train.num_frames)
-    training, held_out = (TokenCache.open(part, tokenizer.id) for part in parts)
-    data, validation = token_sources(
-        training,
-        held_out,
-        cfg.train,
-        window_stride(tokenizer.model, training.spec.clip_frames),
-        fabric.global_rank,
-        fabric.world_size,
-    )
+    parts, caches, stride = open_tokens(dataset, tokenizer, cfg.train, fabric)
+    data, validation = token_sources(*caches, cfg.train, stride, fabric.global_rank, fabric.world_size)
     config = begun_from(start.config if start else None, cfg.dynamics, "dynamics", str(cfg.model_fpath))
     model = build_seeded(
         build, cfg, cfg.kind, config, tokenizer=tokenizer.model, action_names=dataset.spec.action_names
@@ -166,6 +155,18 @@ def train_dynamics(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | No
         metadata=metadata_of(dataset),
         fabric=fabric,
     )
+
+
+def open_tokens(
+    dataset: Dataset, tokenizer: LoadedTokenizer, cfg: TrainConfig, fabric: Fabric
+) -> tuple[tuple[Dataset, Dataset], tuple[TokenCache, TokenCache], int]:
+    """(training, validation) episodes, their tokens, and the stride of windows; the first process makes what lacks."""
+    if fabric.is_global_zero:
+        build_token_cache(trainable(dataset), tokenizer, cfg, device=fabric.device)
+    fabric.barrier()
+    parts = split_for_training(dataset, cfg.num_frames)
+    caches = TokenCache.open(parts[0], tokenizer.id), TokenCache.open(parts[1], tokenizer.id)
+    return parts, caches, window_stride(tokenizer.model, caches[0].spec.clip_frames)
 
 
 def open_dataset(cfg: TrainConfig) -> Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from genieredux.episodes import Dataset, TokenCache, Windows, WindowSampler
+from genieredux.episodes import Dataset, Windows, WindowSampler
 from genieredux.errors import UserError
 from genieredux.models.action_mapping import ActionMapping, count_codes
 from genieredux.models.checkpoint import load_model
@@ -24,16 +24,15 @@ from genieredux.training.jobs import (
     BuildModel,
     JobConfig,
     build_seeded,
-    build_token_cache,
     check_size,
     fitting_image,
     load_tokenizer,
     metadata_of,
     open_dataset,
+    open_tokens,
     run_folder,
     take_codes,
     tokenizer_section,
-    window_stride,
 )
 from genieredux.training.recorder import Sample
 from genieredux.training.samples import Look, dreamed, redrawn, together
@@ -42,7 +41,6 @@ from genieredux.training.sources import (
     frames_to_tensor,
     paired_sources,
     split_for_training,
-    trainable,
 )
 from genieredux.training.starting import begun_from, load_weights
 from genieredux.training.trainer import FitResult, SampleHook, fit
@@ -97,12 +95,7 @@ def train_genie_redux(cfg: JobConfig, build: BuildModel, on_sample: SampleHook |
     if lam is None and start is None and cfg.lam_weight == 0:
         raise UserError("lam_weight is 0 (a frozen latent action model), so lam_fpath must name a trained one")
     fabric = make_fabric(cfg.train)
-    if fabric.is_global_zero:
-        build_token_cache(trainable(dataset), tokenizer, cfg.train, device=fabric.device)
-    fabric.barrier()
-    parts = split_for_training(dataset, cfg.train.num_frames)
-    caches = TokenCache.open(parts[0], tokenizer.id), TokenCache.open(parts[1], tokenizer.id)
-    stride = window_stride(tokenizer.model, caches[0].spec.clip_frames)
+    parts, caches, stride = open_tokens(dataset, tokenizer, cfg.train, fabric)
     data, validation = paired_sources(parts, caches, cfg.train, stride, fabric.global_rank, fabric.world_size)
     source, begun = str(cfg.model_fpath), start.config if start else {"lam": None, "dynamics": None}
     known, named = (lam.config, str(cfg.lam_fpath)) if lam else (begun["lam"], source)
