@@ -20,6 +20,7 @@ from genieredux.models.build import build_model, make_config
 from genieredux.models.checkpoint import Section, load_model
 from genieredux.models.genie_redux import GenieRedux, GenieReduxConfig
 from genieredux.models.latent_actions import STLatentActionConfig, STLatentActions
+from genieredux.models.masking import Sampling
 from genieredux.models.st_dynamics import STDynamics
 from genieredux.models.st_dynamics_config import STDynamicsConfig
 from genieredux.models.world_model import WorldModel
@@ -115,6 +116,27 @@ class TestGuided:
 
     def vectors(self) -> Tensor:
         return tokenizer_from_state_dict(files.tokenizer_state(), **VIDEO).token_vectors()
+
+    @pytest.mark.parametrize("prefix", ["dynamics.maskgit.", "module.maskgit.", "maskgit.", ""])
+    def test_any_layout_of_the_names(self, tmp_path: Path, prefix: str) -> None:
+        state = files.dynamics_state(5)
+        source = files.trained(tmp_path / "a.pt", {f"{prefix}{name}": tensor for name, tensor in state.items()})
+        data, _ = self.take(tmp_path, source)
+        (tmp_path / "g.pt").unlink()
+        nested, _ = self.take(tmp_path, files.guided_file(tmp_path, 5))
+        assert data.model.fingerprint == nested.model.fingerprint
+
+    def test_all_new_frames_in_one_step(self, tmp_path: Path) -> None:
+        """The published sampler with one step: all new frames hidden, the likeliest token of each place."""
+        self.take(tmp_path, files.guided_file(tmp_path, 5))
+        world = WorldModel.load(tmp_path / "g.pt")
+        actions = torch.tensor([[0, 1, 4], [3, 3, 0]])
+        rolled = world.rollout(clips()[:, :2], actions, seed=1, sampling=Sampling(method="one_go", steps=1))
+        published = dynamics_from_state_dict(files.dynamics_state(5), **HEADS, guided=True)
+        shown = world.encode(clips()[:, :2])
+        tokens = torch.cat([shown, torch.full_like(shown[:, :1], files.CODES)], 1)
+        logits = published.logits(tokens, torch.eye(5)[actions])
+        assert torch.equal(logits[:, -2:].argmax(-1), rolled.tokens)
 
     def test_one_hot_actions(self, tmp_path: Path) -> None:
         data, remarks = self.take(tmp_path, files.guided_file(tmp_path, 5))
@@ -276,11 +298,16 @@ class TestLatent:
         logits = raw.logits(tokens[:, :-1], model.lam.vectors(actions))
         assert torch.equal(logits[:, 1:].argmax(-1), rolled.tokens)
 
+    def test_without_its_latent_action_model(self, tmp_path: Path) -> None:
+        source = files.trained(tmp_path / "half.pt", {"dynamics": files.maskgit(files.dynamics_state(0))})
+        with pytest.raises(UserError, match=r"half\.pt holds no latent action model"):
+            self.take(tmp_path, source)
+
     def test_a_guided_file_is_no_latent_one(self, tmp_path: Path) -> None:
         tokenizer = str(files.tokenizer_file(tmp_path))
-        with pytest.raises(UserError, match="kind=genie_redux_guided"):
+        with pytest.raises(UserError, match="concatenates actions; it can be imported as kind=genie_redux_guided"):
             take(files.guided_file(tmp_path, 5), tmp_path / "g.pt", kind="genie_redux", tokenizer=tokenizer, **SIZE)
-        with pytest.raises(UserError, match="say guided=False"):
+        with pytest.raises(UserError, match=r"adds actions; it can be imported as kind=lam, genie_redux$"):
             take(files.latent_file(tmp_path), tmp_path / "g.pt", kind="genie_redux_guided", tokenizer=tokenizer, **SIZE)
 
 
@@ -288,7 +315,7 @@ class TestLatent:
     ("make", "kind", "expected"),
     [
         (files.tokenizer_file, "lam", "can be imported as kind=tokenizer"),
-        (files.latent_file, "tokenizer", "can be imported as kind=lam, genie_redux, genie_redux_guided"),
+        (files.latent_file, "tokenizer", "can be imported as kind=lam, genie_redux$"),
         (files.tokenizer_file, "tokeniser", "kind is 'tokeniser'"),
         (files.tokenizer_file, "", "kind is missing"),
     ],
@@ -296,6 +323,22 @@ class TestLatent:
 def test_a_wrong_kind(tmp_path: Path, make: Callable[[Path], Path], kind: str, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         take(make(tmp_path), tmp_path / "out.pt", kind=kind)
+
+
+def test_what_does_not_fit_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"tokenizer\.pt: image_size=18 is not divisible by patch size 4"):
+        take(files.tokenizer_file(tmp_path), tmp_path / "out.pt", kind="tokenizer", image_size=18)
+    half = {name: tensor for name, tensor in files.tokenizer_state().items() if not name.startswith("to_pixels.")}
+    files.trained(tmp_path / "half.pt", half)
+    guided = {"kind": "genie_redux_guided", **SIZE}
+    with pytest.raises(UserError, match=r"half\.pt: .* keys are missing \(to_pixels\.0\.weight"):
+        take(files.guided_file(tmp_path, 5), tmp_path / "out.pt", tokenizer=str(tmp_path / "half.pt"), **guided)
+    state = files.maskgit(files.dynamics_state(5) | {"extra.weight": torch.zeros(2)})
+    files.trained(tmp_path / "more.pt", {"dynamics": state})
+    tokenizer = files.tokenizer_file(tmp_path)
+    with pytest.raises(UserError, match=r"more\.pt: .* 1 keys are unknown \(extra\.weight"):
+        take(tmp_path / "more.pt", tmp_path / "out.pt", tokenizer=str(tokenizer), **guided)
+    assert not (tmp_path / "out.pt").exists()
 
 
 def test_an_existing_file_is_kept(tmp_path: Path) -> None:

@@ -87,6 +87,22 @@ class TestTokenizer:
         close(tokenizer.decode(case["indices"]), case["decode_from_indices"].transpose(1, 2))
         close(tokenizer.decode(tokenizer.encode(video)), case["recon"].transpose(1, 2))
 
+    def test_wrongly_called(self, case: dict[str, Any]) -> None:
+        tokenizer = tokenizer_from_state_dict(case["state_dict"], heads=4, dim_head=16, image_size=64)
+        with pytest.raises(UserError, match=r"ids are \(1, 2, 3, 5\), this tokenizer's are \(clips, frames, 16, 16\)"):
+            tokenizer.decode(torch.zeros(1, 2, 3, 5, dtype=torch.long))
+        with pytest.raises(UserError, match="whole numbers from 0 to 63"):
+            tokenizer.decode(torch.full((1, 1, 16, 16), 64))
+        with pytest.raises(UserError, match=r"frames are torch\.uint8"):
+            tokenizer.encode(torch.zeros(1, 1, 3, 64, 64, dtype=torch.uint8))
+        with pytest.raises(UserError, match="image_size=18 is not divisible by patch size 4"):
+            tokenizer_from_state_dict(case["state_dict"], heads=4, dim_head=16, image_size=18)
+
+    def test_frames_of_another_precision(self, case: dict[str, Any]) -> None:
+        tokenizer = tokenizer_from_state_dict(case["state_dict"], heads=4, dim_head=16, image_size=64)
+        video = case["video"].transpose(1, 2)[:1, :2]
+        assert torch.equal(tokenizer.encode(video.double()), tokenizer.encode(video))
+
     def test_every_name_goes_there_and_back(self, case: dict[str, Any]) -> None:
         used = [name for name in case["state_dict"] if rename(name) is not None]
         assert len(used) > 80
@@ -141,6 +157,26 @@ class TestLatentActions:
         model = latent_action_model_from_state_dict(lam_state(), **VIDEO)
         with pytest.raises(UserError, match=r"actions are \(2, 4\), 4 frames of 2 clips have \(2, 3\) transitions"):
             model.reconstruct(frames(), torch.zeros(2, 4, dtype=torch.long))
+
+    def test_one_frame_has_no_action_and_nothing_after_it(self) -> None:
+        model = latent_action_model_from_state_dict(lam_state(), **VIDEO)
+        assert model.actions(frames(1)).shape == (2, 0)
+        assert model.reconstruct(frames(1)).shape == (2, 0, 3, 16, 16)
+
+    def test_an_action_that_it_does_not_have(self) -> None:
+        model = latent_action_model_from_state_dict(lam_state(), **VIDEO)
+        with pytest.raises(UserError, match="whole numbers from 0 to 6"):
+            model.reconstruct(frames(), torch.full((2, 3), 7))
+        with pytest.raises(UserError, match="whole numbers from 0 to 6"):
+            model.reconstruct(frames(), torch.zeros(2, 3))
+
+    def test_without_pixel_heads_either(self) -> None:
+        state = lam_state()
+        half = {name: t for name, t in state.items() if not name.startswith(("decoder.", "to_pixels"))}
+        model = latent_action_model_from_state_dict(half, **VIDEO)
+        assert torch.equal(
+            model.actions(frames()), latent_action_model_from_state_dict(state, **VIDEO).actions(frames())
+        )
 
     def test_without_a_decoder_it_names_and_says_that_it_cannot_draw(self) -> None:
         state = lam_state()
@@ -220,6 +256,10 @@ class TestDynamics:
             model.logits(ids, actions)
         with pytest.raises(UserError, match=r"actions are .*, this model takes \(2, 3, "):
             model.logits(ids[:, :3], actions[:, :2])
+        with pytest.raises(UserError, match="whole numbers from 0 to 12"):
+            model.logits(ids[:, :3] + 1, actions[:, :3])
+        with pytest.raises(UserError, match=r"takes \(clips, frames, rows, columns\)"):
+            model.logits(ids[:, :3].flatten(1), actions[:, :3])
 
     def test_gradients_reach_the_embeddings_at_a_tenth(self, action: int) -> None:
         model = dynamics_from_state_dict(dynamics_state(action), **HEADS, guided=action > 0)
@@ -278,6 +318,19 @@ class TestStateDict:
     def test_nested(self, open_state: Open, make: Make) -> None:
         state = make()
         self.same(open_state({"dynamics": {"maskgit": state}}), open_state(state))
+
+    def test_out_of_a_whole_model(self, open_state: Open, make: Make) -> None:
+        parts = {
+            "tokenizer.": some_tokenizer(),
+            "dynamics.maskgit.": dynamics_state(ONE_HOT),
+            "latent_action_model.": lam_state(),
+        }
+        whole: dict[str, Any] = {f"{at}{name}": t for at, state in parts.items() for name, t in state.items()}
+        self.same(open_state(whole), open_state(make()))
+        nested = {"dynamics": {"maskgit": parts["dynamics.maskgit."]}, "tokenizer": parts["tokenizer."]}
+        nested["latent_action_model"] = parts["latent_action_model."]
+        table = {"weights": torch.zeros(2, 24), "names": ["left", "right"]}
+        self.same(open_state(nested | {"action_embeddings": table}), open_state(make()))
 
     def test_half_precision_and_no_alias(self, open_state: Open, make: Make) -> None:
         state = make()

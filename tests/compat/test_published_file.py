@@ -60,6 +60,10 @@ def test_a_whole_model_with_its_tokenizer(tmp_path: Path) -> None:
         ({"action_embeddings": {"weights": torch.ones(5, 16), "names": list("abcde")}}, tuple("abcde")),
         ({"action_embeddings.weight": torch.ones(5, 16)}, ()),
         ({"action_embeddings": {"weight": torch.ones(5, 16)}}, ()),
+        (
+            {"action_embeddings": {"weights": torch.ones(5, 16), "names": ["a", None, "c", "d", "e"]}},
+            ("a", "action_1", "c", "d", "e"),
+        ),
     ],
 )
 def test_action_embeddings_where_a_file_has_them(tmp_path: Path, held: dict[str, object], names: tuple) -> None:
@@ -76,6 +80,41 @@ def test_action_embeddings_where_it_lacks_them(tmp_path: Path) -> None:
     assert open_published(files.guided_file(tmp_path, 16)).lacks_action_embeddings
     assert not open_published(files.guided_file(tmp_path, 5)).lacks_action_embeddings
     assert not open_published(files.latent_file(tmp_path)).lacks_action_embeddings
+
+
+def test_a_table_beside_the_model(tmp_path: Path) -> None:
+    state = files.maskgit(files.dynamics_state(16))
+    file = open_published(files.trained(tmp_path / "a.pt", state, action_embeddings=torch.ones(512, 16)))
+    assert file.action_embeddings is not None
+    assert file.action_embeddings.shape == (512, 16)
+    assert file.left_out == ("optim",)
+
+
+@pytest.mark.parametrize("held", [torch.ones(5), {"names": ["a"]}, "none"])
+def test_a_table_that_is_none(tmp_path: Path, held: object) -> None:
+    with pytest.raises(UserError, match=r"a\.pt: action_embeddings is no table"):
+        open_published(
+            files.trained(tmp_path / "a.pt", files.maskgit(files.dynamics_state(16)), action_embeddings=held)
+        )
+
+
+@pytest.mark.parametrize(("said", "step"), [(torch.tensor(7), 7), (None, 0), ("last", 0)])
+def test_a_step_of_another_type(tmp_path: Path, said: object, step: int) -> None:
+    torch.save({"step": said, "model": files.tokenizer_state()}, tmp_path / "a.pt")
+    assert open_published(tmp_path / "a.pt").step == step
+
+
+def test_what_lies_beside_the_model_is_named(tmp_path: Path) -> None:
+    beside = {"discr": {"weight": torch.zeros(2)}, "loss": 0.5, "note": "hello"}
+    file = open_published(files.trained(tmp_path / "a.pt", files.tokenizer_state(), **beside))
+    assert file.left_out == ("optim", "discr", "loss", "note")
+    assert file.models["tokenizer"].keys() == files.tokenizer_state().keys()
+
+
+@pytest.mark.parametrize(("action", "width"), [(5, 5), (16, 16), (0, 0)])
+def test_the_width_of_an_action(tmp_path: Path, action: int, width: int) -> None:
+    assert open_published(files.guided_file(tmp_path, action)).action_width == width
+    assert open_published(files.tokenizer_file(tmp_path)).action_width == 0
 
 
 def test_numpy_scalars_are_values(tmp_path: Path) -> None:
@@ -108,8 +147,6 @@ def test_a_file_with_its_configuration_as_an_object(tmp_path: Path) -> None:
 def test_what_belongs_to_no_model(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'critic\.weight' belongs to no model \(dynamics: dynamics\.maskgit\.\*\)"):
         open_published(files.guided_file(tmp_path, 5, critic={"weight": torch.zeros(2)}))
-    with pytest.raises(UserError, match="holds note beside its model"):
-        open_published(files.trained(tmp_path / "a.pt", files.tokenizer_state(), note="hello"))
     torch.save({"a": torch.zeros(2)}, tmp_path / "b.pt")
     with pytest.raises(UserError, match="holds no published model"):
         open_published(tmp_path / "b.pt")
@@ -124,9 +161,12 @@ def test_damage(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     (tmp_path / "flipped.pt").write_bytes(content)
     (tmp_path / "text.pt").write_text("hello")
-    for name in ("short.pt", "flipped.pt", "text.pt"):
-        with pytest.raises(UserError, match=r"damaged|not opened"):
+    (tmp_path / "empty.pt").write_bytes(b"")
+    for name in ("short.pt", "flipped.pt", "text.pt", "empty.pt"):
+        with pytest.raises(UserError, match=r"damaged|not opened") as error:
             open_published(tmp_path / name)
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 250 + len(str(tmp_path))
     with pytest.raises(UserError, match="no file"):
         open_published(tmp_path / "missing.pt")
 

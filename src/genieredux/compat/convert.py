@@ -14,8 +14,8 @@ from torch import nn
 
 from genieredux.compat.convert_dynamics import DynamicsOptions, convert_dynamics
 from genieredux.compat.published import latent_action_model_from_state_dict, tokenizer_from_state_dict
-from genieredux.compat.published_file import PublishedFile, is_foreign, open_published
-from genieredux.compat.published_layout import State, read_grid_side, read_heads, read_patch
+from genieredux.compat.published_file import PublishedFile, is_foreign, naming, open_published
+from genieredux.compat.published_layout import State, read_grid_side, read_heads, read_patch_side
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, fingerprint, load_model, plain, save_model
 from genieredux.models.genie_redux import GenieRedux, GenieReduxConfig
@@ -65,15 +65,19 @@ def import_published(source: str | Path, options: ImportOptions) -> Imported:
     file = open_published(source)
     part = KINDS[options.kind]
     if part not in file.models:
-        held = ", ".join(name for name, model in KINDS.items() if model in file.models)
-        raise UserError(f"{source} holds no {part.replace('_', ' ')}; it can be imported as kind={held}")
+        raise UserError(f"{source} holds no {part.replace('_', ' ')}; {_what_it_is(file)}")
+    if part == "dynamics" and (file.action_width > 0) != (options.kind == "genie_redux_guided"):
+        raise UserError(
+            f"{source} is not of kind={options.kind}, since its dynamics "
+            f"{'concatenates' if file.action_width else 'adds'} actions; {_what_it_is(file)}"
+        )
     remarks = [f"left out: {', '.join(file.left_out)}"] if file.left_out else []
     sections: dict[str, Section] = {}
     metadata: dict[str, Any] = {"imported_from": file.path.name}
     if options.kind == "tokenizer":
-        section = _tokenizer(file.models[part], options, remarks)
+        section = _tokenizer(file, options, remarks)
     elif options.kind == "lam":
-        section = _latent_actions(file.models[part], options)
+        section = _latent_actions(file, options)
     else:
         sections["tokenizer"] = _tokenizer_of(file, options, remarks)
         if options.kind == "genie_redux":
@@ -93,24 +97,37 @@ def import_published(source: str | Path, options: ImportOptions) -> Imported:
     return Imported(out, section.kind, parameters, tuple(remarks))
 
 
-def _tokenizer(state: State, options: ImportOptions, remarks: list[str]) -> Section:
-    heads, dim_head = _heads(state, "encoder.", "the tokenizer", options)
+def _what_it_is(file: PublishedFile) -> str:
+    """The kinds that a file can be imported as."""
+    fits = {
+        "tokenizer": "tokenizer" in file.models,
+        "lam": "latent_action_model" in file.models,
+        "genie_redux": "dynamics" in file.models and file.action_width == 0,
+        "genie_redux_guided": file.action_width > 0,
+    }
+    return f"it can be imported as kind={', '.join(kind for kind in KINDS if fits[kind])}"
+
+
+def _tokenizer(file: PublishedFile, options: ImportOptions, remarks: list[str]) -> Section:
+    state = file.models["tokenizer"]
     size = options.image_size or PUBLISHED_SIZE
     if options.image_size is None:
         remarks.append(
             f"image size: no tensor of a tokenizer says it, taken as published: {size} (if not: image_size=...)"
         )
-    return as_section(tokenizer_from_state_dict(state, heads=heads, dim_head=dim_head, image_size=size).model)
+    with naming(file.path):
+        heads, dim_head = _heads(state, "encoder.", "the tokenizer", options)
+        return as_section(tokenizer_from_state_dict(state, heads=heads, dim_head=dim_head, image_size=size).model)
 
 
-def _latent_actions(state: State, options: ImportOptions) -> Section:
-    what = "the latent action model"
-    heads, dim_head = _heads(state, "encoder.", what, options)
-    patch = read_patch(state, what, PUBLISHED_SIZE)["patch_size"]
-    size = options.image_size or patch * read_grid_side(state, what)
-    model = latent_action_model_from_state_dict(state, heads=heads, dim_head=dim_head, image_size=size)
+def _latent_actions(file: PublishedFile, options: ImportOptions) -> Section:
+    state, what = file.models["latent_action_model"], "the latent action model"
+    with naming(file.path):
+        heads, dim_head = _heads(state, "encoder.", what, options)
+        size = options.image_size or read_patch_side(state, what) * read_grid_side(state, what)
+        model = latent_action_model_from_state_dict(state, heads=heads, dim_head=dim_head, image_size=size)
     if not model.draws:
-        raise UserError("this latent action model has no decoder in the file; it is not imported without one")
+        raise UserError(f"{file.path}: the latent action model has no decoder; it is not imported without one")
     ours = STLatentActions(STLatentActionConfig(**dataclasses.asdict(model.video.config), codebook="nearest"))
     ours.load_state_dict(model.state_dict())
     return as_section(ours)
@@ -120,17 +137,18 @@ def _tokenizer_of(file: PublishedFile, options: ImportOptions, remarks: list[str
     """The tokenizer that a dynamics is imported with: out of its own file if it is there, else of another."""
     if options.tokenizer is None:
         if "tokenizer" in file.models:
-            return _tokenizer(file.models["tokenizer"], options, remarks)
+            return _tokenizer(file, options, remarks)
         raise UserError(
             f"{file.path} holds no tokenizer (published GenieRedux files never do), and a dynamics is of no use "
             f"without; give the one that it was trained with: tokenizer=FILE"
         )
     other = Path(options.tokenizer)
     if is_foreign(other):
-        models = open_published(other).models
-        if "tokenizer" not in models:
-            raise UserError(f"{other} holds no tokenizer (it holds: {', '.join(models)}); give another tokenizer=FILE")
-        return _tokenizer(models["tokenizer"], options, remarks)
+        opened = open_published(other)
+        if "tokenizer" not in opened.models:
+            held = ", ".join(opened.models)
+            raise UserError(f"{other} holds no tokenizer (it holds: {held}); give another tokenizer=FILE")
+        return _tokenizer(opened, options, remarks)
     data = load_model(other)
     section = data.model if data.kind == "tokenizer" else data.section("tokenizer")
     return Section(section.kind, section.config, section.state_dict, section.fingerprint)
@@ -139,10 +157,10 @@ def _tokenizer_of(file: PublishedFile, options: ImportOptions, remarks: list[str
 def _latent_actions_of(file: PublishedFile, options: ImportOptions) -> Section:
     if "latent_action_model" not in file.models:
         raise UserError(
-            f"{file.path} holds no latent action model, so kind=genie_redux cannot be; "
-            f"with true actions it is kind=genie_redux_guided"
+            f"{file.path} holds no latent action model, and without it the actions of kind=genie_redux are unknown; "
+            f"give the whole file of the training"
         )
-    return _latent_actions(file.models["latent_action_model"], options)
+    return _latent_actions(file, options)
 
 
 def _joined(latent_actions: Section, dynamics: Section) -> Section:

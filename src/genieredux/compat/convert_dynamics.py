@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from genieredux.compat.published import CODE_GAIN, PublishedDynamics, dynamics_from_state_dict
-from genieredux.compat.published_file import PublishedFile
+from genieredux.compat.published_file import PublishedFile, naming
 from genieredux.compat.published_layout import State, read_heads
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, fingerprint, plain
@@ -57,10 +57,11 @@ def convert_dynamics(
     """
     state = file.models["dynamics"]
     guided = kind == "genie_redux_guided"
-    heads, dim_head = read_heads(state, "transformer.", "the dynamics")
-    published = dynamics_from_state_dict(
-        state, heads=options.heads or heads, dim_head=options.dim_head or dim_head, guided=guided
-    )
+    with naming(file.path):
+        heads, dim_head = read_heads(state, "transformer.", "the dynamics")
+        published = dynamics_from_state_dict(
+            state, heads=options.heads or heads, dim_head=options.dim_head or dim_head, guided=guided
+        )
     tokenizer = sections["tokenizer"]
     codes = _code_vectors(tokenizer)
     if len(codes) != published.mask_id:

@@ -15,7 +15,7 @@ from genieredux.models.checkpoint import CheckpointData, Section, load_model
 _SHOWN_NAMES = 24
 _MISSING = {
     "tokenizer": "its tokenizer: import with tokenizer=FILE",
-    "action_embeddings": "its action embeddings, which the published code never saves",
+    "action_embeddings": "its action embeddings, which the older published code never saves",
 }
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genieredux.compat.published_layout import (
+    NAMES,
     State,
     load_strictly,
     read_codebook,
@@ -31,10 +32,10 @@ GRADIENT_SHRINK = 0.1
 CODE_GAIN = 10.0
 """Code vectors enter the published dynamics times this."""
 
-M = TypeVar("M", bound=nn.Module)
+_DRAWING = ("decoder", "pixels_first", "pixels_rest")
+"""The parts of an STVideo that only draw."""
 
-VIDEO_ANCHOR = "to_patch_emb_first_frame.1.weight"
-DYNAMICS_ANCHOR = "token_emb.weight"
+M = TypeVar("M", bound=nn.Module)
 
 
 class PublishedTokenizer(nn.Module):
@@ -46,10 +47,17 @@ class PublishedTokenizer(nn.Module):
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frames float32 (B, T, C, H, W) in [0, 1], frame 0 first of its clip, to ids int64 (B, T, h, w)."""
-        return self.model.encode(frames)
+        return self.model.encode(_as_frames(frames, self.model))
 
     def decode(self, ids: Tensor) -> Tensor:
-        """Ids int64 (B, T, h, w) to frames float32 (B, T, C, H, W), as the model gives them: not clamped."""
+        """Ids int64 (B, T, h, w) to frames float32 (B, T, C, H, W), as the model gives them: not clamped.
+
+        Raises UserError for ids of another grid, or that are none of the codebook's.
+        """
+        rows, columns = self.model.grid
+        if ids.ndim != 4 or tuple(ids.shape[2:]) != (rows, columns):
+            raise UserError(f"ids are {tuple(ids.shape)}, this tokenizer's are (clips, frames, {rows}, {columns})")
+        _check_ids(ids, self.model.codebook_size)
         return self.model.decode_vectors(self.model.quantizer.codes(ids))
 
     def token_vectors(self) -> Tensor:
@@ -65,7 +73,8 @@ class PublishedLatentActionModel(nn.Module):
         super().__init__()
         self.video = STVideo(config)
         if not draws:
-            self.video.decoder = None  # type: ignore[assignment]
+            for part in _DRAWING:
+                setattr(self.video, part, None)
         self.to_action = nn.Sequential(nn.Linear(config.side**2 * config.dim, config.dim), nn.LayerNorm(config.dim))
         self.quantizer = VectorQuantize(
             config.dim, VectorQuantizeConfig.published(config.codebook_size, config.codebook_dim)
@@ -75,7 +84,8 @@ class PublishedLatentActionModel(nn.Module):
     @torch.no_grad()
     def actions(self, frames: Tensor) -> Tensor:
         """Frames float32 (B, T, C, H, W) in [0, 1] to the latent action of each transition, int64 (B, T-1)."""
-        return self.quantizer.encode(self.to_action(self.video.encode_features(frames).flatten(2))[:, 1:])
+        encoded = self.video.encode_features(_as_frames(frames, self))
+        return self.quantizer.encode(self.to_action(encoded.flatten(2))[:, 1:])
 
     def vectors(self, ids: Tensor) -> Tensor:
         """Latent actions int64 (...) to the vectors (..., dim) that the decoder and the unguided dynamics add."""
@@ -84,8 +94,8 @@ class PublishedLatentActionModel(nn.Module):
     def reconstruct(self, frames: Tensor, actions: Tensor | None = None) -> Tensor:
         """Frames 1..T-1 (B, T-1, C, H, W), each drawn from those before it and its action; not clamped.
 
-        actions: int64 (B, T-1); None: what `actions(frames)` says. Raises UserError if the file had no decoder, or
-        there is not one action for each transition.
+        actions: int64 (B, T-1); None: what `actions(frames)` says. Raises UserError if the file had no decoder,
+        there is not one action for each transition, or one is none of the codebook's.
         """
         if not self.draws:
             raise UserError("this latent action model came without a decoder: it names actions and draws no frames")
@@ -95,7 +105,10 @@ class PublishedLatentActionModel(nn.Module):
                 f"actions are {tuple(ids.shape)}, {frames.shape[1]} frames of {frames.shape[0]} clips have "
                 f"{(frames.shape[0], frames.shape[1] - 1)} transitions"
             )
-        seen = self.video.embed(frames[:, :-1])
+        _check_ids(ids, self.quantizer.codebook_size)
+        if ids.shape[1] == 0:
+            return frames[:, 1:]
+        seen = self.video.embed(_as_frames(frames[:, :-1], self))
         return self.video.decode_vectors(seen + self.vectors(ids)[:, :, None, None])
 
 
@@ -142,8 +155,12 @@ class PublishedDynamics(nn.Module):
 
         ids: int64 (B, T, h, w), K where masked. actions: float (B, T, A), one for each frame of ids: what is
         concatenated to every token (guided: a one-hot vector, or an embedding) or added to it (A = the tokens'
-        width). Raises UserError for a clip longer than the position table, or actions of another shape.
+        width). Raises UserError for a clip longer than the position table, ids that are neither a code nor K, or
+        actions of another shape.
         """
+        if ids.ndim != 4:
+            raise UserError(f"ids are {tuple(ids.shape)}, this model takes (clips, frames, rows, columns)")
+        _check_ids(ids, self.mask_id + 1)
         b, t, h, w = ids.shape
         dim, places = self.token_emb.embedding_dim, self.pos_emb.num_embeddings
         if t * h * w > places:
@@ -170,11 +187,11 @@ def tokenizer_from_state_dict(
 ) -> PublishedTokenizer:
     """The published tokenizer of a state dict, in eval mode and without gradients.
 
-    sd: the published names, with or without a common prefix. heads, dim_head: of the attention. image_size: pixels
-    of a side. Raises UserError for missing, unknown or ill-shaped tensors.
+    sd: the published names, with or without a common prefix; other models in it are left. heads, dim_head: of the
+    attention. image_size: pixels of a side. Raises UserError for missing, unknown or ill-shaped tensors.
     """
-    what = "a tokenizer"
-    state = _with_projections(strip_prefix(sd, VIDEO_ANCHOR, what), what)
+    what = NAMES["tokenizer"]
+    state = _with_projections(strip_prefix(sd, "tokenizer"), what)
     model = STTokenizer(STTokenizerConfig(**_read_video(state, what, heads, dim_head, image_size)))
     load_strictly(model, state, what)
     return _frozen(PublishedTokenizer(model))
@@ -188,8 +205,8 @@ def latent_action_model_from_state_dict(
 
     One without a decoder (which the dynamics does not need) can name actions and draws nothing.
     """
-    what = "a latent action model"
-    state = _with_projections(strip_prefix(sd, VIDEO_ANCHOR, what), what)
+    what = NAMES["latent_action_model"]
+    state = _with_projections(strip_prefix(sd, "latent_action_model"), what)
     config = STVideoConfig(**_read_video(state, what, heads, dim_head, image_size))
     _, read = shape(state, "to_action_emb.1.weight", what)
     if read != config.side**2 * config.dim:
@@ -197,7 +214,10 @@ def latent_action_model_from_state_dict(
             f"{what} reads {read // config.dim} tokens a frame, image_size={image_size} with patches of "
             f"{config.patch_size} gives {config.side**2}; say the image size it was trained for"
         )
-    model = PublishedLatentActionModel(config, draws=any(name.startswith("decoder.") for name in state))
+    draws = any(name.startswith("decoder.") for name in state)
+    if not draws:
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("to_pixels")}
+    model = PublishedLatentActionModel(config, draws=draws)
     load_strictly(model, state, what, within="video.")
     return _frozen(model)
 
@@ -211,8 +231,8 @@ def dynamics_from_state_dict(
     (K, dim), the codebook projected out, for a model with token input (`PublishedTokenizer.token_vectors()`); the
     state dict does not say whether it is one. Raises UserError for missing, unknown or ill-shaped tensors.
     """
-    what = "a dynamics"
-    state = strip_prefix(sd, DYNAMICS_ANCHOR, what)
+    what = NAMES["dynamics"]
+    state = strip_prefix(sd, "dynamics")
     rows, dim = shape(state, "token_emb.weight", what)
     sizes = read_transformer(state, "transformer.", what, heads, dim_head)
     if guided != (sizes["dim"] > dim):
@@ -263,6 +283,18 @@ def _with_projections(state: State, what: str) -> State:
         identity[f"{name}.weight"] = torch.eye(dim)
         identity[f"{name}.bias"] = torch.zeros(dim)
     return {**state, **identity}
+
+
+def _as_frames(frames: Tensor, module: nn.Module) -> Tensor:
+    """Frames in the dtype of the module; whole numbers (0 to 255) are not taken for values in [0, 1]."""
+    if not frames.is_floating_point():
+        raise UserError(f"frames are {frames.dtype}; give floats in [0, 1]")
+    return frames.to(next(module.parameters()).dtype)
+
+
+def _check_ids(ids: Tensor, count: int) -> None:
+    if ids.is_floating_point() or (ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < count):
+        raise UserError(f"ids must be whole numbers from 0 to {count - 1}")
 
 
 def _frozen(module: M) -> M:

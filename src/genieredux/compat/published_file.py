@@ -9,7 +9,8 @@ import pickle
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genieredux.compat.published_layout import State, flatten
+from genieredux.compat.published_layout import State, find_models, flatten, shape
 from genieredux.errors import UserError
 
-LEFT_OUT = ("optim", "optimizer", "scaler", "scheduler", "ema", "ema_model", "config", "epoch", "version")
-"""What a file may hold beside the weights; not imported."""
-
-_ANCHORS = {
-    "dynamics": "token_emb.weight",
-    "latent_action_model": "to_action_emb.1.weight",
-    "tokenizer": "to_patch_emb_first_frame.1.weight",
-}
-"""The key that tells a model; a latent action model has the tokenizer's as well."""
+_EMBEDDINGS = {"action_embeddings", "action_embeddings.weight"}
+"""Where a file holds its table of action embeddings, if it does."""
 
 _NUMPY_SCALAR: Any = np.float64(0).__reduce__()[0]
 
@@ -44,7 +38,7 @@ _DATA_ONLY: list[Any] = [
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """models: the state dict of each model inside, by its kind (a key of `_ANCHORS`), prefixes removed.
+    """models: the state dict of each model inside, by its kind (a key of `ANCHORS`), prefixes removed.
 
     action_embeddings: float (rows, width), or None if the file has none. action_names: of those rows, or ().
     left_out: what else the file holds.
@@ -58,13 +52,29 @@ class PublishedFile:
     left_out: tuple[str, ...] = ()
 
     @property
+    def action_width(self) -> int:
+        """How many values of an action the dynamics concatenates; 0: it adds them, or there is no dynamics."""
+        if "dynamics" not in self.models:
+            return 0
+        state = self.models["dynamics"]
+        dim = shape(state, "token_emb.weight", "the dynamics")[1]
+        return shape(state, "transformer.norm_out.gamma", "the dynamics", axes=1)[0] - dim
+
+    @property
     def lacks_action_embeddings(self) -> bool:
         """Whether the dynamics concatenates embedded actions whose table is not in the file."""
         if self.action_embeddings is not None or "dynamics" not in self.models:
             return False
-        state = self.models["dynamics"]
-        width, dim = state["transformer.norm_out.gamma"].shape[0], state["token_emb.weight"].shape[1]
-        return width >= 2 * dim
+        return self.action_width >= self.models["dynamics"]["token_emb.weight"].shape[1]
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the state dicts inside a file name the file."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def is_foreign(path: str | Path) -> bool:
@@ -88,23 +98,24 @@ def open_published(path: str | Path) -> PublishedFile:
     payload = _read(path)
     if payload.get("format") == "genieredux":
         raise UserError(f"{path} is a checkpoint of this project already: `genieredux checkpoint info {path}`")
-    left_out: list[str] = []
-    step = 0
     model = payload
+    beside: dict[str, Any] = {}
     if isinstance(payload.get("model"), Mapping):
-        model = payload["model"]
-        step = int(payload.get("step", 0))
-        others = [str(key) for key in payload if key not in ("model", "step")]
-        unknown = [key for key in others if key not in LEFT_OUT]
-        if unknown:
-            raise UserError(
-                f"{path} holds {', '.join(unknown)} beside its model, which no published file does; "
-                f"give a file with step and model alone"
-            )
-        left_out = [key for key in others if payload[key] is not None]
-    model = dict(model)
-    embeddings, names = _pop_embeddings(model, path)
-    return PublishedFile(path, step, _split(flatten(model), path), embeddings, names, tuple(left_out))
+        beside = {key: value for key, value in payload.items() if key not in ("model", "step")}
+        model = dict(payload["model"])
+    embeddings, names = _pop_embeddings(model if _EMBEDDINGS & model.keys() else beside, path)
+    left_out = tuple(key for key, value in beside.items() if value is not None)
+    with naming(path):
+        flat = flatten(model)
+    return PublishedFile(path, _step(payload), _split(flat, path), embeddings, names, left_out)
+
+
+def _step(payload: Mapping[str, Any]) -> int:
+    """The updates that the file counts; 0 where it says none."""
+    step = payload.get("step")
+    if isinstance(step, Tensor) and step.numel() == 1:
+        step = step.item()
+    return step if isinstance(step, int) and "model" in payload else 0
 
 
 def _read(path: Path, verify: bool = True) -> dict[str, Any]:
@@ -123,7 +134,7 @@ def _read(path: Path, verify: bool = True) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise UserError(_refusal(path, zipped, error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else repr(error)
+        reason = re.split(r"\n|\. ", str(error))[0] if isinstance(error, RuntimeError | OSError) else "not readable"
         raise UserError(f"{path} is damaged or no torch file ({reason}); fetch it again") from error
     if not isinstance(payload, Mapping):
         raise UserError(f"{path} holds a {type(payload).__name__}, not a state dict; give a published model-<step>.pt")
@@ -143,14 +154,15 @@ def _refusal(path: Path, zipped: bool, error: pickle.UnpicklingError) -> str:
 
 def _pop_embeddings(model: dict[str, Any], path: Path) -> tuple[Tensor | None, tuple[str, ...]]:
     """Take the action embeddings out of a model: a table of rows, or {weights, names}."""
-    held = model.pop("action_embeddings", None)
-    table = model.pop("action_embeddings.weight", None)
+    whole, table = model.pop("action_embeddings", None), model.pop("action_embeddings.weight", None)
+    held = table if whole is None else whole
     if held is None:
-        return table, ()
+        return None, ()
     rows = held.get("weights", held.get("weight")) if isinstance(held, Mapping) else held
     if not isinstance(rows, Tensor) or rows.ndim != 2:
         raise UserError(f"{path}: action_embeddings is no table of rows; give a file whose `weights` is a matrix")
-    names = tuple(str(name) for name in held.get("names", ())) if isinstance(held, Mapping) else ()
+    said = held.get("names", ()) if isinstance(held, Mapping) else ()
+    names = tuple(f"action_{i}" if name is None else str(name) for i, name in enumerate(said))
     if names and len(names) != len(rows):
         raise UserError(f"{path}: action_embeddings has {len(rows)} rows and {len(names)} names")
     return (rows, names) if len(rows) else (None, ())
@@ -158,22 +170,14 @@ def _pop_embeddings(model: dict[str, Any], path: Path) -> tuple[Tensor | None, t
 
 def _split(flat: State, path: Path) -> dict[str, State]:
     """Each model's tensors, its prefix removed; UserError for tensors of none, or two models of a kind."""
-    prefixes: dict[str, str] = {}
-    for name in flat:
-        for kind, anchor in _ANCHORS.items():
-            if name != anchor and not name.endswith(f".{anchor}"):
-                continue
-            prefix = name.removesuffix(anchor)
-            if kind == "tokenizer" and prefix + _ANCHORS["latent_action_model"] in flat:
-                continue
-            if kind in prefixes:
-                raise UserError(
-                    f"{path} holds two of {kind}: below '{prefixes[kind]}' and '{prefix}'; give one of them"
-                )
-            prefixes[kind] = prefix
-    if not prefixes:
+    found = find_models(flat)
+    if not found:
         some = ", ".join(list(flat)[:3]) or "nothing"
         raise UserError(f"{path} holds no published model (its keys: {some}, ...); give a tokenizer's or GenieRedux's")
+    for kind, below in found.items():
+        if len(below) > 1:
+            raise UserError(f"{path} holds two of {kind}: below '{below[0]}' and '{below[1]}'; give one of them")
+    prefixes = {kind: below[0] for kind, below in found.items()}
     models: dict[str, State] = {kind: {} for kind in prefixes}
     for name, tensor in flat.items():
         owners = [kind for kind, prefix in prefixes.items() if name.startswith(prefix)]

@@ -16,6 +16,15 @@ from genieredux.errors import UserError
 
 State = dict[str, Tensor]
 
+ANCHORS = {
+    "dynamics": "token_emb.weight",
+    "latent_action_model": "to_action_emb.1.weight",
+    "tokenizer": "to_patch_emb_first_frame.1.weight",
+}
+"""The key that tells a model; a latent action model has the tokenizer's as well."""
+NAMES = {"dynamics": "a dynamics", "latent_action_model": "a latent action model", "tokenizer": "a tokenizer"}
+"""The same, in messages."""
+
 FF_MULT = 4.0
 """The published inner width of a feed-forward is int(FF_MULT * 2/3 * dim)."""
 
@@ -36,26 +45,59 @@ def flatten(state: Mapping[str, Any], where: str = "") -> State:
     return flat
 
 
-def strip_prefix(state: Mapping[str, Any], anchor: str, what: str) -> State:
-    """The tensors below the prefix (`model.`, `module.`, `dynamics.maskgit.` ...) that leads to the key `anchor`.
+def find_models(flat: State) -> dict[str, list[str]]:
+    """The prefixes below which there is a model, by its kind (a key of `ANCHORS`), in the order of the keys."""
+    found: dict[str, list[str]] = {}
+    for name in flat:
+        for kind, anchor in ANCHORS.items():
+            if name != anchor and not name.endswith(f".{anchor}"):
+                continue
+            prefix = name.removesuffix(anchor)
+            if kind == "tokenizer" and prefix + ANCHORS["latent_action_model"] in flat:
+                continue
+            found.setdefault(kind, []).append(prefix)
+    return found
 
-    state: may be nested. Raises UserError if the anchor is missing or there are two, or for keys outside the prefix.
+
+def strip_prefix(state: Mapping[str, Any], kind: str) -> State:
+    """The tensors of the one model of a kind, without the prefix (`model.`, `module.`, `dynamics.maskgit.` ...).
+
+    state: may be nested, and may be that of a whole GenieRedux: its other models and its table of action embeddings
+    are left. kind: a key of `ANCHORS`. Raises UserError if there is no such model or there are two, or for keys that
+    belong to no model.
     """
-    flat = flatten(state)
-    found = [name for name in flat if name == anchor or name.endswith(f".{anchor}")]
-    if not found:
-        near = ", ".join(difflib.get_close_matches(anchor, flat, n=3, cutoff=0.0)) or "it is empty"
-        raise UserError(f"this is no state dict of {what}: it has no '{anchor}' (nearest: {near})")
-    if len(found) > 1:
-        raise UserError(f"this state dict holds {len(found)} of {what} ({', '.join(found)}); give one of them")
-    prefix = found[0].removesuffix(anchor)
-    outside = [name for name in flat if not name.startswith(prefix)]
+    what = NAMES[kind]
+    flat = flatten({key: value for key, value in state.items() if key.split(".")[0] != "action_embeddings"})
+    models = find_models(flat)
+    if kind not in models:
+        raise UserError(_none_of(kind, flat, models))
+    if len(models[kind]) > 1:
+        below = ", ".join(f"'{prefix}'" for prefix in models[kind])
+        raise UserError(f"this state dict holds {len(models[kind])} of {what} (below {below}); give one of them")
+    (prefix,) = models[kind]
+    own: State = {}
+    outside = []
+    for name, tensor in flat.items():
+        owner = max((p for held in models.values() for p in held if name.startswith(p)), key=len, default=None)
+        if owner == prefix:
+            own[name.removeprefix(prefix)] = tensor
+        elif owner is None:
+            outside.append(name)
     if outside:
         raise UserError(
             f"the state dict of {what} lies below '{prefix}', but {len(outside)} keys do not ({_few(outside)}); "
             f"give what is below '{prefix}' alone"
         )
-    return {name.removeprefix(prefix): tensor for name, tensor in flat.items()}
+    return own
+
+
+def _none_of(kind: str, flat: State, models: Mapping[str, list[str]]) -> str:
+    near = ", ".join(difflib.get_close_matches(ANCHORS[kind], flat, n=3, cutoff=0.0)) or "it is empty"
+    held = " and ".join(f"{NAMES[other]} ('{ANCHORS[other]}')" for other in models)
+    return (
+        f"this is no state dict of {NAMES[kind]}: it has no '{ANCHORS[kind]}' of one "
+        f"({f'it is of {held}' if held else f'nearest: {near}'})"
+    )
 
 
 def shape(state: State, name: str, what: str, axes: int = 2) -> tuple[int, ...]:
@@ -93,8 +135,23 @@ def read_transformer(state: State, prefix: str, what: str, heads: int, dim_head:
     return {"dim": dim, "depth": len(blocks), "heads": heads, "dim_head": dim_head, "ff_mult": _ff_mult(dim, inner)}
 
 
+def read_patch_side(state: State, what: str) -> int:
+    """Pixels of a side of a patch."""
+    return _patch(state, what)[0]
+
+
 def read_patch(state: State, what: str, image_size: int) -> dict[str, int]:
     """Fields of a tokenizer's config: image_size, patch_size, channels (3, or 1 where the patch cannot be colour)."""
+    side, channels = _patch(state, what)
+    if image_size < side or image_size % side:
+        raise UserError(
+            f"image_size={image_size} is not divisible by patch size {side}, which the tensors of {what} have; "
+            f"say the image size it was trained for"
+        )
+    return {"image_size": image_size, "patch_size": side, "channels": channels}
+
+
+def _patch(state: State, what: str) -> tuple[int, int]:
     values = shape(state, "to_patch_emb_first_frame.1.weight", what, axes=1)[0]
     rest = shape(state, "to_patch_emb.1.weight", what, axes=1)[0]
     if rest != values:
@@ -105,7 +162,7 @@ def read_patch(state: State, what: str, image_size: int) -> dict[str, int]:
     for channels in (3, 1):
         side = math.isqrt(values // channels)
         if channels * side * side == values:
-            return {"image_size": image_size, "patch_size": side, "channels": channels}
+            return side, channels
     raise UserError(f"{what} has patches of {values} values, which are no square of 3 or 1 channels")
 
 
