@@ -1,7 +1,7 @@
 """What makes a world model good at a size that two CPU cores can train: one change at a time, on CoinRun.
 
     python benchmarks/study.py run --root runs/study              # everything that is not done yet; hours
-    python benchmarks/study.py run --only objective --seeds 0     # one question, one seed
+    python benchmarks/study.py run --only base action --seeds 0   # one experiment and one question, one seed
     python benchmarks/study.py table --root runs/study            # the tables of docs/results.md
 
 Every experiment trains for the same number of updates on the same data and tokens, is evaluated on the same clips with
@@ -15,7 +15,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,10 @@ from genieredux.training.latent_jobs import train_genie_redux, train_latent_acti
 TOKENIZER = {"architecture": "conv", "patch_size": 8, "encoder_width": 96, "encoder_blocks": 2, "decoder_width": 128}
 DYNAMICS = {
     "architecture": "st_maskgit",
-    "dim": 192,
-    "blocks": 5,
+    "dim": 128,
+    "blocks": 4,
     "heads": 4,
-    "dim_head": 48,
+    "dim_head": 32,
     "peg": False,
     "feedforwards_per_block": 1,
     "normalise_context": True,
@@ -51,21 +51,23 @@ DYNAMICS = {
 }
 """What facts and first trials favoured; every experiment differs from it in what its name says."""
 LAM = {"architecture": "conv", "width": 64}
-UPDATES = {"tokenizer": 3000, "genie_redux_guided": 1500, "latent_action_model": 2000, "genie_redux": 1500}
+CATEGORICAL = {"codebook": "categorical"}
+NEAREST = {"codebook": "nearest", "quantizer": "ema"}
+UPDATES = {"tokenizer": 3000, "genie_redux_guided": 1200, "latent_action_model": 1200, "genie_redux": 1200}
 CLIPS = 96
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training run. changes: of the model's settings. tokenizer, lam: experiments whose result it begins with."""
+    """One training run. changes: of the model's settings; lam_changes: of the latent action model that learns with it.
+    tokenizer, lam: experiments whose result it begins with."""
 
     name: str
     model: str = "genie_redux_guided"
     changes: Mapping[str, Any] = field(default_factory=dict)
     tokenizer: str = "vq"
     lam: str | None = None
-    lam_weight: float = 1.0
-    latent_actions: bool = False
+    lam_changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 QUESTIONS: dict[str, list[Experiment]] = {
@@ -77,6 +79,7 @@ QUESTIONS: dict[str, list[Experiment]] = {
     "objective": [
         Experiment("base"),
         Experiment("objective-published", changes={"clean_history": "none", "supervise": "masked"}),
+        Experiment("objective-hidden-history", changes={"clean_history": "none"}),
         Experiment("objective-prefix", changes={"clean_history": "prefix"}),
         Experiment("objective-in-place", changes={"objective": "in_place"}),
         Experiment("objective-in-place-prefix", changes={"objective": "in_place", "clean_history": "prefix"}),
@@ -95,11 +98,13 @@ QUESTIONS: dict[str, list[Experiment]] = {
         Experiment("no-stem", changes={"stem": "none"}),
     ],
     "latent": [
-        Experiment("lam-categorical", "latent_action_model", {"codebook": "categorical"}),
-        Experiment("lam-nearest-ema", "latent_action_model", {"codebook": "nearest", "quantizer": "ema"}),
+        Experiment("lam-categorical", "latent_action_model", CATEGORICAL),
+        Experiment("lam-nearest-ema", "latent_action_model", NEAREST),
         Experiment("lam-nearest-gradient", "latent_action_model", {"codebook": "nearest", "quantizer": "gradient"}),
-        Experiment("genie-redux-staged", "genie_redux", lam="lam-categorical", lam_weight=0.0),
-        Experiment("genie-redux-joint", "genie_redux", lam_weight=1.0),
+        Experiment("genie-redux-staged-categorical", "genie_redux", lam="lam-categorical"),
+        Experiment("genie-redux-staged-nearest", "genie_redux", lam="lam-nearest-ema"),
+        Experiment("genie-redux-joint-categorical", "genie_redux", lam_changes=CATEGORICAL),
+        Experiment("genie-redux-joint-nearest", "genie_redux", lam_changes=NEAREST),
     ],
     "loss": [
         Experiment("tdce", changes={"tdce_weight": 1.0}),
@@ -221,9 +226,9 @@ class Study:
         else:
             job.tokenizer_fpath = str(self.model("tokenizer", experiment.tokenizer, 0))
             job.dynamics = changes if changes.get("architecture") == "history_refiner" else {**DYNAMICS, **changes}
-            job.lam, job.lam_weight = dict(LAM), experiment.lam_weight
+            job.lam, job.lam_weight = {**LAM, **experiment.lam_changes}, 0.0 if experiment.lam else 1.0
             if changes.get("architecture") == "history_refiner":
-                job.dynamics |= {"dim": 192, "group": 2, "local_width": 64}
+                job.dynamics |= {"dim": 128, "group": 2, "local_width": 64}
         if experiment.lam:
             job.lam_fpath = str(self.model("latent_action_model", experiment.lam, seed))
         frames = 1 if experiment.model == "tokenizer" else 12
@@ -231,12 +236,13 @@ class Study:
             dataset_root_dpath=str(self.root / "datasets"),
             dataset_name="coinrun_v0.0.0_study",
             num_frames=frames,
-            batch_size=48 if experiment.model == "tokenizer" else 6,
+            batch_size=48 if experiment.model == "tokenizer" else 4,
             num_train_steps=updates,
             save_model_every=250,
             validate_every=updates // 2,
             max_valid_size=96,
             log_every=50,
+            precision="bf16",
             keep_last=1,
             seed=seed,
         )
@@ -263,6 +269,15 @@ class Study:
             yield json.loads(path.read_text())
 
 
+def chosen(names: Sequence[str]) -> list[Experiment]:
+    """The experiments of `names`, each of which is a question or an experiment, in their order."""
+    every = {experiment.name: [experiment] for question in QUESTIONS.values() for experiment in question}
+    every |= QUESTIONS
+    if unknown := [name for name in names if name not in every]:
+        sys.exit(f"no question or experiment {unknown[0]}; there are {', '.join(every)}")
+    return [experiment for name in names for experiment in every[name]]
+
+
 def say(text: str) -> None:
     """One line, at once."""
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
@@ -272,9 +287,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("run", "table"))
     parser.add_argument("--root", type=Path, default=Path("runs/study"))
-    parser.add_argument("--only", nargs="*", choices=tuple(QUESTIONS), default=list(QUESTIONS))
+    parser.add_argument("--only", nargs="*", metavar="NAME", default=list(QUESTIONS), help="questions or experiments")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1])
-    parser.add_argument("--frames", type=int, default=100_000)
+    parser.add_argument("--frames", type=int, default=60_000)
     parser.add_argument("--threads", type=int, default=1, help="two runs of one thread do more than one run of two")
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of updates, to try the script")
     args = parser.parse_args()
@@ -282,7 +297,7 @@ def main() -> None:
     if args.action == "table":
         from study_table import tables
 
-        sys.stdout.write(tables(study, {name: QUESTIONS[name] for name in args.only}))
+        sys.stdout.write(tables(study, QUESTIONS))
         return
     import torch
 
@@ -290,11 +305,12 @@ def main() -> None:
     study.dataset()
     study.run(QUESTIONS["codebook"][0], 0)  # the tokenizer that the others need
     for seed in args.seeds:
-        for question in args.only:
-            for experiment in QUESTIONS[question]:
-                if experiment.tokenizer != "vq":
-                    study.run(next(e for e in QUESTIONS["codebook"] if e.name == experiment.tokenizer), 0)
-                study.run(experiment, seed)
+        for experiment in chosen(args.only):
+            if experiment.tokenizer != "vq":
+                study.run(chosen([experiment.tokenizer])[0], 0)
+            if experiment.lam:
+                study.run(chosen([experiment.lam])[0], seed)
+            study.run(experiment, seed)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,17 @@ def test_procgen_episodes_replay_and_end_honestly(small, inline):
             np.testing.assert_array_equal(episode.rewards, rewards)
 
 
+@pytest.mark.parametrize(("sessions", "more", "said"), [(2, 1, True), (20, 1, False), (2, None, False)])
+def test_sessions_that_change_nothing_are_said(small, inline, caplog, sessions, more, said):
+    splits = (SplitConfig("train", n_instances=40, n_frames=30), SplitConfig("test", n_sessions=more))
+    amounts = GeneratorConfig(n_instances=1, n_sessions=sessions, n_steps_max=10, n_workers=1)
+    cfg = small(kind="fake", games=("Fake",), generator_config=amounts, splits=splits)
+    data = Dataset.open(collect(cfg, QUIET, inline).path)
+    assert len(data.select(split="test")) == (more or sessions)
+    line = "connector.generator_config.n_sessions=2 changes nothing: connector.splits say how much is played (train: by"
+    assert (line in caplog.text) == said
+
+
 def some_of_everything(small, root, kind, workers=1, seed=0):
     """Two groups, one of them by frames, of one game."""
     game = {"fake": "Fake", "procgen": "coinrun", "retro": "Airstriker-Genesis"}[kind]

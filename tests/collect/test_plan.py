@@ -54,6 +54,11 @@ def test_an_amount_in_frames_has_no_end_of_its_own():
     assert len(list(islice(group.episodes(), 1000))) == 1000
 
 
+def test_an_amount_in_frames_and_one_in_sessions_are_refused_together():
+    with pytest.raises(UserError, match="'train': n_frames=10 stands instead of n_sessions=3; leave one out"):
+        SplitConfig("train", n_sessions=3, n_frames=10)
+
+
 def test_data_set_names():
     assert config().connector.dataset_name == "retro_act_v0.0.0"
     assert config(name="coinrun", version="1.2.0", dname="g50").connector.dataset_name == "coinrun_v1.2.0_g50"

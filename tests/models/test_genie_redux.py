@@ -68,8 +68,7 @@ class TestBoth:
         """Even without the latent action model's own loss, what the dynamics wants reaches the encoder."""
         model = make(tokenizer, dynamics, lam_weight=1e-12).train()
         model(batch(tokenizer), torch.Generator().manual_seed(0)).total.backward()
-        pulled = model.lam.quantizer.codebook.grad.abs().sum() + model.lam.to_action[0].weight.grad.abs().sum()
-        assert pulled > 1e-4
+        assert model.lam.to_action[0].weight.grad.abs().sum() > 1e-4
 
     def test_frozen(self, tokenizer: ConvTokenizer, dynamics: dict[str, Any]) -> None:
         model = make(tokenizer, dynamics, lam_weight=0.0).train()

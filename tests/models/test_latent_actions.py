@@ -1,5 +1,6 @@
 """Latent action models: causality, gradients everywhere, and that they find the actions of a game they can see."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,8 @@ def test_evaluation_says_how_much_the_codes_steer(lam: LatentActionModel) -> Non
 def test_it_finds_the_actions_of_a_game() -> None:
     """A square that moves in one of four directions: the code must say which, though nobody labelled it."""
     torch.manual_seed(0)
-    lam = ConvLatentActions(ConvLatentActionConfig(image_size=8, patch_size=2, dim=32, width=32, decoder_blocks=2))
+    config = ConvLatentActionConfig(image_size=8, patch_size=2, dim=32, width=32, decoder_blocks=2)
+    lam = ConvLatentActions(replace(config, codebook="categorical"))
     optimizer = torch.optim.AdamW(lam.parameters(), 3e-3)
     rng = np.random.default_rng(0)
     for step in range(300):

@@ -4,9 +4,13 @@ from genieredux.play.bindings import bind
 
 COINRUN = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
 PLATFORMER = ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
+RETROACT = ("NOOP", *PLATFORMER, "RIGHT+ACTION_JUMP", "LEFT+ACTION_JUMP", "RIGHT+UP+ACTION_JUMP")
 
 
-@pytest.mark.parametrize("names", [COINRUN, PLATFORMER, ("NOOP", "FIRE", "LEFT_FIRE", "A", "B"), ("0", "1")])
+@pytest.mark.parametrize(
+    "names",
+    [COINRUN, PLATFORMER, RETROACT, ("A+B", "A", "B", "+"), ("NOOP", "FIRE", "LEFT_FIRE", "A", "B"), ("0", "1")],
+)
 def test_every_action_can_be_reached(names):
     bindings = bind(names)
     reachable = set(bindings.keys.values())
@@ -23,6 +27,18 @@ def test_chords_of_keys():
     assert resolve(["LEFT", "UP", "RIGHT"]) == 4
     assert resolve(["NOWHERE"]) is None
     assert resolve([]) is None
+
+
+def test_names_joined_by_a_plus_are_chords():
+    """As console actions are written, and as published data sets' button combinations are read."""
+    bindings = bind(RETROACT)
+    assert bindings.chords[6:] == (("RIGHT", "JUMP"), ("LEFT", "JUMP"), ("RIGHT", "UP", "JUMP"))
+    assert set(bindings.keys.values()) == {"RIGHT", "LEFT", "UP", "DOWN", "JUMP"}
+    assert bindings.resolve(["LEFT", "JUMP"]) == bindings.resolve(["JUMP", "LEFT"]) == 7
+    assert bindings.resolve(["JUMP", "UP", "RIGHT"]) == 8
+    assert bindings.resolve([]) == 0
+    assert bind(("left+jump", "LIGHT_PUNCH+RIGHT")).chords == (("LEFT", "JUMP"), ("LIGHT_PUNCH", "RIGHT"))
+    assert bind(("NOOP+LEFT",)).chords == (("LEFT",),)
 
 
 def test_space_jumps():

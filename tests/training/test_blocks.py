@@ -1,5 +1,6 @@
 """Options that change how a model is computed and not what: computing again, compiling, counting FLOPs."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from factories import ACTIONS, make_dynamics, make_tokenizer
 from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
 from genieredux.models.types import Batch
 from genieredux.nn.blocks import STBlock
+from genieredux.training import flops
 from genieredux.training.blocks import checkpoint_blocks, compile_blocks, repeated_blocks
 from genieredux.training.flops import flops_per_clip, matmul_ceiling
 
@@ -135,6 +137,19 @@ def test_the_ceiling_is_positive_and_remembered() -> None:
     first = matmul_ceiling(torch.device("cpu"), "32")
     assert first > 1e8
     assert matmul_ceiling(torch.device("cpu"), "32") == first
+
+
+def test_waiting_for_a_core_does_not_lower_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, multiply = matmul_ceiling.__wrapped__, torch.Tensor.__matmul__
+    monkeypatch.setattr(flops, "TRIES", 5)
+    alone = measure(torch.device("cpu"), "32")
+
+    def wait_and_multiply(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.1)
+        return multiply(a, b)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", wait_and_multiply)
+    assert measure(torch.device("cpu"), "32") > 0.4 * alone
 
 
 def test_a_model_that_cannot_be_split_says_so() -> None:

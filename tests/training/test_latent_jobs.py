@@ -97,7 +97,7 @@ def test_collapsed_codes_are_said(job: JobConfig, caplog: pytest.LogCaptureFixtu
             model.quantizer.choose.bias[0] += 300.0  # so likely that the other codes' probability is 0 in float32
         return model
 
-    train_latent_actions(job, build)
+    train_latent_actions(replace(job, lam={**LAM, "codebook": "categorical"}), build)
     assert "the latent actions have collapsed (perplexity 1.00 of 4 codes)" in caplog.text
 
 
@@ -141,6 +141,60 @@ def test_data_without_actions_trains_both(job: JobConfig, tokenizer: str) -> Non
         assert "action_mapping" not in metadata
         assert not metadata["true_action_names"]
     assert any("psnr" in record for record in lam.history if record["event"] == "sample")
+
+
+class Counted:
+    """Builds models and counts the clips whose transitions their latent action models name."""
+
+    def __init__(self) -> None:
+        self.clips = 0
+
+    def __call__(self, kind: str, config: Any, **parts: Any) -> torch.nn.Module:
+        model: Any = build_model(kind, config, **parts)
+        if kind == "tokenizer":
+            return model
+        lam = model.lam if kind == "genie_redux" else model
+        actions = lam.actions
+
+        def count(frames: torch.Tensor) -> torch.Tensor:
+            self.clips += len(frames)
+            return actions(frames)
+
+        lam.actions = count
+        return model
+
+
+@pytest.mark.parametrize("which", ["lam", "genie_redux"])
+def test_codes_are_counted_at_validations_and_not_at_saves(job: JobConfig, tokenizer: str, which: str) -> None:
+    often = replace(job.train, num_train_steps=8, save_model_every=1, validate_every=3, keep_last=9, samples=0)
+    cfg = replace(job if which == "lam" else genie(job, tokenizer), train=often)
+    counted = Counted()
+    result = (train_latent_actions if which == "lam" else train_genie_redux)(cfg, counted)
+    assert counted.clips == 128 + 3 * (128 + 128)  # at the first save, which no validation precedes; three validations
+    said = [load_model(result.model_path.with_name(f"model-{step}.pt")).metadata for step in range(1, 9)]
+    assert [metadata["action_mapping_step"] for metadata in said] == [1, 1, 3, 3, 3, 6, 6, 8]
+    best = load_model(result.best_path)
+    assert best.step in (3, 6, 8)
+    assert best.metadata["action_mapping_step"] == best.step  # the file of a validated model says what was found then
+
+
+def test_what_codes_mean_is_kept_over_a_resume(job: JobConfig) -> None:
+    cfg = replace(job, train=replace(job.train, save_model_every=1, validate_every=2, keep_last=9, num_train_steps=5))
+    result = train_latent_actions(cfg, build_model)
+    result.model_path.unlink()  # step 5 was a validation because it was the last
+    before = load_model(result.model_path.with_name("model-4.pt")).metadata
+    again = replace(cfg, train=replace(cfg.train, validate_every=9, num_train_steps=7))
+    train_latent_actions(again, build_model)
+    said = [load_model(result.model_path.with_name(f"model-{step}.pt")).metadata for step in (5, 6, 7)]
+    assert said[:2] == [before, before]
+    assert [metadata["action_mapping_step"] for metadata in said] == [4, 4, 7]
+
+
+@pytest.mark.parametrize("which", ["lam", "genie_redux"])
+def test_clips_of_one_frame_are_refused(job: JobConfig, tokenizer: str, which: str) -> None:
+    cfg = replace(job if which == "lam" else genie(job, tokenizer), train=replace(job.train, num_frames=1))
+    with pytest.raises(UserError, match=r"train.num_frames is 1, but \w+ learns what follows a frame"):
+        (train_latent_actions if which == "lam" else train_genie_redux)(cfg, build_model)
 
 
 @pytest.mark.parametrize("which", ["lam", "genie_redux"])

@@ -14,6 +14,7 @@ from torch import nn
 
 from genieredux.models.types import Batch
 from genieredux.nn.precision import autocast, choose_precision, cpu_bf16_speedup
+from genieredux.runs import RunFolder
 from genieredux.runs.progress import ProgressLine, clock
 from genieredux.training.config import TrainConfig
 from genieredux.training.devices import make_fabric
@@ -21,7 +22,8 @@ from genieredux.training.ema import WeightAverage
 from genieredux.training.fakes import FakeData
 from genieredux.training.logs import Meter
 from genieredux.training.prefetch import Prefetcher, to_device
-from genieredux.training.randomness import derive_seed, generator_for
+from genieredux.training.randomness import Part, derive_seed, generator_for
+from genieredux.training.recorder import Recorder
 from genieredux.training.signals import Interrupted, StopRequest
 
 CPU = torch.device("cpu")
@@ -65,10 +67,11 @@ def test_every_place_in_a_run_has_its_own_seed():
 
 
 def test_generator_depends_on_no_history():
-    first = torch.rand(3, generator=generator_for(CPU, 0, "train", 7, 1, 0))
+    part = Part(2, micro=1, micros=2)
+    first = torch.rand(3, generator=generator_for(CPU, 0, "train", 7, part))
     first_global = torch.rand(3)
     torch.rand(100)
-    assert torch.equal(first, torch.rand(3, generator=generator_for(CPU, 0, "train", 7, 1, 0)))
+    assert torch.equal(first, torch.rand(3, generator=generator_for(CPU, 0, "train", 7, part)))
     assert torch.equal(first_global, torch.rand(3))
 
 
@@ -126,6 +129,19 @@ def test_meter_means_and_carries_over():
         meter.add({"loss": torch.tensor(6.0)})
     assert whole.take(fabric) == second.take(fabric) == {"loss": 3.0}
     assert whole.take(fabric) == {}
+
+
+def test_rates_are_those_of_training_alone(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    cfg = TrainConfig(accelerator="cpu")
+    recorder = Recorder(RunFolder("unused"), cfg, make_fabric(cfg), "fake", "32")
+    now[0] += 3
+    with recorder.aside():
+        now[0] += 50
+    now[0] += 1
+    recorder.count(FakeData(batch_size=2, frames=4).batch(1, 0))
+    assert recorder._throughput.take(8) == {"steps_per_s": 2.0, "frames_per_s": 2.0}
 
 
 def test_plain_lines_off_the_terminal(caplog):

@@ -14,7 +14,9 @@ from genieredux.models.checkpoint import load_model, read_tensors
 
 SCRIPT = """
 import json, sys, torch
+from dataclasses import replace
 from pathlib import Path
+from genieredux.models.latent_actions import STLatentActionConfig, STLatentActions
 from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
 from genieredux.runs import RunFolder
 from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
@@ -26,22 +28,30 @@ from genieredux.episodes import Dataset
 settings = json.loads(sys.argv[1])
 processes, steps = settings["processes"], settings["steps"]
 cfg = TrainConfig(batch_size=4 // processes // settings["accum"], grad_accum=settings["accum"], num_train_steps=steps,
-                  log_every=1, save_model_every=3, validate_every=3, max_valid_size=4, num_frames=3,
+                  log_every=1, save_model_every=3, validate_every=3, max_valid_size=4, num_frames=settings["frames"],
                   precision="32", accelerator="cpu", num_processes=processes, tensorboard=False,
                   strategy=settings["strategy"], ema_decay=0.9)
 fabric = make_fabric(cfg)
 dataset = Dataset.open(settings["data"])
 data, held_out = frame_sources(dataset, dataset, cfg, fabric.global_rank, fabric.world_size)
 torch.manual_seed(0)
-model = STTokenizer(STTokenizerConfig(image_size=16, patch_size=4, dim=16, blocks=2, heads=2, dim_head=8,
-                                      codebook_size=16, codebook_dim=4, quantizer="ema"))
+small = dict(image_size=16, patch_size=4, dim=16, blocks=2, heads=2, dim_head=8, codebook_dim=4)
+model = (STTokenizer(STTokenizerConfig(**small, codebook_size=16, quantizer="ema")) if settings["model"] == "tokenizer"
+         else STLatentActions(STLatentActionConfig(**small, codebook_size=4, balance=0.0, quantizer="gradient",
+                                                   codebook="categorical" if settings["drawn"] else "nearest")))
+if settings["revive"]:
+    model.quantizer.config = replace(model.quantizer.config, decay=0.7, revive_below=0.5)
 
 def look(model, step):
     frames = held_out.batch(1, 0).frames[:1].float() / 255
-    return Sample({"error": float((model.decode(model.encode(frames)) - frames).square().mean())})
+    made, truth = ((model.reconstruct(frames), frames[:, 1:]) if settings["model"] == "lam"
+                   else (model.decode(model.encode(frames)), frames))
+    return Sample({"error": float((made - truth).square().mean())})
 
 result = fit(model, data, cfg, RunFolder(settings["folder"]), validation=held_out, fabric=fabric, on_sample=look,
              optimizer=OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 3), cosine=CosineConfig(100, 1e-3)))
+if settings["strategy"] == "ddp":
+    torch.save(model.state_dict(), Path(settings["folder"]) / f"rank-{fabric.global_rank}.pt")
 if fabric.is_global_zero:
     print("HISTORY", json.dumps(result.history))
 """
@@ -49,15 +59,24 @@ if fabric.is_global_zero:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory):
-    """(processes, strategy, accum, folder, steps) -> the history of a run of six steps on ten uneven episodes."""
+    """(folder, processes, ...) -> the history of a run of six steps on five uneven episodes."""
     base = tmp_path_factory.mktemp("processes")
     script = base / "train.py"
     script.write_text(SCRIPT)
     write_uneven(base / "data")
 
-    def run(folder: str, processes: int, strategy: str = "ddp", accum: int = 1, steps: int = 6) -> list[dict[str, Any]]:
-        settings = {"processes": processes, "strategy": strategy, "accum": accum, "steps": steps}
-        settings |= {"folder": str(base / folder), "data": str(base / "data")}
+    def run(folder: str, processes: int, **changes: Any) -> list[dict[str, Any]]:
+        settings = {
+            "strategy": "ddp",
+            "accum": 1,
+            "steps": 6,
+            "frames": 3,
+            "model": "tokenizer",
+            "revive": False,
+            "drawn": False,
+            **changes,
+        }
+        settings |= {"processes": processes, "folder": str(base / folder), "data": str(base / "data")}
         done = subprocess.run(
             [sys.executable, str(script), json.dumps(settings)],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -114,9 +133,46 @@ def test_two_processes_give_the_losses_of_one(trained) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("accum", [1, 2], ids=["one-batch", "micro-batches"])
+def test_a_codebook_that_follows_is_that_of_one_process_on_every_process(trained, accum: int) -> None:
+    """Its statistics are those of the global batch, the codes that are revived included; on every process the same
+    bits, in the very last step too.
+    """
+    names = (f"one-{accum}", f"two-{accum}")
+    one, two = (trained(name, count, accum=accum, revive=True) for count, name in enumerate(names, 1))
+    assert_close(one, two)
+    alone = torch.load(trained.base / names[0] / "rank-0.pt")
+    ranks = [torch.load(trained.base / names[1] / f"rank-{rank}.pt") for rank in (0, 1)]
+    for name, value in ranks[0].items():
+        assert torch.equal(value, ranks[1][name]), name
+    for name in ("cluster_size", "code_sum", "codebook"):
+        found, wanted = (state[f"quantizer.{name}"] for state in (ranks[0], alone))
+        assert torch.allclose(found, wanted, atol=2e-3), name
+        assert wanted.std() > 0.1, name  # codes are used unequally, and apart
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "frames"), [("tokenizer", 1), ("tokenizer", 2), ("lam", 2)])
+def test_short_clips_leave_no_process_waiting_for_a_gradient(trained, model: str, frames: int) -> None:
+    """Where a clip has no further frame, what draws further frames has nothing to learn."""
+    settings = {"model": model, "frames": frames}
+    one, two = (trained(f"{model}-{frames}-{count}", count, **settings) for count in (1, 2))
+    assert_close(one, two)
+
+
+@pytest.mark.slow
+def test_what_a_model_draws_is_the_same_on_two_processes(trained) -> None:
+    """Codes drawn by Gumbel-softmax."""
+    settings = {"model": "lam", "drawn": True}
+    one = trained("drawn-1", 1, **settings)
+    assert_close(one, trained("drawn-2", 2, **settings))
+    assert_close(one, trained("drawn-parts", 1, accum=2, **settings))
+
+
+@pytest.mark.slow
 def test_split_weights_give_the_same_losses_and_are_saved_whole(trained) -> None:
     """FSDP on two CPU processes; its checkpoint goes on in one process, and one process's in FSDP."""
-    one, split = trained("whole", 1), trained("split", 2, "fsdp")
+    one, split = trained("whole", 1), trained("split", 2, strategy="fsdp")
     assert_close(one, split)
     files = [read_tensors(trained.base / name / "state-6.pt")["values"] for name in ("whole", "split")]
     shapes = [{key: tuple(value.shape) for key, value in state["weights"].items()} for state in files]
@@ -126,7 +182,7 @@ def test_split_weights_give_the_same_losses_and_are_saved_whole(trained) -> None
     longer = trained("whole", 1, steps=8)
     assert_close(longer, trained("split", 1, steps=8))  # split -> one
     trained("back", 1, steps=6)
-    assert_close(longer, trained("back", 2, "fsdp", steps=8))  # one -> split
+    assert_close(longer, trained("back", 2, strategy="fsdp", steps=8))  # one -> split
 
 
 @pytest.mark.slow

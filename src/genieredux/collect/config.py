@@ -85,7 +85,7 @@ class SplitConfig:
     n_sessions: int | None = None
     """Episodes per level."""
     n_frames: int | None = None
-    """Play on until this many frames are stored (per game), instead of counting sessions."""
+    """Play on until this many frames are stored (per game), instead of n_sessions."""
     share: float | None = None
     """This share of `generator_config.n_sessions`, instead of a number: the published 0.9, 0.09 and 0.01."""
 
@@ -94,6 +94,11 @@ class SplitConfig:
             raise UserError(
                 f"connector.splits '{self.name}': share is above 0 and at most 1, and stands instead of n_sessions "
                 f"and n_frames; got {self.share}"
+            )
+        if self.n_frames is not None and self.n_sessions is not None:
+            raise UserError(
+                f"connector.splits '{self.name}': n_frames={self.n_frames} stands instead of "
+                f"n_sessions={self.n_sessions}; leave one out"
             )
         for name in ("n_instances", "n_sessions", "n_frames"):
             value = getattr(self, name)

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from genieredux.collect.backends import Backend, LocalBackend
-from genieredux.collect.config import CollectConfig
+from genieredux.collect.config import CollectConfig, ConnectorConfig, GeneratorConfig
 from genieredux.collect.engine import Engine, give_up
 from genieredux.collect.games import configured_games, playable_games
 from genieredux.collect.lockstep import GameDied, LockStep
@@ -86,6 +86,7 @@ def collect(
     played where a game had to be given up; what was finished before stays whole.
     """
     began = time.perf_counter()
+    _warn_of_sessions(cfg.connector)
     games = playable_games(cfg)
     spec = DatasetSpec(
         name=cfg.connector.dataset_name,
@@ -122,6 +123,20 @@ def collect(
     if summary.failed:
         raise GamesFailed(summary)
     return summary
+
+
+def _warn_of_sessions(connector: ConnectorConfig) -> None:
+    """Say where a number of sessions that was asked for changes nothing: no split takes it, and some count frames."""
+    sessions, splits = connector.generator_config.n_sessions, connector.splits
+    counting = dict.fromkeys(split.name for split in splits if split.n_frames is not None)
+    taken = any(split.n_frames is None and split.n_sessions is None for split in splits)
+    if sessions != GeneratorConfig.n_sessions and counting and not taken:
+        log.warning(
+            "connector.generator_config.n_sessions=%d changes nothing: connector.splits say how much is played (%s: by "
+            "n_frames); set n_sessions or n_frames there",
+            sessions,
+            ", ".join(counting),
+        )
 
 
 def _play(

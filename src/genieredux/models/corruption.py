@@ -9,11 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-
-def uniform(shape: tuple[int, ...] | torch.Size, generator: torch.Generator | None, device: torch.device) -> Tensor:
-    """Uniform in [0, 1), drawn on the generator's device so that a seed gives the same numbers anywhere."""
-    source = device if generator is None else generator.device
-    return torch.rand(shape, generator=generator, device=source).to(device)
+from genieredux.nn.draws import uniform
 
 
 def disturb(tokens: Tensor, share: float, codes: int, generator: torch.Generator | None) -> Tensor:
@@ -39,7 +35,7 @@ def hide(
     ratio: uniform in [0.5, 1) (Genie, GenieRedux), or the cosine of a uniform angle (MaskGIT).
     """
     one_each = {"batch": (1, 1, 1, 1), "clip": (shape[0], 1, 1, 1), "frame": (*shape[:2], 1, 1)}[per]
-    drawn = uniform(one_each, generator, device)
+    drawn = uniform(one_each, generator, device, shared=per == "batch")
     chance = 0.5 + drawn / 2 if ratio == "uniform" else torch.cos(drawn * (math.pi / 2))
     return uniform(shape, generator, device) < chance
 

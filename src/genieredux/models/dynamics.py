@@ -22,11 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
-from genieredux.models.corruption import disturb, uniform
+from genieredux.models.corruption import disturb
 from genieredux.models.masking import expected_token
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.attention import Attention
 from genieredux.nn.blocks import FeedForward, TransformerConfig
+from genieredux.nn.draws import uniform
 from genieredux.nn.transformer import Cache, STTransformer
 
 

@@ -126,7 +126,11 @@ class STVideo(nn.Module):
 
 
 def _first_and_rest(first: nn.Module, rest: nn.Module, x: Tensor) -> Tensor:
-    """One module for the first frame of (B, T, ...), another for the others."""
-    if x.shape[1] == 1:
+    """One module for the first frame of (B, T, ...), another for the others.
+
+    Of one frame alone the other module sees none in training: its gradient then is zero instead of absent, which
+    processes that share their gradients would wait for.
+    """
+    if x.shape[1] == 1 and not torch.is_grad_enabled():
         return first(x)
     return torch.cat([first(x[:, :1]), rest(x[:, 1:])], 1)

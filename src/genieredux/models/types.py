@@ -18,6 +18,11 @@ class Batch:
     tokens: Tensor | None = None
     actions: Tensor | None = None
 
+    @property
+    def clips(self) -> int:
+        """B."""
+        return next(len(field) for field in (self.frames, self.tokens, self.actions) if field is not None)
+
 
 @dataclass
 class Losses:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genieredux.nn.draws import uniform
 from genieredux.nn.quantize import Quantised
 
 
@@ -67,6 +68,5 @@ class CategoricalQuantize(nn.Module):
 
 
 def _gumbel(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    device = like.device if generator is None else generator.device
-    uniform = torch.rand(like.shape, generator=generator, device=device).to(like.device)
-    return -(-uniform.clamp_min(1e-20).log()).clamp_min(1e-20).log()
+    drawn = uniform(like.shape, generator, like.device)
+    return -(-drawn.clamp_min(1e-20).log()).clamp_min(1e-20).log()

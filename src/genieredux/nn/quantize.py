@@ -126,15 +126,17 @@ class VectorQuantize(nn.Module):
                 self._held_generator = self._held_generator or generator
                 self._held.append((flat, ids, similarity))
             else:
-                self._follow(flat, ids, similarity, generator)
+                self._follow(_of_all_processes(flat, ids, similarity), generator)
         vectors = self.project_out(unit + (chosen - unit).detach())
         return Quantised(vectors, ids.view(x.shape[:-1]), loss, self._perplexity(ids))
 
     def settle(self) -> None:
         """Let the codes follow all inputs that `hold` kept, as those of one batch."""
         if self._held:
-            unit, ids, similarity = (torch.cat(parts) for parts in zip(*self._held, strict=True))
-            self._follow(unit, ids, similarity, self._held_generator)
+            # Gathered part by part, so that the rows lie as in one process and a dead code goes to the same one.
+            held = [_of_all_processes(*parts) for parts in self._held]
+            rows = tuple(torch.cat(parts) for parts in zip(*held, strict=True))
+            self._follow(rows, self._held_generator)
         self._held, self._held_generator = [], None
 
     @torch.no_grad()
@@ -167,7 +169,7 @@ class VectorQuantize(nn.Module):
     @torch.no_grad()
     def _start(self, unit: Tensor, generator: torch.Generator | None) -> None:
         """Codes become vectors of the first batch: most random codes would never be nearest to any input."""
-        unit = _of_all_processes(unit)
+        (unit,) = _of_all_processes(unit)
         codes = _as_the_first(_draw(unit, torch.ones_like(unit[:, 0]), self.codebook_size, generator))
         self.codebook.copy_(codes)
         self.code_sum.copy_(codes)
@@ -175,9 +177,12 @@ class VectorQuantize(nn.Module):
         self.initialised.fill_(True)
 
     @torch.no_grad()
-    def _follow(self, unit: Tensor, ids: Tensor, similarity: Tensor, generator: torch.Generator | None) -> None:
-        """One step of the moving averages (van den Oord et al. 2017, app. A.1), then revival."""
-        unit, ids, similarity = (_of_all_processes(rows) for rows in (unit, ids, similarity))
+    def _follow(self, rows: tuple[Tensor, ...], generator: torch.Generator | None) -> None:
+        """One step of the moving averages (van den Oord et al. 2017, app. A.1), then revival.
+
+        rows: unit inputs (N, D), their ids (N,) and their similarity to their codes (N,), of all processes.
+        """
+        unit, ids, similarity = rows
         counts = torch.bincount(ids, minlength=self.codebook_size).to(unit.dtype)
         sums = torch.zeros_like(self.code_sum).index_add_(0, ids, unit)
         # Inputs are drawn by their squared distance to their code, as in k-means++: where codes are missing.
@@ -201,13 +206,16 @@ def _draw(rows: Tensor, weights: Tensor, count: int, generator: torch.Generator 
     return rows[best[torch.arange(count, device=rows.device) % best.numel()]]
 
 
-def _of_all_processes(rows: Tensor) -> Tensor:
+def _of_all_processes(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The rows of every process, in their order; as many of each. So several processes learn the codes of one."""
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
-        return rows
-    parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, rows.contiguous())
-    return torch.cat(parts)
+        return tensors
+    gathered = []
+    for rows in tensors:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        gathered.append(torch.cat(parts))
+    return tuple(gathered)
 
 
 def _as_the_first(rows: Tensor) -> Tensor:

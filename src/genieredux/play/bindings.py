@@ -1,7 +1,7 @@
 """Which keys mean which action. It knows action names only: no world, no browser.
 
-An action is a chord of one or more pieces: RIGHT_UP is RIGHT and UP at once, ACTION_JUMP is JUMP alone. Keys
-press pieces; the pieces that are down choose the action.
+An action is a chord of one or more pieces: RIGHT_UP is RIGHT and UP at once, ACTION_JUMP is JUMP alone,
+LEFT+ACTION_JUMP is LEFT and JUMP. Keys press pieces; the pieces that are down choose the action.
 """
 
 from collections.abc import Sequence
@@ -64,11 +64,19 @@ def bind(action_names: Sequence[str]) -> Bindings:
 
 
 def _pieces(name: str) -> tuple[str, ...]:
-    if name.upper() in _IDLE:
+    """The pieces of a name: those of what a plus joins, whatever it is; of what underscores join, which may be one
+    button's name.
+    """
+    joined = [word for word in name.upper().split("+") if word]
+    return tuple(dict.fromkeys(piece for word in joined or [name] for piece in _pieces_of_word(word)))
+
+
+def _pieces_of_word(name: str) -> tuple[str, ...]:
+    if name in _IDLE:
         return ()
-    parts = [part for part in name.upper().split("_") if part and part != "ACTION"]
+    parts = [part for part in name.split("_") if part and part != "ACTION"]
     if all(part in _DIRECTIONS for part in parts[:-1]):  # RIGHT_UP, LEFT_JUMP, UP, FIRE
-        return tuple(dict.fromkeys(parts)) or (name.upper(),)
+        return tuple(dict.fromkeys(parts)) or (name,)
     ways = [part for part in parts if part in _DIRECTIONS]  # LIGHT_PUNCH_RIGHT: one button and a direction
     rest = "_".join(part for part in parts if part not in _DIRECTIONS)
     return (*dict.fromkeys(ways), rest)

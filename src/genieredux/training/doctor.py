@@ -24,7 +24,7 @@ from genieredux.models.types import Batch
 from genieredux.nn.precision import autocast, choose_precision
 from genieredux.training.blocks import checkpoint_blocks, compile_blocks
 from genieredux.training.flops import flops_per_clip, matmul_ceiling
-from genieredux.training.jobs import BuildModel, JobConfig, build_seeded, load_tokenizer, open_dataset
+from genieredux.training.jobs import BuildModel, JobConfig, build_seeded, check_clips, load_tokenizer, open_dataset
 from genieredux.training.optimizer import build_optimizer
 from genieredux.training.prefetch import to_device
 from genieredux.training.sources import frame_sources, split_for_training, trainable
@@ -78,6 +78,7 @@ class Diagnosis:
 
 def diagnose(cfg: JobConfig, build: BuildModel) -> Diagnosis:
     """Measure what the job `cfg` would take on this machine. Raises UserError as the job would for a wrong setting."""
+    check_clips(cfg)
     train = cfg.train
     notes: list[str] = []
     device = _device(train.accelerator)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genieredux.models.types import Batch, Losses
+from genieredux.nn.draws import uniform
 from genieredux.training.randomness import derive_seed
 
 
@@ -47,7 +48,7 @@ class FakeModel(nn.Module):
         assert batch.frames is not None
         b, t = batch.frames.shape[:2]
         x = self.encode(batch.frames.flatten(0, 1))
-        kept = torch.rand(x.shape[0], 1, *x.shape[2:], generator=generator, device=x.device) < 0.5
+        kept = uniform((x.shape[0], 1, *x.shape[2:]), generator, x.device) < 0.5
         x = x * kept
         h, w = x.shape[2:]
         x = x.unflatten(0, (b, t)).permute(0, 3, 4, 1, 2).flatten(0, 2)

@@ -1,7 +1,8 @@
 """How much a step computes, counted, and how much the machine could, measured: their ratio is the MFU.
 
 Model FLOPs are those of forward and backward as the model is written (a multiply-add is two): what activation
-checkpointing computes again is not counted. Knows no loop.
+checkpointing computes again is not counted. The ceiling is that of the device alone: where other programs compute too,
+the MFU says how much of the whole device the run got. Knows no loop.
 """
 
 import functools
@@ -17,8 +18,7 @@ from genieredux.nn.kernels import Kernel, use_kernel
 from genieredux.nn.precision import autocast
 
 SIDE = {"cpu": 512, "cuda": 8192}
-"""Rows of the square matrices whose product is the machine's ceiling; small on a CPU, so that one of the tries falls
-between what else runs there."""
+"""Rows of the square matrices whose product is the machine's ceiling."""
 TRIES = 40
 
 
@@ -46,15 +46,25 @@ def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
 
 @functools.cache
 def matmul_ceiling(device: torch.device, precision: str) -> float:
-    """FLOPs a second of large matrix products in `precision` on `device` as it is now: the best of many."""
-    side = SIDE.get(device.type, SIDE["cpu"])
+    """FLOPs a second of large matrix products in `precision` on `device`, if nothing else ran there: the best of many.
+
+    On a CPU the time that this process computed is taken, shared by its threads, so that neither waiting for a core
+    nor programs beside it lower the ceiling; call it while no other thread of the process works. On a GPU it is the
+    time until the result is there. Measured once per process.
+    """
+    side, on_cpu = SIDE.get(device.type, SIDE["cpu"]), device.type == "cpu"
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a = torch.ones(side, side, device=device, dtype=dtype)
+    generator = torch.Generator(device).manual_seed(0)  # not of ones: a GPU multiplies those faster than real weights
+    a = torch.randn(side, side, device=device, generator=generator).to(dtype)
+    clock, threads = (time.process_time, torch.get_num_threads()) if on_cpu else (time.perf_counter, 1)
     best = float("inf")
     with torch.no_grad():
         for _ in range(TRIES):
-            began = time.perf_counter()
+            began = clock()
             product = a @ a
             float(product[0, 0])  # waits for the device
-            best = min(best, time.perf_counter() - began)
-    return 2.0 * side**3 / best
+            best = min(best, clock() - began)
+    if device.type == "cuda":
+        del a, product
+        torch.cuda.reset_peak_memory_stats(device)  # these matrices are no part of what a run needs
+    return 2.0 * side**3 * threads / best

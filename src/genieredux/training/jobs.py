@@ -124,6 +124,7 @@ def train_dynamics(cfg: JobConfig, build: BuildModel, on_sample: SampleHook | No
     The tokenizer comes from tokenizer_fpath, else out of model_fpath; there is no run without one.
     """
     refuse_decoder_only(cfg.train.trainable, cfg.kind)
+    check_clips(cfg)
     start = load_model(cfg.model_fpath, expect=cfg.kind) if cfg.model_fpath else None
     tokenizer = load_tokenizer(tokenizer_section(cfg, start), build)
     dataset = open_dataset(cfg.train)
@@ -268,6 +269,15 @@ def fitting_image(config: Mapping[str, Any], dataset: Dataset, group: str) -> di
             f"{group}.image_size is {asked}, but the frames of {dataset.path} are {size}x{size}; leave it out"
         )
     return {**config, "image_size": size}
+
+
+def check_clips(cfg: JobConfig) -> None:
+    """Raises UserError where clips of one frame would have no next frame, which all but a tokenizer learn from."""
+    if cfg.kind != "tokenizer" and cfg.train.num_frames < 2:
+        raise UserError(
+            f"train.num_frames is {cfg.train.num_frames}, but {cfg.kind} learns what follows a frame; "
+            f"set it to 2 or more"
+        )
 
 
 def check_size(tokenizer: LoadedTokenizer, dataset: Dataset) -> None:

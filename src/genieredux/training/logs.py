@@ -57,7 +57,7 @@ class Meter:
 
 
 class Throughput:
-    """Steps, frames and tokens a second since the last `take`."""
+    """Steps, frames and tokens a second of training since the last `take`."""
 
     def __init__(self) -> None:
         self._start()
@@ -79,6 +79,10 @@ class Throughput:
             rates["tokens_per_s"] = self._tokens / seconds
         self._start()
         return rates
+
+    def leave_out(self, seconds: float) -> None:
+        """Something that is no training took so long."""
+        self._since += seconds
 
     def _start(self) -> None:
         self._since = time.perf_counter()

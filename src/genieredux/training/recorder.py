@@ -3,7 +3,9 @@
 Every process has one and averages with the others; the first alone writes.
 """
 
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -38,7 +40,9 @@ class Recorder:
         self.meter = Meter()
         self.clip_flops: float | None = None
         """FLOPs of forward and backward on one clip, for the MFU; None: not counted."""
-        self._run, self._cfg, self._fabric, self._precision = run, cfg, fabric, precision
+        self.ceiling = matmul_ceiling(fabric.device, precision)
+        """FLOPs a second that this process could do."""
+        self._run, self._cfg, self._fabric = run, cfg, fabric
         self._name = f"train {kind}"
         self._throughput, self._steps, self._clips = Throughput(), 0, 0
         self._log: LogWriter | None = None
@@ -71,7 +75,16 @@ class Recorder:
     def count(self, batch: Batch) -> None:
         """One micro-batch was trained on."""
         self._throughput.add(batch, self._fabric.world_size)
-        self._clips += next(len(value) for value in (batch.frames, batch.tokens) if value is not None)
+        self._clips += batch.clips
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """What happens inside is no training: the rates and the MFU leave its time out."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._throughput.leave_out(time.perf_counter() - began)
 
     def end_step(self) -> None:
         """One update was done."""
@@ -84,7 +97,7 @@ class Recorder:
         values: dict[str, Any] = {**means, "lr": rate, **rates, **memory_mib(self._fabric.device)}
         if self.clip_flops is not None and self._steps:
             done = self.clip_flops * self._clips / self._steps * rates["steps_per_s"]
-            values["mfu"] = round(done / matmul_ceiling(self._fabric.device, self._precision), 4)
+            values["mfu"] = round(done / self.ceiling, 4)
         self._steps = self._clips = 0
         if self._log and self._progress:
             self._log.write("train", step, {**values, "elapsed_s": round(elapsed, 3)})

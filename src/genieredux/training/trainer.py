@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 SampleHook = Callable[[nn.Module, int], Sample]
 Sections = Callable[[], Mapping[str, Section]]
-Metadata = Callable[[], Mapping[str, Any]]
+Metadata = Callable[[int, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def fit(
     on_sample(model, step): called after each validation, in evaluation mode and without gradients, by the first
     process (with train.strategy=fsdp by all); its numbers are logged, its pictures written to media/.
     sections: other whole models that the checkpoint must carry. metadata: plain values that belong to the
-    model, or a function that gives them, asked at every save.
+    model, or a function that gives them at every save, of the step and the values of the save before it (those of the
+    checkpoint that is gone on from; none at first).
     fabric: one from `make_fabric`, needed when there are several processes (they must start before data is
     made).
     Raises UserError for a folder that cannot be gone on with and for a loss that is not finite; `Interrupted`
@@ -111,6 +112,7 @@ class _Trainer:
     ) -> None:
         self.cfg, self.run, self.optimizer_cfg, self.fabric = cfg, run, optimizer, fabric
         self.sections, self.metadata, self.on_sample = sections, metadata or {}, on_sample
+        self.said: Mapping[str, Any] = {}
         self.module = model
         self.kind, self.config = str(model.kind), plain(model.config)
         self.saves = Saves(run.path, cfg.keep_last)
@@ -144,6 +146,7 @@ class _Trainer:
         """Model on its device, optimiser, average; then the state of a run that goes on."""
         cfg, fabric = self.cfg, self.fabric
         if resume:
+            self.said = resume.model.metadata
             self.module.load_state_dict(resume.state["weights"] or resume.model.state_dict)
         self.module.to(fabric.device).train()
         clip = to_device(data.batch(self.at.step + 1, 0), fabric.device)
@@ -173,9 +176,8 @@ class _Trainer:
         parameters = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
         clip = self.recorder.clip_flops or 0.0
         per_step = clip * self.cfg.batch_size * self.cfg.grad_accum * self.fabric.world_size
-        self.run.log(
-            "start", step=0, kind=self.kind, parameters=parameters, precision=self.precision, flops_per_step=per_step
-        )
+        values = {"parameters": parameters, "precision": self.precision, "flops_per_step": per_step}
+        self.run.log("start", step=0, kind=self.kind, **values, ceiling_flops_per_s=self.recorder.ceiling)
         logger.info(
             "%s: %s trainable parameters, %s, %.3g GFLOP a step",
             self.kind,
@@ -201,10 +203,12 @@ class _Trainer:
             if step % cfg.log_every == 0 or self.at.finished:
                 self.recorder.training(step, rate, self.at.elapsed, self.at.finished)
             if step % cfg.validate_every == 0 or self.at.finished:
-                self._validate(step, validation)
+                with self.recorder.aside():
+                    self._validate(step, validation)
                 self.at.elapsed = self._agree(before + time.perf_counter() - began)
             if step % cfg.save_model_every == 0 or last:
-                self._save()
+                with self.recorder.aside():
+                    self._save()
             if stopping and not self.at.finished:
                 self._interrupt()
 
@@ -216,25 +220,28 @@ class _Trainer:
         modes = {module: module.training for module in self.module.modules()}
         with self._saved_weights(), torch.no_grad():
             self.module.eval()
-            if validation is not None:
-                self._validation_loss(step, validation)
+            best = validation is not None and self._validation_loss(step, validation)
             if self.on_sample is not None:
                 with whole(self.module):
                     if self._looks():
                         torch.manual_seed(self.cfg.seed)
                         self.recorder.sample(step, self.on_sample(self.module, step))
+            if best:  # after the look, which may find what the file says of the model
+                self._write_model(self.saves.best_path)
         for module, training in modes.items():
             module.training = training  # not .train(): a part that is frozen stays in evaluation mode
         self.fabric.barrier()
 
-    def _validation_loss(self, step: int, validation: DataSource) -> None:
+    def _validation_loss(self, step: int, validation: DataSource) -> bool:
+        """Whether it is the lowest so far."""
         means = validation_means(self.update.losses, validation, self.cfg, self.fabric)
         self.recorder.validation(step, means)
         if not math.isfinite(means["loss"]):
             raise UserError(f"the validation loss is {means['loss']} at step {step}; lower optimizer.learning_rate")
-        if self.at.best_loss is None or means["loss"] < self.at.best_loss:
-            self.at.best_loss, self.at.best_step = means["loss"], step
-            self._write_model(self.saves.best_path)
+        if self.at.best_loss is not None and means["loss"] >= self.at.best_loss:
+            return False
+        self.at.best_loss, self.at.best_step = means["loss"], step
+        return True
 
     def _save(self) -> None:
         """The pair of this step, then room made by deleting old pairs."""
@@ -258,13 +265,12 @@ class _Trainer:
 
     def _write_model(self, path: Path) -> None:
         state = gathered(dict(self.module.state_dict()))
-        metadata: Mapping[str, Any] = {}
         with whole(self.module):
             if self._looks():
-                metadata = self.metadata() if callable(self.metadata) else self.metadata
+                self.said = self.metadata(self.at.step, self.said) if callable(self.metadata) else self.metadata
         if self.fabric.is_global_zero:
             sections = self.sections() if self.sections else None
-            save_model(path, self.kind, self.config, state, step=self.at.step, metadata=metadata, sections=sections)
+            save_model(path, self.kind, self.config, state, step=self.at.step, metadata=self.said, sections=sections)
 
     def _interrupt(self) -> None:
         command = self.run.resume_command()

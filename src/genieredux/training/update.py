@@ -20,7 +20,7 @@ from genieredux.training.ema import WeightAverage
 from genieredux.training.guard import FiniteGuard
 from genieredux.training.optimizer import set_learning_rate
 from genieredux.training.prefetch import Prefetcher, to_device
-from genieredux.training.randomness import generator_for
+from genieredux.training.randomness import Part, generator_for
 from genieredux.training.recorder import Recorder
 
 
@@ -56,7 +56,8 @@ class Update:
         set_learning_rate(self.optimizer, rate)
         for micro in range(cfg.grad_accum):
             batch = to_device(batches.get(), fabric.device)
-            generator = generator_for(fabric.device, cfg.seed, "train", step, micro, fabric.global_rank)
+            part = Part(batch.clips, micro, cfg.grad_accum, fabric.global_rank, fabric.world_size)
+            generator = generator_for(fabric.device, cfg.seed, "train", step, part)
             waiting = micro + 1 < cfg.grad_accum
             with fabric.no_backward_sync(self.model, enabled=waiting and fabric.world_size > 1):
                 losses = self.losses(batch, generator)

@@ -10,7 +10,7 @@ from genieredux.models.types import Batch, Losses
 from genieredux.training.config import TrainConfig
 from genieredux.training.logs import Meter
 from genieredux.training.prefetch import DataSource, to_device
-from genieredux.training.randomness import generator_for
+from genieredux.training.randomness import Part, generator_for
 
 
 def validation_means(
@@ -23,7 +23,9 @@ def validation_means(
     meter = Meter()
     batches = max(1, math.ceil(cfg.max_valid_size / (cfg.batch_size * fabric.world_size)))
     for index in range(1, batches + 1):
-        generator = generator_for(fabric.device, cfg.seed, "validate", index, 0, fabric.global_rank)
-        losses = forward(to_device(source.batch(index, 0), fabric.device), generator)
+        batch = source.batch(index, 0)
+        part = Part(batch.clips, rank=fabric.global_rank, ranks=fabric.world_size)
+        generator = generator_for(fabric.device, cfg.seed, "validate", index, part)
+        losses = forward(to_device(batch, fabric.device), generator)
         meter.add({"loss": losses.total, **losses.parts})
     return meter.take(fabric)

@@ -1,0 +1,62 @@
+"""Runs of a toy model by the real loop, and what makes two of them the same run."""
+
+from pathlib import Path
+
+import torch
+
+from genieredux.models.checkpoint import read_tensors
+from genieredux.runs import RunFolder
+from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
+from genieredux.training.fakes import FakeData, FakeModel
+
+CONFIG = TrainConfig(
+    batch_size=4,
+    num_train_steps=12,
+    save_model_every=4,
+    validate_every=6,
+    log_every=3,
+    max_valid_size=8,
+    precision="32",
+    accelerator="cpu",
+    tensorboard=False,
+)
+OPTIMIZER = OptimizerConfig(learning_rate=1e-2, warmup=WarmupConfig(0.5, 4), cosine=CosineConfig(None, 1e-3))
+MEASURED = ("time", "elapsed_s", "steps_per_s", "frames_per_s", "tokens_per_s", "peak_rss_mib", "mfu")
+
+
+def new_model(seed: int = 0) -> FakeModel:
+    torch.manual_seed(seed)
+    return FakeModel()
+
+
+def train(folder: Path, cfg: TrainConfig = CONFIG, data=None, model=None, **more):
+    more.setdefault("optimizer", OPTIMIZER)
+    more.setdefault("validation", FakeData(seed=9))
+    return fit(model or new_model(), data or FakeData(), cfg, RunFolder(folder), **more)
+
+
+def assert_same_files(one: Path, other: Path, step: int) -> None:
+    for name in (f"model-{step}.pt", f"state-{step}.pt", "model-best.pt"):
+        assert_same(read_tensors(one / name), read_tensors(other / name), name)
+
+
+def assert_same(a, b, where: str) -> None:
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert a.dtype == b.dtype, where
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            if key != "elapsed":
+                assert_same(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}/{index}")
+    else:
+        assert a == b, where
+
+
+def without_measurements(history: list[dict]) -> list[dict]:
+    return [{key: value for key, value in record.items() if key not in MEASURED} for record in history]

@@ -1,0 +1,131 @@
+"""Going on: resumed equals uninterrupted bit for bit, whatever stopped it; which checkpoint, which changes."""
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genieredux.errors import UserError
+from genieredux.models.checkpoint import load_model, read_tensors
+from genieredux.models.types import Batch
+from genieredux.runs import RunFolder
+from genieredux.training import Interrupted, fit
+from genieredux.training.fakes import FakeData, FakeModel, FakeModelConfig
+from toy_runs import CONFIG, OPTIMIZER, assert_same, assert_same_files, new_model, train, without_measurements
+
+
+class Interrupting(FakeData):
+    """Sends this process a signal when a batch is asked for."""
+
+    at: tuple[int, int] = (0, 0)
+    signum = signal.SIGTERM
+
+    def batch(self, step: int, micro: int) -> Batch:
+        if (step, micro) == self.at:
+            os.kill(os.getpid(), self.signum)
+        return super().batch(step, micro)
+
+
+def interrupt_at(step: int, signum: int = signal.SIGTERM) -> Interrupting:
+    data = Interrupting()
+    data.at, data.signum = (step, 0), signum
+    return data
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"grad_accum": 3, "ema_decay": 0.9}, {"precision": "bf16", "n_data_workers": 3}],
+    ids=["plain", "accumulated-and-averaged", "bf16"],
+)
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, change):
+    cfg = replace(CONFIG, **change)
+    whole = train(tmp_path / "whole", cfg)
+    with pytest.raises(Interrupted) as stopped:
+        train(tmp_path / "parts", cfg, data=interrupt_at(6))
+    assert stopped.value.code == 143
+    assert 2 <= stopped.value.step < 12
+    parts = train(tmp_path / "parts", cfg, model=new_model(seed=5))  # whatever it was built with is replaced
+    assert_same_files(tmp_path / "whole", tmp_path / "parts", 12)
+    assert without_measurements(whole.history) == without_measurements(parts.history)
+    assert [event["event"] for event in RunFolder(tmp_path / "parts").records("interrupted", "resume")] == [
+        "interrupted",
+        "resume",
+    ]
+
+
+def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(tmp_path):
+    train(tmp_path / "a")
+    torch.rand(7)  # global randomness outside does not reach in
+    train(tmp_path / "b")
+    assert_same_files(tmp_path / "a", tmp_path / "b", 12)
+    train(tmp_path / "c", replace(CONFIG, seed=1))
+    a, c = (load_model(tmp_path / name / "model-12.pt").state_dict["encode.weight"] for name in "ac")
+    assert not torch.equal(a, c)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, caplog):
+    run = RunFolder(tmp_path, command=["/bin/genieredux", "train", "train.resume=never"])
+    with pytest.raises(Interrupted) as stopped:
+        fit(new_model(), interrupt_at(5, signal.SIGINT), CONFIG, run, optimizer=OPTIMIZER)
+    assert stopped.value.code == 130
+    assert stopped.value.command == "genieredux train"
+    assert "go on with: genieredux train" in caplog.text
+    assert (tmp_path / f"model-{stopped.value.step}.pt").is_file()
+
+
+def test_a_finished_run_says_so_and_trains_nothing(tmp_path, caplog):
+    first = train(tmp_path)
+    before = (tmp_path / "model-12.pt").read_bytes()
+    again = train(tmp_path)
+    assert again.already_finished
+    assert (again.model_path, again.best_path, again.last_step) == (first.model_path, first.best_path, 12)
+    assert again.history == first.history
+    assert "is finished (step 12 of 12)" in caplog.text
+    assert (tmp_path / "model-12.pt").read_bytes() == before
+
+
+def test_a_finished_run_goes_on_when_given_more_steps(tmp_path):
+    train(tmp_path)
+    assert train(tmp_path, replace(CONFIG, num_train_steps=16)).last_step == 16
+
+
+def test_resume_never_and_by_path(tmp_path):
+    train(tmp_path / "a")
+    with pytest.raises(UserError, match="already has checkpoints"):
+        train(tmp_path / "a", replace(CONFIG, resume="never"))
+    train(tmp_path / "b", replace(CONFIG, resume=str(tmp_path / "a" / "model-8.pt")))
+    a, b = (read_tensors(tmp_path / name / "model-12.pt") for name in "ab")
+    assert_same(a, b, "model")
+
+
+def test_another_model_configuration_is_named(tmp_path):
+    train(tmp_path)
+    other = FakeModel(FakeModelConfig(width=32))
+    with pytest.raises(UserError, match="was trained with width=16 but the configuration says 32"):
+        train(tmp_path, replace(CONFIG, num_train_steps=20), model=other)
+
+
+def test_another_recipe_goes_on_with_a_warning(tmp_path, caplog):
+    train(tmp_path)
+    train(tmp_path, replace(CONFIG, num_train_steps=14, seed=3))
+    assert "was begun with {'seed': 0}" in caplog.text
+
+
+def test_settings_of_the_optimizer_can_change_on_resume(tmp_path):
+    train(tmp_path)
+    train(tmp_path, replace(CONFIG, num_train_steps=14), optimizer=replace(OPTIMIZER, weight_decay=0.5))
+    groups = read_tensors(tmp_path / "state-14.pt")["values"]["optimizer"]["param_groups"]
+    assert groups[0]["weight_decay"] == 0.5
+
+
+def test_keep_last(tmp_path):
+    train(tmp_path, replace(CONFIG, save_model_every=1, keep_last=2))
+    assert sorted(p.name for p in tmp_path.glob("*.pt")) == [
+        "model-11.pt",
+        "model-12.pt",
+        "model-best.pt",
+        "state-11.pt",
+        "state-12.pt",
+    ]
