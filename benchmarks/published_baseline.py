@@ -19,12 +19,12 @@ ratios of the latter. Prints one JSON object a section, as soon as it is done.
 import argparse
 import contextlib
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -255,6 +255,12 @@ def peak_memory(section: str, side: str, threads: int) -> int:
     return int(done.stdout)
 
 
+def resident_peak() -> int:
+    """MiB of this process so far. Not ru_maxrss, which begins with what the process that started this one had."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
+
+
 def ceiling(precision: str) -> float:
     """GFLOP per CPU second of the fastest large matrix product."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -331,7 +337,7 @@ def main() -> None:
         step = sides(section, ("32", "bf16"))[side]()
         step(clip(2))  # the optimiser's state exists from here on
         step()
-        print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        print(resident_peak())
         return
     for section in options.sections:
         report = measure_generation(options) if section == "generation" else measure_training(section, options)
