@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from genieredux.cli.compose import from_plain
 from genieredux.cli.screen import say
+from genieredux.config import from_plain
 from genieredux.errors import UserError
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from genieredux.cli.compose import from_plain
 from genieredux.cli.screen import say, wants_help
+from genieredux.config import from_plain
 from genieredux.errors import UserError
 
 T = TypeVar("T")

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from genieredux.cli.compose import from_plain
 from genieredux.cli.screen import say
+from genieredux.config import from_plain
 from genieredux.errors import UserError
 
 _USAGE = """\

@@ -1,0 +1,120 @@
+"""Plain values to typed configurations: the one conversion of the project, wherever the values came from.
+
+Configurations are dataclasses; what is wrong with a value is one `UserError` that names the key and the nearest valid
+choice. Knows no command line and no file.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from genieredux.errors import UserError
+
+T = TypeVar("T")
+
+
+def from_plain(schema: type[T], values: Any, where: str) -> T:
+    """An object of the dataclass `schema` from nested plain values; `where` is the key that leads to them."""
+    if not isinstance(values, Mapping):
+        raise UserError(
+            f"{where or 'the configuration'} is {values!r}; it has the keys {', '.join(field_names(schema))}"
+        )
+    hints = typing.get_type_hints(schema)
+    known = {}
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else str(key)
+        if key not in hints or key not in field_names(schema):
+            raise unknown_key(path, [f"{where}.{name}" if where else name for name in field_names(schema)])
+        known[key] = _convert(hints[key], value, path)
+    try:
+        return schema(**known)
+    except TypeError as error:
+        raise UserError(f"{where or 'configuration'}: {error}") from error
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    """`value` as the annotated type `kind`, or a UserError."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _first_that_fits([arg for arg in args if arg is not type(None)], value, where)
+    if origin is typing.Literal:
+        if value in args:
+            return value
+        raise UserError(f"{where} is {value!r}; choose one of {', '.join(map(str, args))}")
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return from_plain(kind, value, where)
+    if origin is tuple or origin is list:
+        return _sequence(origin, args, value, where)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where} is {value!r}; it must be a mapping such as {{name: value}}")
+        return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    return _scalar(kind, value, where)
+
+
+def _first_that_fits(kinds: Sequence[Any], value: Any, where: str) -> Any:
+    problem: UserError | None = None
+    for kind in kinds:
+        try:
+            return _convert(kind, value, where)
+        except UserError as error:
+            problem = problem or error
+    raise problem or UserError(f"{where} cannot be {value!r}")
+
+
+def _sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise UserError(f"{where} is {value!r}; it must be a list such as [a,b]")
+    kinds = [args[0]] * len(value) if origin is list or args[-1] is Ellipsis else list(args)
+    if len(kinds) != len(value):
+        raise UserError(f"{where} is {list(value)!r}; it must have {len(kinds)} values")
+    return origin(_convert(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value)))  # noqa: B905
+
+
+def _scalar(kind: type, value: Any, where: str) -> Any:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str):
+        try:
+            return float(value)  # YAML 1.1 reads 1e-4 as a text
+        except ValueError:
+            pass
+    if kind is bool and value in ("yes", "no"):  # as the published configurations write it
+        return value == "yes"
+    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise UserError(f"{where} is {value!r}; it must be {names.get(kind, kind.__name__)}")
+
+
+def unknown_key(key: str, valid: Sequence[str]) -> UserError:
+    """The error that names the nearest of the valid keys."""
+    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.0)
+    last = key.rsplit(".", 1)[-1]
+    same = [name for name in valid if name.rsplit(".", 1)[-1] == last]
+    return UserError(f"there is no key '{key}'; did you mean '{(same or near or ['?'])[0]}'?")
+
+
+def field_names(schema: Any) -> list[str]:
+    """The names of a dataclass's fields, in order."""
+    return [item.name for item in dataclasses.fields(schema)]
+
+
+def keys_of(schema: Any, prefix: str = "") -> list[str]:
+    """Dotted keys of a dataclass and the dataclasses in it."""
+    keys = []
+    for name, kind in typing.get_type_hints(schema).items():
+        if name in field_names(schema):
+            keys.append(prefix + name)
+            if dataclasses.is_dataclass(kind):
+                keys += keys_of(kind, f"{prefix}{name}.")
+    return keys
