@@ -51,6 +51,7 @@ def cluster():
     folder = tempfile.mkdtemp(prefix="gr-", dir="/tmp")
     handler = signal.getsignal(signal.SIGTERM)
     head = {**NODE, "temp_dir": folder, "_system_config": QUICK_TO_NOTICE}
+    Path("/tmp/ray").mkdir(exist_ok=True)  # Ray notes its newest cluster there and makes no folder
     made = Cluster(initialize_head=True, head_node_args=head)
     yield made
     made.shutdown()
