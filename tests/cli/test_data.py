@@ -11,8 +11,8 @@ from genieredux.cli.main import run
 from genieredux.episodes import Dataset
 from genieredux.episodes.fake import ACTION_NAMES, fake_dataset, fake_episode
 from genieredux.episodes.interchange import ExportConfig, VideoConfig
-from genieredux.episodes.interchange.media import write_video
 from genieredux.errors import UserError
+from genieredux.pictures import write_video
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,6 @@ from PIL import Image
 from genieredux.cli.main import run
 from genieredux.collect import collect
 from genieredux.collect.report import DataReportConfig, job, write_data_report
-from genieredux.collect.report.figures import bars, columns
 from genieredux.collect.report.missing import missing_games
 from genieredux.collect.report.pictures import COLUMNS, draw_pictures
 from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Episode, quality
@@ -210,14 +209,6 @@ def test_a_collection_is_reported_on(small):
     assert "How it was made" in page
     assert "n_steps_max: 40" in page
     assert "<h2>Missing</h2>" not in page
-
-
-def test_bars_and_columns_hold_their_numbers():
-    assert columns([3, 0, 12], [0, 10, 20, 30], "frames").count("<rect") == 3
-    assert "10 to 20: 0" in columns([3, 0, 12], [0, 10, 20, 30], "frames")
-    assert ">12</text>" in columns([3, 0, 12], [0, 10, 20, 30], "frames")
-    assert "width:50.0%" in bars({"a": 2.0, "b": 4.0})
-    assert "&lt;a&gt;" in bars({"<a>": 0.0})
 
 
 # --- as a user meets it

@@ -26,7 +26,6 @@ from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.evaluate import Progress
 from genieredux.evaluation.headline import Evaluated
 from genieredux.evaluation.kept import evenly
-from genieredux.evaluation.media import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.evaluation.metric_networks import NetworksConfig, open_networks
 from genieredux.evaluation.metrics import PSNR_CAP_DB
 from genieredux.evaluation.numbers import ClipNumbers, write_frames_csv, write_parquet
@@ -40,6 +39,7 @@ from genieredux.evaluation.testsets import describe_data, test_sets
 from genieredux.evaluation.writing import write_json
 from genieredux.models.checkpoint import CheckpointData, load_model
 from genieredux.nn.precision import choose_precision
+from genieredux.pictures import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.runs import describe_environment
 
 

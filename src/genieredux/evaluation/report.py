@@ -21,6 +21,7 @@ from genieredux.evaluation.page.files import to_csv, to_json
 from genieredux.evaluation.page.paired import Paired, pair
 from genieredux.evaluation.page.run import Run, find_runs, read_run, run_names
 from genieredux.evaluation.page.values import set_names
+from genieredux.pictures import base_css
 from genieredux.runs.files import write_bytes
 
 ONE_RUN, EACH_MORE, AT_MOST = 4_500_000, 2_000_000, 9_000_000
@@ -150,7 +151,7 @@ def render(runs: Sequence[Run], paired: Sequence[Paired] = (), title: str | None
         protocol_text=about.protocol_text(first),
         config_text=about.config_text(first) if single else "",
         sprites=Markup(sprites.css()),
-        css=Markup(_asset("report.css")),
+        css=Markup(base_css() + _asset("report.css")),
         script=Markup(_asset("report.js")),
     )
 

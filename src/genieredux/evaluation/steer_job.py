@@ -10,12 +10,12 @@ from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.evaluate import check_clips
 from genieredux.evaluation.headline import Evaluated
 from genieredux.evaluation.measure import Bench
-from genieredux.evaluation.media import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.evaluation.results import json_safe
 from genieredux.evaluation.steer import Steered, action_index, steer, summary
 from genieredux.evaluation.testsets import test_sets
 from genieredux.evaluation.writing import write_json
 from genieredux.models.masking import Sampling
+from genieredux.pictures import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.runs import describe_environment
 
 

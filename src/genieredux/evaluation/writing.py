@@ -23,11 +23,11 @@ from genieredux.errors import UserError
 from genieredux.evaluation.control import ControlGrid
 from genieredux.evaluation.drift import Drift
 from genieredux.evaluation.kept import KeptClips
-from genieredux.evaluation.media import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.evaluation.numbers import write_frames_csv, write_parquet
 from genieredux.evaluation.report import Report, write_report
 from genieredux.evaluation.results import Evaluation
 from genieredux.evaluation.tables import write_csv
+from genieredux.pictures import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.runs.files import write_bytes
 
 

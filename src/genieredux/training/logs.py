@@ -11,9 +11,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from genieredux.models.types import Batch
+from genieredux.pictures import write_picture
 from genieredux.runs import RunFolder
 from genieredux.training.config import TrainConfig
-from genieredux.training.pictures import write_picture
 from genieredux.training.wandb_log import WandbLog
 
 

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genieredux.frames import to_bytes
 from genieredux.models.dynamics_protocol import DynamicsModel
 from genieredux.models.genie_redux import GenieRedux
 from genieredux.models.latent_actions import LatentActionModel
 from genieredux.models.protocol import Tokenizer
 from genieredux.models.types import Batch
 from genieredux.models.world_model import WorldModel
-from genieredux.training.pictures import film, strip, to_bytes
+from genieredux.pictures import grid, side_by_side
 from genieredux.training.prefetch import DataSource, to_device
 from genieredux.training.recorder import Sample
 
@@ -61,7 +62,7 @@ def redrawn(held_out: DataSource, clips: int) -> Look | None:
             drawn, truth = tokenizer.decode(tokens), frames
             values["codes_used"] = tokens.unique().numel() / len(tokenizer.code_vectors())
         values["psnr"] = psnr(drawn, truth)
-        return Sample(values, {"redrawn": strip(_pairs(truth, drawn))})
+        return Sample(values, {"redrawn": grid(_pairs(truth, drawn))})
 
     return look
 
@@ -88,7 +89,7 @@ def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names
             made = world.rollout(frames[:, :given], actions[:, : end - 1]).frames
         truth, whole = frames[:, :end], torch.cat([frames[:, :given], made], 1)
         pairs = _pairs(truth, whole)
-        pictures = {"rollout": strip(pairs), "dream": film(pairs)}
+        pictures = {"rollout": grid(pairs), "dream": side_by_side(pairs)}
         return Sample({"rollout_psnr": psnr(made, truth[:, given:])}, pictures)
 
     return look
@@ -119,7 +120,7 @@ def _pairs(truth: Tensor, drawn: Tensor) -> list[np.ndarray]:
     """Rows of pictures: truth and drawn of each clip; clips of one frame share a row."""
     if truth.shape[1] == 1:
         truth, drawn = truth.transpose(0, 1), drawn.transpose(0, 1)
-    above, below = to_bytes(truth), to_bytes(drawn)
+    above, below = to_bytes(truth.float()), to_bytes(drawn.float())
     return [row for pair in zip(above, below, strict=True) for row in pair]
 
 

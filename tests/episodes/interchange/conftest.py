@@ -10,7 +10,7 @@ from PIL import Image
 
 from genieredux.episodes import Episode
 from genieredux.episodes.fake import ACTION_NAMES, fake_episode
-from genieredux.episodes.interchange.media import write_video
+from genieredux.pictures import write_video
 
 SIZE = 64
 

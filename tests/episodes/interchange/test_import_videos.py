@@ -16,9 +16,10 @@ from genieredux.episodes.fake import ACTION_NAMES, fake_episode, fake_places
 from genieredux.episodes.info import describe
 from genieredux.episodes.interchange import VideoConfig, import_videos
 from genieredux.episodes.interchange.import_videos import cut
-from genieredux.episodes.interchange.media import read_video, write_video
+from genieredux.episodes.interchange.media import read_video
 from genieredux.episodes.schema import UNKNOWN_ACTION
 from genieredux.errors import UserError
+from genieredux.pictures import write_video
 
 SIZE = 16
 

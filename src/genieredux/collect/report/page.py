@@ -5,7 +5,7 @@ Styles are those of the world report (evaluation/templates/report.css) and a few
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,11 +17,12 @@ import pyarrow as pa
 from markupsafe import Markup
 from omegaconf import OmegaConf
 
-from genieredux.collect.report import figures
 from genieredux.collect.report.pictures import Pictures
 from genieredux.episodes import DatasetInfo, DatasetSpec
 from genieredux.episodes.quality import GOOD, LEVELS, LOOK, POOR, THRESHOLDS, Budget, GameMeasures, QualityNote
+from genieredux.pictures import base_css, charts
 
+_STYLES = ("evaluation/templates/report.css", "collect/report/templates/data_report.css")
 _MOST_BARS = 14
 _FEWEST_GAMES_FOR_A_CHART = 6
 
@@ -80,7 +81,9 @@ def render(report: DataReport) -> str:
         made=_yaml(created),
         versions=list(versions.items()) if isinstance(versions, Mapping) else [],
         path=report.info.path,
-        css=Markup(_asset("evaluation/templates/report.css") + _asset("collect/report/templates/data_report.css")),
+        css=Markup(
+            base_css() + _asset("evaluation/templates/report.css") + _asset("collect/report/templates/data_report.css")
+        ),
         script=Markup(_asset("collect/report/templates/data_report.js")),
     )
 
@@ -145,32 +148,31 @@ def _tiles(report: DataReport) -> list[dict[str, str]]:
 def _charts(report: DataReport) -> list[dict[str, Any]]:
     info, notes = report.info, report.notes
     lengths = report.index["length"].to_numpy()
-    found = [("Length of episodes", figures.columns(*_histogram(lengths), "frames of an episode"))]
+    found = [("Length of episodes", charts.histogram(*_histogram(lengths), "frames of an episode"))]
     if info.actions:
-        shares = {name: f"{100 * share:.1f} %" for name, share in info.actions.items()}
-        found.append(("Actions", figures.bars(info.actions, shares)))
+        found.append(("Actions", charts.bars(info.actions, _percent)))
     consoles = Counter[str]()
     for console, length in zip(report.index["console"].to_pylist(), lengths.tolist(), strict=True):
         consoles[console] += length
     if len(consoles) > 1:
-        found.append(("Frames by console", figures.bars(dict(consoles.most_common(_MOST_BARS)))))
+        found.append(("Frames by console", charts.bars(dict(consoles.most_common(_MOST_BARS)))))
     frames = {note.game: note.measures.frames for note in notes}
     if 1 < len(frames) <= _MOST_BARS:
-        found.append(("Frames by game", figures.bars(frames)))
+        found.append(("Frames by game", charts.bars(frames)))
     elif len(frames) > _MOST_BARS:
         histogram = _histogram(np.array(list(frames.values())))
-        found.append(("Frames of a game", figures.columns(*histogram, "frames; how many games have so many")))
+        found.append(("Frames of a game", charts.histogram(*histogram, "frames; how many games have so many")))
     if len(notes) >= _FEWEST_GAMES_FOR_A_CHART:
         distinct = np.array([note.measures.distinct for note in notes])
         bins = np.histogram(100 * distinct, bins=10, range=(0, 100))
         found.append(
-            ("Distinct frames, by game", figures.columns(bins[0].tolist(), bins[1].tolist(), "% of an episode"))
+            ("Distinct frames, by game", charts.histogram(bins[0].tolist(), bins[1].tolist(), "% of an episode"))
         )
-    found.append(("How episodes end", figures.bars(*_ends(report.index))))
+    found.append(("How episodes end", charts.bars(*_ends(report.index))))
     return [{"title": title, "body": Markup(body)} for title, body in found]
 
 
-def _ends(index: pa.Table) -> tuple[dict[str, float], dict[str, str]]:
+def _ends(index: pa.Table) -> tuple[dict[str, int], Callable[[float], str]]:
     terminated = np.array(index["terminated"].to_pylist(), bool)
     truncated = np.array(index["truncated"].to_pylist(), bool) & ~terminated
     counts = {
@@ -178,8 +180,7 @@ def _ends(index: pa.Table) -> tuple[dict[str, float], dict[str, str]]:
         "cut at the limit": int(truncated.sum()),
         "neither is known": int((~terminated & ~truncated).sum()),
     }
-    shown = {name: f"{count:,} ({100 * count / len(terminated):.0f} %)" for name, count in counts.items()}
-    return dict(counts), shown
+    return counts, lambda count: f"{count:,} ({100 * count / len(terminated):.0f} %)"
 
 
 def _histogram(values: np.ndarray) -> tuple[list[int], list[float]]:
@@ -203,8 +204,8 @@ def _card(number: int, note: QualityNote, pictures: Pictures) -> dict[str, Any]:
         "rows": [f"{episode + 1}" for episode in pictures.episodes],
         "cells": _cells(note),
         "facts": _game_facts(m),
-        "changes": Markup(figures.bars(m.action_change, {k: f"{v:.2f}" for k, v in m.action_change.items()})),
-        "shares": Markup(figures.bars(m.actions, {k: f"{100 * v:.1f} %" for k, v in m.actions.items()})),
+        "changes": Markup(charts.bars(m.action_change, "{:.2f}".format)),
+        "shares": Markup(charts.bars(m.actions, _percent)),
     }
 
 
@@ -248,6 +249,10 @@ def _game_facts(m: GameMeasures) -> list[tuple[str, str]]:
 
 def _share(value: float | None) -> tuple[str, float]:
     return ("–", -1.0) if value is None else (f"{100 * value:.0f} %", value)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _sentence(text: str) -> str:

@@ -4,15 +4,13 @@ Both are WebP of the frames' own size (larger ones are averaged down), as `data:
 then fewer, until they fit the bytes that a game is given.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from genieredux.episodes import Dataset
-from genieredux.evaluation.media import data_uri
+from genieredux.pictures import LOSSLESS, data_uri, grid, reduced, webp
 
 SIDE = 96
 """The largest side of a frame in a picture."""
@@ -20,10 +18,10 @@ COLUMNS = 6
 FILM_FRAMES = 24
 FILM_FPS = 8
 
-_GAP, _BETWEEN = 2, 96
-_LOSSLESS = 101  # beyond the qualities of WebP; flat pictures take the fewest bytes so
-_QUALITIES = (_LOSSLESS, 72, 50, 30, 12)
-_FILMS = ((FILM_FRAMES, _LOSSLESS), (FILM_FRAMES, 60), (FILM_FRAMES, 35), (FILM_FRAMES // 2, 30))  # frames, quality
+_GREY = (96, 96, 96)
+_EFFORT = 3
+_QUALITIES = (LOSSLESS, 72, 50, 30, 12)
+_FILMS = ((FILM_FRAMES, LOSSLESS), (FILM_FRAMES, 60), (FILM_FRAMES, 35), (FILM_FRAMES // 2, 30))  # frames, quality
 _SHEET_SHARE = 0.6
 
 
@@ -76,44 +74,15 @@ def _strip(part: Dataset, episode: int) -> np.ndarray:
 
 def _still(strips: Sequence[np.ndarray], quality: int) -> bytes:
     """A row per strip, as many columns as the longest has, grey between."""
-    small = [_reduced(strip) for strip in strips]
-    height, width = small[0].shape[1:3]
-    columns = max(len(strip) for strip in small)
-    size = len(small) * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP
-    sheet = np.full((*size, 3), _BETWEEN, np.uint8)
-    for row, strip in enumerate(small):
-        for column, frame in enumerate(strip):
-            top, left = row * (height + _GAP), column * (width + _GAP)
-            sheet[top : top + height, left : left + width] = frame
-    return _webp([sheet], quality)
+    return webp([grid([reduced(strip, SIDE) for strip in strips], ground=_GREY)], quality, effort=_EFFORT)
 
 
 def _fitting_film(part: Dataset, episode: int, most_bytes: int) -> bytes:
     length = int(part.lengths[episode])
     begin = max(0, (length - FILM_FRAMES) // 2)
-    frames = _reduced(part.frames(episode, begin, min(length, begin + FILM_FRAMES)))
+    frames = reduced(part.frames(episode, begin, min(length, begin + FILM_FRAMES)), SIDE)
     for count, quality in _FILMS if len(frames) > 1 else ():
-        film = _webp(frames[:count], quality)
+        film = webp(frames[:count], quality, 1000 // FILM_FPS, _EFFORT)
         if len(film) <= most_bytes:
             return film
     return b""
-
-
-def _webp(frames: Sequence[np.ndarray] | np.ndarray, quality: int) -> bytes:
-    """One picture, or several that follow each other without end."""
-    images = [Image.fromarray(frame) for frame in frames]
-    moving = {"save_all": True, "append_images": images[1:], "duration": 1000 // FILM_FPS, "loop": 0}
-    how = {"lossless": True, "quality": 60} if quality == _LOSSLESS else {"quality": quality}
-    buffer = io.BytesIO()
-    images[0].save(buffer, "WEBP", method=3, **how, **(moving if len(images) > 1 else {}))
-    return buffer.getvalue()
-
-
-def _reduced(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, H, W, 3) no larger than SIDE."""
-    height, width = frames.shape[1:3]
-    if max(height, width) <= SIDE:
-        return frames
-    scale = SIDE / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.stack([np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX)) for frame in frames])

@@ -24,11 +24,11 @@ from genieredux.episodes.interchange.lerobot_stats import (
     number_stats,
     picture_stats,
 )
-from genieredux.episodes.interchange.media import VideoWriter
 from genieredux.episodes.interchange.mp4_export import check_size
 from genieredux.episodes.interchange.splits import Progress
 from genieredux.episodes.reader import Dataset
 from genieredux.episodes.schema import UNKNOWN_ACTION, Episode
+from genieredux.pictures import VideoWriter
 
 VERSION = "v3.0"
 PICTURE = "observation.image"

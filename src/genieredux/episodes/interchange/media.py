@@ -1,22 +1,13 @@
-"""Frames out of and into video files, exactly or nearly. Knows no episode.
-
-Decoding goes through PyAV and gives RGB; encoding is H.264 in MP4, each a plain function of frames.
-"""
+"""Frames out of pictures and video files, as RGB. Knows no episode. (Into files: genieredux/pictures.)"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import cast
 
 import av
 import numpy as np
 from av.error import FFmpegError
 from PIL import Image, UnidentifiedImageError
-
-CRF = 18
-"""Quality of lossy films: visually near the original (x264's scale, 0 is exact)."""
-
 
 _STILL = ("image2", "ico", "tty")  # what FFmpeg calls single pictures, and any text
 
@@ -87,66 +78,6 @@ def estimate_frames(path: Path) -> int:
             return max(stream.frames, round(seconds * float(stream.average_rate or 0)), 1)
     except (FFmpegError, OSError) as error:
         raise MediaError(f"cannot be opened ({_reason(error)})") from error
-
-
-class VideoWriter:
-    """Writes an MP4 file frame by frame; as a context manager it completes the file at the end.
-
-    size: (height, width). lossless: RGB kept to the bit (libx264rgb, which browsers do not play); else yuv420p at
-    CRF, which needs an even height and width. keyframes: frames from one key frame to the next. Its attributes
-    `frames` and `bytes` count what was added, and what the encoder gave so far.
-    """
-
-    def __init__(self, path: Path, fps: int, size: tuple[int, int], lossless: bool, keyframes: int = 12) -> None:
-        self.codec, self.pixels = ("libx264rgb", "rgb24") if lossless else ("libx264", "yuv420p")
-        self.frames = self.bytes = 0
-        self._container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
-        self._stream = cast(av.VideoStream, self._container.add_stream(self.codec, rate=fps))
-        self._stream.height, self._stream.width = size
-        self._stream.pix_fmt = self.pixels
-        self._stream.thread_count = 1  # small frames: threads cost more than they give
-        self._stream.options = {
-            "crf": "0" if lossless else str(CRF),
-            "preset": "medium",
-            "g": str(keyframes),
-            "bf": "0",
-        }
-
-    def add(self, frames: np.ndarray) -> None:
-        """Appends frames uint8 (T, H, W, 3)."""
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            picture.pts = self.frames
-            self._mux(self._stream.encode(picture))
-            self.frames += 1
-
-    def close(self) -> None:
-        """Writes what is still in the encoder and completes the file."""
-        try:
-            self._mux(self._stream.encode())
-        finally:
-            self._container.close()
-
-    def _mux(self, packets: list[av.Packet]) -> None:
-        self.bytes += sum(packet.size for packet in packets)
-        self._container.mux(packets)
-
-    def __enter__(self) -> "VideoWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._container.close()
-
-
-def write_video(path: Path, frames: np.ndarray, fps: int, lossless: bool) -> None:
-    """One film of frames uint8 (T, H, W, 3); see `VideoWriter`."""
-    with VideoWriter(path, fps, (frames.shape[1], frames.shape[2]), lossless) as writer:
-        writer.add(frames)
 
 
 def _decode(path: Path) -> Iterator[av.VideoFrame]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from genieredux.episodes.interchange.media import write_video
 from genieredux.episodes.interchange.splits import Progress
 from genieredux.episodes.reader import Dataset
 from genieredux.episodes.schema import DatasetSpec, Episode
 from genieredux.errors import UserError
+from genieredux.pictures import write_video
 
 
 def write_films(dataset: Dataset, folder: Path, fps: int, lossless: bool, progress: Progress | None = None) -> None:

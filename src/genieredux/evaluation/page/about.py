@@ -7,9 +7,9 @@ from typing import Any
 from markupsafe import Markup
 from omegaconf import OmegaConf
 
-from genieredux.evaluation import charts
 from genieredux.evaluation.page.curves import tone_of
 from genieredux.evaluation.page.run import Run
+from genieredux.pictures import charts
 
 _NOT_SETTINGS = ("environment", "seconds", "config", "networks", "model", "dataset", "action_names", "page")
 
@@ -70,7 +70,7 @@ def seconds(runs: Sequence[Run]) -> list[dict[str, Any]]:
             total = sum(by_stage.values())
             readable = f"{total:.0f} s" if total < 120 else f"{total / 60:.1f} min"
             name = run.name if len(runs) > 1 else ""
-            found.append({"name": name, "bars": Markup(charts.bars(by_stage, "s")), "total": readable})
+            found.append({"name": name, "bars": Markup(charts.bars(by_stage, "{:,.1f} s".format)), "total": readable})
     return found
 
 

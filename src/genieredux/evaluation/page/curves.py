@@ -6,12 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from genieredux.evaluation import charts
 from genieredux.evaluation.config import ACTION_ACCURACY
 from genieredux.evaluation.page.paired import Paired
 from genieredux.evaluation.page.run import Run
 from genieredux.evaluation.page.values import METRICS, ROW_NAMES, Plain, by_horizon, metric_of, metrics_of, with_set
 from genieredux.evaluation.results import GENIE, MODEL, REPEAT_LAST, TOKENIZER_ONLY
+from genieredux.pictures import charts
 
 AFTER = "frames after the prompt"
 RUN_TONES = (0, 3, 4, 5, 6, 7)

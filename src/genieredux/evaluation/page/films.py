@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from genieredux.evaluation import media
 from genieredux.evaluation.kept import KeptClips
 from genieredux.evaluation.page.run import Run
 from genieredux.evaluation.page.values import Plain, number
+from genieredux.pictures import column_labels, heat, sprite
 
 DRIFT_SHOWN = 13
 """Frames of a long dream that its strip shows."""
@@ -40,7 +40,7 @@ class Sprites:
         keys = [
             hashlib.blake2b(film.tobytes() + str(film.shape).encode(), digest_size=12).hexdigest() for film in films
         ]
-        new = {key: media.sprite(film) for key, film in zip(keys, films, strict=True) if key not in self._names}
+        new = {key: sprite(film) for key, film in zip(keys, films, strict=True) if key not in self._names}
         weight = sum(map(len, new.values()))
         if self.weight + weight > self.budget:
             return None
@@ -156,7 +156,7 @@ def _card(lanes: Sequence[tuple[Run, KeptClips, int]], top: float, sprites: Spri
         "index": int(kept.index[k]),
         "prompt_frames": given,
         "frames": len(kept.truth[k]),
-        "columns": media.column_labels(given, len(kept.truth[k])),
+        "columns": column_labels(given, len(kept.truth[k])),
         # The action that led to each frame: none to the first.
         "actions": json.dumps(["", *taken]),
         "lanes": [
@@ -179,8 +179,8 @@ def _lane(run: Run, kept: KeptClips, k: int, truth: str, dream: str, unsure: str
 
 def _unsure(kept: KeptClips, k: int, given: int, top: float) -> np.ndarray:
     """The entropy of every token as heat, a pixel each; black where frames were given."""
-    heat = media.heat(kept.entropy[k], kept.entropy.shape[-1], top)
-    return np.concatenate([np.zeros((given, *heat.shape[1:]), np.uint8), heat])
+    glow = heat(kept.entropy[k], kept.entropy.shape[-1], top)
+    return np.concatenate([np.zeros((given, *glow.shape[1:]), np.uint8), glow])
 
 
 def _top_entropy(runs: Sequence[Run]) -> float:

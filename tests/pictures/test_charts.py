@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genieredux.evaluation.charts import Line, bars, legend, line_chart
+from genieredux.pictures.charts import Line, bars, histogram, legend, line_chart
 
 numbers = st.floats(-1e6, 1e6)
 
@@ -36,4 +36,14 @@ def test_what_is_not_a_number_is_left_out(bad):
 
 
 def test_names_are_escaped():
-    assert "<b>" not in legend([Line("<b>", (1,), (1,))]) + bars({"<b>": 3.0}, "s")
+    assert "<b>" not in legend([Line("<b>", (1,), (1,))]) + bars({"<b>": 3.0}, "{} <i>".format)
+
+
+def test_bars_and_histograms_hold_their_numbers():
+    svg = histogram([3, 0, 12], [0, 10, 20, 30], "frames")
+    assert svg.count("<rect") == 3
+    assert "10 to 20: 0" in svg
+    assert ">12</text>" in svg
+    assert "0 to 11: 5" in histogram([5, 1], [0, 10.6, 21.2], "frames")  # bins of whole things
+    assert "width:50.0%" in bars({"a": 2.0, "b": 4.0})
+    assert "&lt;a&gt;" in bars({"<a>": 0.0})

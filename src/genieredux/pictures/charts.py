@@ -1,10 +1,10 @@
-"""Line charts and bars as SVG text, drawn with the page's own colours. They know numbers and labels only.
+"""Line charts, bars and histograms as SVG and HTML text. They know numbers and labels only, and escape every label.
 
-Colours are CSS classes (`tone-0`, `tone-1`, ...) so that one picture serves a light and a dark page.
+Colours are CSS classes (`tone-0`, `tone-1`, ... of base.css) so that one picture serves a light and a dark page.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -12,6 +12,7 @@ import numpy as np
 
 _WIDTH, _HEIGHT = 420, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 38
+_LOW_HEIGHT, _MARGIN, _LOW_TOP, _LOW_BOTTOM = 190, 6, 18, 34
 _MOST_POINTS = 240
 
 
@@ -51,31 +52,58 @@ def line_chart(lines: Sequence[Line], x_label: str, y_label: str, zero: bool = F
     parts += [_band(frame, line) for line in lines]
     parts += [_curve(frame, line) for line in lines]
     names = ", ".join(line.name for line in lines)
-    label = escape(f"{y_label} by {x_label}: {names}", quote=True)
-    head = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}" class="chart">'
-    return head + "".join(parts) + "</svg>"
+    return _svg(_HEIGHT, f"{y_label} by {x_label}: {names}", parts)
 
 
 def legend(lines: Sequence[Line]) -> str:
     """The names of the curves with a stroke of each, as HTML."""
     items = [
-        f'<li><svg viewBox="0 0 26 8" class="key" aria-hidden="true"><path class="stroke tone-{line.tone}" '
-        f'stroke-dasharray="{line.dash}" d="M1 4H25"/></svg>{escape(line.name)}</li>'
+        f'<li><svg viewBox="0 0 26 8" class="key" aria-hidden="true"><path class="stroke tone-{line.tone:d}" '
+        f'stroke-dasharray="{escape(line.dash)}" d="M1 4H25"/></svg>{escape(line.name)}</li>'
         for line in lines
     ]
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def bars(values: dict[str, float], unit: str) -> str:
-    """Horizontal bars with names and values, as HTML."""
+def bars(values: Mapping[str, float], words: Callable[[float], str] = "{:,.0f}".format) -> str:
+    """Horizontal bars with names and values, as HTML, the longest as wide as there is room. words: a value as text."""
     top = max(values.values(), default=0) or 1
     rows = [
         f'<div class="bar"><span class="bar-name">{escape(name)}</span><span class="bar-track">'
         f'<span class="bar-fill" style="width:{100 * value / top:.1f}%"></span></span>'
-        f'<span class="bar-value">{value:,.1f} {escape(unit)}</span></div>'
+        f'<span class="bar-value">{escape(words(value))}</span></div>'
         for name, value in values.items()
     ]
     return f'<div class="bars">{"".join(rows)}</div>'
+
+
+def histogram(counts: Sequence[int], edges: Sequence[float], label: str) -> str:
+    """An `<svg>` of columns. counts: one per bin; edges: one more than counts; label: what is counted and by what."""
+    top = max(counts, default=0) or 1
+    step = (_WIDTH - 2 * _MARGIN) / max(len(counts), 1)
+    wide = len(edges) > 1 and edges[1] - edges[0] >= 1
+    names = [short(round(edge) if wide else edge) for edge in edges]
+    floor, room = _LOW_HEIGHT - _LOW_BOTTOM, _LOW_HEIGHT - _LOW_BOTTOM - _LOW_TOP
+    parts = []
+    for k, count in enumerate(counts):
+        height = room * count / top
+        tip = escape(f"{names[k]} to {names[k + 1]}: {count:,}")
+        box = f'x="{_MARGIN + k * step + 1:.1f}" y="{floor - height:.1f}" width="{step - 2:.1f}" height="{height:.1f}"'
+        parts.append(f'<rect class="column" {box}><title>{tip}</title></rect>')
+    if counts:
+        k = max(range(len(counts)), key=lambda i: counts[i])
+        anchor = "start" if k < 2 else "end" if k > len(counts) - 3 else "middle"
+        parts.append(_text(f"{top:,}", f'x="{_MARGIN + (k + 0.5) * step:.1f}" y="{_LOW_TOP - 5}"', anchor))
+    parts.append(f'<path class="axis" d="M{_MARGIN} {floor}H{_WIDTH - _MARGIN}"/>')
+    for k, anchor in ((0, "start"), (len(counts) // 2, "middle"), (len(counts), "end")):
+        parts.append(_text(names[k], f'x="{_MARGIN + k * step:.1f}" y="{floor + 15}"', anchor))
+    parts.append(_text(label, f'x="{_WIDTH / 2}" y="{_LOW_HEIGHT - 3}"'))
+    return _svg(_LOW_HEIGHT, label, parts)
+
+
+def short(value: float) -> str:
+    """A number for an axis."""
+    return f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{value:g}"
 
 
 @dataclass(frozen=True)
@@ -96,6 +124,11 @@ class _Frame:
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
 
+def _svg(height: int, label: str, parts: Sequence[str]) -> str:
+    head = f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(label, quote=True)}" class="chart">'
+    return head + "".join(parts) + "</svg>"
+
+
 def _axes(
     frame: _Frame, x_ticks: list[float], y_ticks: list[float], x_label: str, y_label: str, zero: bool
 ) -> list[str]:
@@ -104,11 +137,11 @@ def _axes(
     for tick in y_ticks:
         y = frame.y(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{right}"/>')
-        parts.append(_text(_short(tick), f'class="tick" x="{_LEFT - 6}" y="{y + 3.5:.1f}"', "end"))
+        parts.append(_text(short(tick), f'class="tick" x="{_LEFT - 6}" y="{y + 3.5:.1f}"', "end"))
     for tick in x_ticks:
         x = frame.x(tick)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
-        parts.append(_text(_short(tick), f'class="tick" x="{x:.1f}" y="{bottom + 16}"'))
+        parts.append(_text(short(tick), f'class="tick" x="{x:.1f}" y="{bottom + 16}"'))
     parts.append(f'<path class="axis" d="M{_LEFT} {bottom}H{right}"/>')
     if zero:
         parts.append(f'<path class="zero" d="M{_LEFT} {frame.y(0):.1f}H{right}"/>')
@@ -129,17 +162,17 @@ def _band(frame: _Frame, line: Line) -> str:
         return ""
     above = [f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in zip(line.x, line.high, strict=True)]
     below = [f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in zip(line.x, line.low, strict=True)]
-    return f'<path class="area tone-{line.tone}" d="M{"L".join(above + below[::-1])}Z"/>'
+    return f'<path class="area tone-{line.tone:d}" d="M{"L".join(above + below[::-1])}Z"/>'
 
 
 def _curve(frame: _Frame, line: Line) -> str:
     places = [(frame.x(x), frame.y(y)) for x, y in zip(line.x, line.y, strict=True)]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    parts = [f'<path class="stroke tone-{line.tone}" stroke-dasharray="{line.dash}" d="M{path}"/>']
+    parts = [f'<path class="stroke tone-{line.tone:d}" stroke-dasharray="{escape(line.dash)}" d="M{path}"/>']
     if line.dots:
         for (x, y), at, value in zip(places, line.x, line.y, strict=True):
-            tip = escape(f"{line.name} at {_short(at)}: {value:.3f}")
-            dot = f'<circle class="dot tone-{line.tone}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
+            tip = escape(f"{line.name} at {short(at)}: {value:.3f}")
+            dot = f'<circle class="dot tone-{line.tone:d}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
             parts.append(f"{dot}<title>{tip}</title></circle>")
     return "".join(parts)
 
@@ -174,9 +207,3 @@ def _ticks(low: float, high: float, whole: bool = False) -> list[float]:
     else:
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(i * step, 10) for i in range(first, last + 1)]
-
-
-def _short(value: float) -> str:
-    if abs(value) >= 10_000:
-        return f"{value / 1000:g}k"
-    return f"{value:g}"
