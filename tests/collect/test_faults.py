@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path, files_of):
     assert message.strip().splitlines()[-1].startswith("user error:")
     assert "Traceback" not in message
     left = files_of(tmp_path / "fake_v0.0.0")
-    assert not [name for name in left if name.endswith(".tmp")]
+    assert not [name for name in left if ".unfinished-" in name]
     assert not [name for name in left if name.startswith("episodes")]  # all are larger than the limit
     assert not children_of(process.pid)
 
@@ -298,7 +298,7 @@ def test_a_full_disk_is_answered_in_one_line_and_leaves_whole_episodes(small, fu
     data = Dataset.open(full_disk / "fake_v0.0.0")
     assert len(data) > 3
     assert all(len(data.episode(i)) == data.lengths[i] for i in range(len(data)))
-    assert not list(full_disk.rglob("*.tmp"))
+    assert not list(full_disk.rglob(".*.unfinished-*"))
 
 
 def test_workers_are_ended_whatever_happens(small):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from genieredux.collect.ledger import Ledger
 from genieredux.collect.plan import Group
 from genieredux.envs import GameFacts
-from genieredux.episodes.blocks import EpisodeMeta
+from genieredux.episodes.block_file import EpisodeMeta
 from genieredux.errors import UserError
 
 LONGEST = 30

@@ -73,7 +73,7 @@ def test_nothing_is_left_of_a_failed_export(model: Path, tmp_path: Path, monkeyp
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("genieredux.compat.hub.save_file", full)
+    monkeypatch.setattr("genieredux.compat.hub.save", full)
     with pytest.raises(UserError, match="No space left"):
         export_folder(model, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]

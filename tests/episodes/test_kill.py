@@ -28,7 +28,6 @@ writer.finish()
 
 DIE_AT = """
 import os, signal, sys
-import genieredux.episodes.files as files
 from genieredux.episodes import DatasetWriter
 from genieredux.episodes.fake import fake_episode, fake_spec
 
@@ -43,12 +42,10 @@ if sys.argv[2] == "index":
     os.replace = die
     writer.finish()
 elif sys.argv[2] == "half":
-    real = files._sync_file
-    def half(path):
-        with open(path, "r+b") as handle:
-            handle.truncate(path.stat().st_size // 2)
+    def half(descriptor):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
         die()
-    files._sync_file = half
+    os.fsync = half
 else:
     setattr(os, sys.argv[2], die)
 writer.append(fake_episode(51, 1))
@@ -76,7 +73,7 @@ def test_kill_9_loses_at_most_the_unfinished_episode(tmp_path, episodes_first: i
         episode = dataset.episode(i)
         assert episode.same_as(replace(fake_episode(50 + episode.seed % 7, episode.seed), id=episode.id))
     writer = DatasetWriter(tmp_path, fake_spec())
-    assert list(tmp_path.rglob("*.tmp")) == []
+    assert list(tmp_path.rglob(".*.unfinished-*")) == []
     assert writer.finish().equals(rebuild_index(tmp_path))
 
 
@@ -84,10 +81,10 @@ def test_kill_9_loses_at_most_the_unfinished_episode(tmp_path, episodes_first: i
 def test_kill_9_at_the_worst_moment_of_a_write(tmp_path, moment: str) -> None:
     child = start(DIE_AT, tmp_path, moment)
     assert child.wait() == -signal.SIGKILL
-    assert len(list(tmp_path.rglob("*.tmp"))) == 1
+    assert len(list(tmp_path.rglob(".*.unfinished-*"))) == 1
     assert Dataset.open(tmp_path, verify=True).lengths.tolist() == [50]
     with DatasetWriter(tmp_path, fake_spec()) as writer:
-        assert list(tmp_path.rglob("*.tmp")) == []
+        assert list(tmp_path.rglob(".*.unfinished-*")) == []
         writer.append(fake_episode(51, 1))
     assert sorted(Dataset.open(tmp_path, verify=True).lengths.tolist()) == [50, 51]
 
@@ -109,7 +106,7 @@ def test_two_writers_at_once_do_each_other_no_harm(tmp_path) -> None:
     assert len(set(reported[0]) | set(reported[1])) == 24
     dataset = Dataset.open(tmp_path, verify=True)
     assert set(dataset.ids) == set(reported[0]) | set(reported[1])
-    assert list(tmp_path.rglob("*.tmp")) == []
+    assert list(tmp_path.rglob(".*.unfinished-*")) == []
     assert rebuild_index(tmp_path).equals(dataset.index)
 
 

@@ -146,7 +146,7 @@ def test_kill_9_during_a_build(tmp_path) -> None:
         TokenCache.open(dataset, "t")
     cache = TokenCache.build(dataset, lambda f: f[:, :, ::8, ::4, 0].astype(np.int64), "t")
     assert np.array_equal(cache.episode(3), dataset.frames(3)[:, ::8, ::4, 0])
-    assert list(tmp_path.rglob("*.tmp")) == []
+    assert list(tmp_path.rglob(".*.unfinished-*")) == []
 
 
 def test_a_grown_data_set_costs_only_what_is_new(tmp_path) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from genieredux.collect.plan import Group, Planned
-from genieredux.episodes.blocks import EpisodeMeta
+from genieredux.episodes.block_file import EpisodeMeta
 from genieredux.errors import UserError
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from genieredux.collect.plan import Group, Planned
 from genieredux.collect.tasks import Labels, Task
 from genieredux.envs import EnvConfig
 from genieredux.episodes import EncodedEpisode, Episode
-from genieredux.episodes.blocks import EpisodeMeta
+from genieredux.episodes.block_file import EpisodeMeta
 from genieredux.policies import PolicySpec
 
 Item = Episode | EncodedEpisode

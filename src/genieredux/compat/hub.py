@@ -6,20 +6,18 @@ named `<section>.<tensor>`, the model the file is about being the section `model
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from genieredux import __version__
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, load_model, save_model
+from genieredux.runs.files import new_folder, write_bytes, write_text
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 FORMAT, FORMAT_VERSION = "genieredux-folder", 1
@@ -32,21 +30,14 @@ def export_folder(source: str | Path, out: str | Path) -> Path:
     Raises UserError if the source is no model file, or `out` exists and is not empty.
     """
     data, out = load_model(source), Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists and is not empty; give another out=FOLDER")
     parts = {MAIN: data.model, **data.sections}
     tensors = {
         f"{part}.{name}": tensor.clone(memory_format=torch.contiguous_format)
         for part, held in parts.items()
         for name, tensor in held.state_dict.items()
     }
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.unfinished-", dir=out.parent))
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror or error}; choose another folder") from error
-    try:
-        save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
+    with new_folder(out) as aside:
+        write_bytes(aside / WEIGHTS, save(tensors, metadata={"format": "pt"}))
         config = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -59,13 +50,7 @@ def export_folder(source: str | Path, out: str | Path) -> Path:
             "weights_blake2b": _digest(aside / WEIGHTS),
             "models": {part: {"kind": held.kind, "config": held.config} for part, held in parts.items()},
         }
-        (aside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        aside.chmod(0o755)
-        os.replace(aside, out)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror or error}; make room or choose another folder") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)  # gone already where all went well
+        write_text(aside / CONFIG, json.dumps(config, indent=2) + "\n")
     return out
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
@@ -25,7 +25,7 @@ from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model
 from genieredux.models.world_file import Prompt, load_world, write_world
 from genieredux.runs import RunFolder
-from genieredux.runs.files import write_atomically
+from genieredux.runs.files import write_text
 from genieredux.runs.progress import ProgressLine
 from genieredux.training.config import TrainConfig
 from genieredux.training.jobs import (
@@ -96,12 +96,8 @@ class Stages:
             spent = time.perf_counter() - began
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 1)
             text = json.dumps(self.seconds)
-            write_atomically(self._path, lambda file: _write_text(file, text))
+            write_text(self._path, text)
             log.info("%s: %.0f s", name, spent)
-
-
-def _write_text(file: BinaryIO, text: str) -> None:
-    file.write(text.encode())
 
 
 def _placed(config: DemoConfig, job: JobConfig, dataset: Path) -> JobConfig:

@@ -11,20 +11,13 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genieredux.episodes.blocks import BlockFile, checksum, decode_episode
-from genieredux.episodes.files import (
-    WritersLock,
-    clean_leftovers,
-    damaged_file,
-    exclusive,
-    translated_errors,
-    write_new,
-)
+from genieredux.episodes.block_file import BlockFile, checksum, damaged_file, decode_episode
 from genieredux.episodes.index import (
     EPISODES_FOLDER,
     IndexRow,
@@ -35,6 +28,8 @@ from genieredux.episodes.index import (
 )
 from genieredux.episodes.schema import SHARD_PREFIX
 from genieredux.errors import UserError
+from genieredux.runs.files import remove_unfinished, write_new, writing
+from genieredux.runs.locks import WritersLock, exclusive
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +58,8 @@ def compact(path: str | Path, shard_frames: int = 16_384) -> Compaction:
     writers = WritersLock(root)
     writers.hold_alone()
     try:
-        with exclusive(root), translated_errors(root):
-            clean_leftovers(root / EPISODES_FOLDER)
+        with exclusive(root):
+            remove_unfinished(root / EPISODES_FOLDER, shared=True)
             before = list_files(fs, str(root))
             rows = scan(fs, str(root))
             written = 0
@@ -75,7 +70,8 @@ def compact(path: str | Path, shard_frames: int = 16_384) -> Compaction:
             used = {row.file for row in rows}
             for file in before:
                 if file not in used:
-                    (root / file).unlink()
+                    with writing(root / file):
+                        (root / file).unlink()
             return Compaction(len(before), len(used), written)
     finally:
         writers.release()
@@ -112,11 +108,12 @@ def _write_shard(root: Path, group: list[list[IndexRow]]) -> int:
     name = hashlib.sha256("\n".join(row.meta.id + row.meta.checksum for row in rows).encode()).hexdigest()[:16]
     file = f"{EPISODES_FOLDER}/{SHARD_PREFIX}{name}.parquet"
 
-    def write(aside: Path) -> None:
-        with BlockFile(str(aside)) as blocks:
+    def write(file: BinaryIO) -> None:
+        with BlockFile(file) as blocks:
             for row in rows:
                 blocks.add(_tables(root, row), row.meta)
-        _check(root, aside, rows)
+        file.flush()
+        _check(root, Path(file.name), rows)
 
     write_new(root / file, write)
     return 1
@@ -128,11 +125,7 @@ def _tables(root: Path, row: IndexRow) -> Iterator[pa.Table]:
             for first in range(row.row, row.row + row.meta.rows, _READ_BLOCKS):
                 last = min(first + _READ_BLOCKS, row.row + row.meta.rows)
                 yield source.read_row_groups(range(first, last), use_threads=False)
-    except pa.ArrowException as error:
-        raise damaged_file(f"{root / row.file}", error) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
+    except (OSError, pa.ArrowException) as error:
         raise damaged_file(f"{root / row.file}", error) from error
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from genieredux.episodes.blocks import BlockFile, EpisodeMeta, describe_episode, encode_tables
+from genieredux.episodes.block_file import BlockFile, EpisodeMeta, describe_episode, encode_tables
 from genieredux.episodes.schema import Episode, check_episode_id
 
 

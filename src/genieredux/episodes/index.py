@@ -16,10 +16,11 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genieredux.episodes.blocks import META_KEY, EpisodeMeta, episode_sizes, metas_from_json
-from genieredux.episodes.files import damaged_file, exclusive, sync_folder, translated_errors, write_over
+from genieredux.episodes.block_file import META_KEY, EpisodeMeta, damaged_file, episode_sizes, metas_from_json
 from genieredux.episodes.schema import SCHEMA_VERSION, DatasetSpec
 from genieredux.errors import UserError
+from genieredux.runs.files import sync_folder, write_atomically
+from genieredux.runs.locks import exclusive
 
 log = logging.getLogger(__name__)
 
@@ -171,11 +172,10 @@ def read_index(fs: fsspec.AbstractFileSystem, root: str) -> pa.Table | None:
 
 
 def write_index(root: Path, rows: Iterable[IndexRow]) -> pa.Table:
-    """Replaces index.parquet in one step. The caller holds `files.exclusive(root)`."""
+    """Replaces index.parquet in one step. The caller holds `exclusive(root)`."""
     table = to_table(rows)
-    write_over(root / INDEX_NAME, lambda aside: pq.write_table(table, aside, compression="zstd"))
+    write_atomically(root / INDEX_NAME, lambda file: pq.write_table(table, file, compression="zstd"))
     sync_folder(root / EPISODES_FOLDER)
-    sync_folder(root)
     return table
 
 
@@ -188,7 +188,7 @@ def rebuild_index(path: str | Path) -> pa.Table:
     root = Path(path)
     fs = fsspec.filesystem("file")
     read_spec(fs, str(root))
-    with exclusive(root), translated_errors(root):
+    with exclusive(root):
         return write_index(root, scan(fs, str(root)))
 
 

@@ -1,7 +1,7 @@
 """Random access to the blocks of an episode file without Arrow's reader: one read of a few kilobytes, then
 zstd.
 
-What is read is ordinary Parquet, written by blocks.py: a column chunk is one data page, the frames' page is
+What is read is ordinary Parquet, written by block_file.py: a column chunk is one data page, the frames' page is
 one value (a 4-byte length and the bytes), the actions' page ends in plain 32-bit integers. The footer says
 where the chunks are; it is parsed once per file and kept as a few numbers per block. A file that another
 program has rewritten differently gets no `PageMap`, and is read through Arrow instead. (Parquet format
@@ -53,7 +53,7 @@ class _Page(NamedTuple):
 
 
 def page_map(footer: pq.FileMetaData) -> PageMap | None:
-    """The map of a file, None where it is not laid out as blocks.py does it."""
+    """The map of a file, None where it is not laid out as block_file.py does it."""
     if footer.num_row_groups == 0:
         return None
     group = footer.row_group(0)

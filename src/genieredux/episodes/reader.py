@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genieredux.episodes.alignment import num_actions, window_slices
-from genieredux.episodes.blocks import block_range, checksum, decode_episode, decode_info, decode_list
+from genieredux.episodes.block_file import block_range, checksum, decode_episode, decode_info, decode_list
 from genieredux.episodes.index import IndexRow, from_table, list_files, read_index, read_spec, scan, to_table
 from genieredux.episodes.schema import BLOCK_FRAMES, DatasetSpec, Episode
 from genieredux.episodes.store import EpisodeFiles

@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from genieredux.episodes.blocks import decode_frames, decode_list
-from genieredux.episodes.files import damaged_file
+from genieredux.episodes.block_file import damaged_file, decode_frames, decode_list
 from genieredux.episodes.index import IndexRow
 from genieredux.episodes.pages import PageMap, decode_actions_page, decode_frames_page, page_map
 from genieredux.episodes.schema import BLOCK_FRAMES

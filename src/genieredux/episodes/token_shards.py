@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genieredux.episodes.files import write_new, write_text_over
 from genieredux.errors import UserError
+from genieredux.runs.files import write_new, write_text
 
 CACHE_VERSION = 1
 TOKENS_FOLDER = "tokens"
@@ -105,7 +105,7 @@ def write_shard(path: Path, spec: TokenCacheSpec, episodes: Sequence[EncodedEpis
     ).replace_schema_metadata({_META_KEY: json.dumps(spec.to_json()).encode()})
     write_new(
         path,
-        lambda aside: pq.write_table(table, aside, compression="zstd", use_dictionary=False, write_statistics=False),
+        lambda file: pq.write_table(table, file, compression="zstd", use_dictionary=False, write_statistics=False),
     )
 
 
@@ -150,7 +150,7 @@ def read_shard(fs: fsspec.AbstractFileSystem, path: str, spec: TokenCacheSpec) -
 def write_marker(folder: Path, spec: TokenCacheSpec, shards: Sequence[str], frames: int) -> None:
     """Says that the cache is finished and which shards it is made of."""
     values = spec.to_json() | {"shards": list(shards), "frames": frames}
-    write_text_over(folder / MARKER, json.dumps(values, indent=2) + "\n")
+    write_text(folder / MARKER, json.dumps(values, indent=2) + "\n")
 
 
 def read_marker(fs: fsspec.AbstractFileSystem, root: str) -> tuple[TokenCacheSpec, list[str]]:

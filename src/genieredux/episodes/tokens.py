@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 import numpy as np
 
 from genieredux.episodes.alignment import num_actions
-from genieredux.episodes.files import clean_leftovers, exclusive, translated_errors, write_over
 from genieredux.episodes.reader import Dataset
 from genieredux.episodes.sampler import WindowSampler
 from genieredux.episodes.token_build import BuildPlan, Encode, Progress, build_shards
@@ -29,6 +29,8 @@ from genieredux.episodes.token_shards import (
 )
 from genieredux.episodes.windows import prefetch
 from genieredux.errors import UserError
+from genieredux.runs.files import remove_unfinished, write_atomically, writing
+from genieredux.runs.locks import exclusive
 
 
 class TokenCache:
@@ -102,10 +104,10 @@ class TokenCache:
         if "://" in url:
             raise UserError(f"{url}: a token cache is built in a local folder; give one as path")
         folder = Path(url)
-        with translated_errors(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder):
-            clean_leftovers(folder)
+            remove_unfinished(folder, shared=True)
             build_shards(dataset, encode, plan, folder, progress)
         return cls.open(dataset, tokenizer_id, path=path)
 
@@ -226,19 +228,14 @@ def _memory_map(root: Path, dataset: Dataset, rows: _Rows) -> tuple[np.ndarray, 
     token_file, action_file = root / f"flat-{name}.tokens.npy", root / f"flat-{name}.actions.npy"
     if not (token_file.exists() and action_file.exists()):
 
-        def write_tokens(aside: Path) -> None:
+        def write_tokens(file: BinaryIO) -> None:
             frames = int(dataset.lengths.sum())
             shape = (frames, *rows.spec.grid)
-            tokens = np.lib.format.open_memmap(aside, mode="w+", dtype=rows.dtype(), shape=shape)
+            tokens = np.lib.format.open_memmap(file.name, mode="w+", dtype=rows.dtype(), shape=shape)
             actions = np.empty(frames, np.int16)
             rows.copy(dataset, tokens, actions)
             tokens.flush()
-            write_over(action_file, lambda other: _save(other, actions))
+            write_atomically(action_file, lambda other: np.save(other, actions))
 
-        write_over(token_file, write_tokens)
+        write_atomically(token_file, write_tokens)
     return np.load(token_file, mmap_mode="r"), np.load(action_file, mmap_mode="r")
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as handle:
-        np.save(handle, array)

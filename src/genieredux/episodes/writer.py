@@ -11,21 +11,13 @@ import threading
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import fsspec
 import pyarrow as pa
 
-from genieredux.episodes.blocks import BlockFile, EpisodeMeta, describe_episode, encode_tables
+from genieredux.episodes.block_file import BlockFile, EpisodeMeta, describe_episode, encode_tables
 from genieredux.episodes.encoded import EncodedEpisode
-from genieredux.episodes.files import (
-    WritersLock,
-    clean_leftovers,
-    exclusive,
-    translated_errors,
-    write_bytes,
-    write_new,
-    write_text_new,
-)
 from genieredux.episodes.index import (
     EPISODES_FOLDER,
     SPEC_NAME,
@@ -38,6 +30,8 @@ from genieredux.episodes.index import (
 )
 from genieredux.episodes.schema import DatasetSpec, Episode, make_episode_id
 from genieredux.errors import UserError
+from genieredux.runs.files import content_writer, remove_unfinished, write_new, writing
+from genieredux.runs.locks import WritersLock, exclusive
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +54,8 @@ class DatasetWriter:
         self._create(spec)
         self.spec = read_spec(self._fs, self._root)
         self.spec.check_same_kind(spec, self._root)
-        clean_leftovers(self.path)
-        clean_leftovers(self.path / EPISODES_FOLDER)
+        remove_unfinished(self.path, shared=True)
+        remove_unfinished(self.path / EPISODES_FOLDER, shared=True)
         self._writers = WritersLock(self.path)
         self._mutex = threading.RLock()
         self._numbers: Counter[str] = Counter()
@@ -124,7 +118,7 @@ class DatasetWriter:
         """Writes index.parquet over everything in the folder, other writers' finished episodes included. May
         be called at any time.
         """
-        with self._mutex, exclusive(self.path), translated_errors(self.path):
+        with self._mutex, exclusive(self.path):
             self._refresh()
             table = write_index(self.path, self._rows)
             self._writers.release()
@@ -149,13 +143,13 @@ class DatasetWriter:
             self._writers.release()
 
     def _create(self, spec: DatasetSpec) -> None:
-        with translated_errors(self.path):
+        with writing(self.path):
             (self.path / EPISODES_FOLDER).mkdir(parents=True, exist_ok=True)
         try:
             text = json.dumps(spec.to_json(), indent=2) + "\n"
         except (TypeError, ValueError) as error:
             raise UserError(f"{self._root}: created_by must hold plain values ({error})") from error
-        write_text_new(self.path / SPEC_NAME, text)
+        write_new(self.path / SPEC_NAME, content_writer(text.encode()))
 
     def _indexed_rows(self) -> list[IndexRow]:
         try:
@@ -186,8 +180,8 @@ class DatasetWriter:
         file = f"{EPISODES_FOLDER}/{episode_id}.parquet"
         sizes: list[int] = []
 
-        def write(aside: Path) -> None:
-            with BlockFile(str(aside)) as blocks:
+        def write(target: BinaryIO) -> None:
+            with BlockFile(target) as blocks:
                 blocks.add(encode_tables(episode), meta)
             sizes.extend(blocks.sizes)
 
@@ -198,7 +192,7 @@ class DatasetWriter:
 
     def _write_bytes(self, encoded: EncodedEpisode) -> bool:
         file = f"{EPISODES_FOLDER}/{encoded.meta.id}.parquet"
-        if not write_new(self.path / file, lambda aside: write_bytes(aside, encoded.content)):
+        if not write_new(self.path / file, content_writer(encoded.content)):
             return False
         self._add_row(IndexRow(encoded.meta, file, 0, encoded.size))
         return True

@@ -17,7 +17,7 @@ from typing import Any
 
 from genieredux.errors import UserError
 from genieredux.retroact.words import CONTROLS, OURS, RETROACT
-from genieredux.runs.files import write_atomically
+from genieredux.runs.files import write_text
 
 LABELS = "RetroAct_v0.1.csv"
 CONTROL_LABELS = "RetroAct_v0.1_control_GenieRedux-G-50_sublist.csv"
@@ -114,7 +114,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return write_atomically(path, lambda file: file.writelines([text.getvalue().encode()]))
+    return write_text(path, text.getvalue())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ A second execution in the same folder appends. This file knows nothing of models
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import shlex
 import sys
@@ -25,7 +24,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from genieredux.errors import UserError
 from genieredux.runs.environment import describe_environment
-from genieredux.runs.files import write_atomically
+from genieredux.runs.files import write_text, writing
+from genieredux.runs.locks import sole_writer
 
 
 class RunFolder:
@@ -62,17 +62,12 @@ class RunFolder:
 
     def begin(self, config: Any = None) -> "RunFolder":
         """Create the folder; record the environment and config (a dataclass, a mapping or OmegaConf)."""
-        try:
+        with writing(self.path):
             self.media.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"cannot create the run folder {self.path}: {error.strerror or error}; choose another place"
-            ) from error
         if config is not None:
             self._write_config(_to_yaml(config))
         executions = [*self.executions(), describe_environment(self.command)]
-        text = json.dumps({"executions": executions}, indent=2)
-        write_atomically(self.environment_path, lambda file: _write_text(file, text))
+        write_text(self.environment_path, json.dumps({"executions": executions}, indent=2))
         self.begun = True
         return self
 
@@ -94,12 +89,12 @@ class RunFolder:
     def log(self, event: str, **values: Any) -> dict[str, Any]:
         """Append one line to log.jsonl and return it. Values: anything JSON can hold."""
         record = {"time": round(time.time(), 3), "event": event, **values}
-        self.path.mkdir(parents=True, exist_ok=True)
-        # One short write to a file opened for appending: a kill tears at most this line, and `records` skips
-        # it.
-        with open(self.log_path, "ab+") as file:
-            torn = file.seek(0, 2) > 0 and not _ends_line(file)
-            file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
+        # One short write to a file opened for appending: a kill tears at most this line, and `records` skips it.
+        with writing(self.log_path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with open(self.log_path, "ab+") as file:
+                torn = file.seek(0, 2) > 0 and not _ends_line(file)
+                file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
         return record
 
     def records(self, *events: str) -> list[dict[str, Any]]:
@@ -132,14 +127,7 @@ class RunFolder:
 
         Raises UserError when it is taken.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(
-                    f"another process is writing to {self.path}; wait for it, or choose another run name"
-                ) from error
+        with sole_writer(self.path, "wait for it, or choose another run name"):
             yield
 
     def resume_command(self) -> str:
@@ -159,7 +147,7 @@ class RunFolder:
             while (older := self.path / f"config.{number}.yaml").exists():
                 number += 1
             self.config_path.rename(older)
-        write_atomically(self.config_path, lambda file: _write_text(file, text))
+        write_text(self.config_path, text)
 
 
 def _to_yaml(config: Any) -> str:
@@ -170,10 +158,6 @@ def _to_yaml(config: Any) -> str:
     if not isinstance(config, DictConfig):
         raise TypeError(f"a configuration must be a dataclass, a mapping or a DictConfig, not {type(config)}")
     return OmegaConf.to_yaml(config)
-
-
-def _write_text(file: Any, text: str) -> None:
-    file.write(text.encode())
 
 
 def _ends_line(file: Any) -> bool:

@@ -1,16 +1,21 @@
 """The job that writes a data set in a format of others: check, write aside, take its place in one step."""
 
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from genieredux.episodes.interchange.folders import check_free, new_folder
 from genieredux.episodes.interchange.lerobot_export import write_lerobot
 from genieredux.episodes.interchange.minari_export import minari_id, write_minari
 from genieredux.episodes.interchange.mp4_export import write_films
 from genieredux.episodes.interchange.splits import Progress
 from genieredux.episodes.reader import Dataset
 from genieredux.errors import UserError
+from genieredux.runs.files import new_folder, write_text
+
+MARKER = "export.json"
+"""Lies in every finished export: what it was made from. Only a folder that has it is ever replaced."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def export(cfg: ExportConfig, progress: Progress | None = None) -> ExportSummary
     the disk is full; then `out` is as it was.
     """
     out = Path(cfg.out).expanduser()
-    check_free(out, cfg.overwrite)
+    if os.path.lexists(out):
+        _may_replace(out, cfg.overwrite)
     dataset = Dataset.open(cfg.path)
     facts = {
         "format": cfg.format,
@@ -64,15 +70,25 @@ def export(cfg: ExportConfig, progress: Progress | None = None) -> ExportSummary
         "episodes": len(dataset),
         "frames": int(dataset.lengths.sum()),
     }
-    with new_folder(out, facts, cfg.overwrite) as folder:
+    with new_folder(out, lambda place: _may_replace(place, cfg.overwrite)) as folder:
         if cfg.format == "minari":
             write_minari(dataset, folder, progress)
         elif cfg.format == "lerobot":
             write_lerobot(dataset, folder, cfg.fps, cfg.lossless, progress)
         else:
             write_films(dataset, folder, cfg.fps, cfg.lossless, progress)
+        write_text(folder / MARKER, json.dumps(facts, indent=2) + "\n")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return ExportSummary(out, len(dataset), int(dataset.lengths.sum()), size, _hint(cfg, dataset.spec.name, out))
+
+
+def _may_replace(out: Path, overwrite: bool) -> bool:
+    """True; raises UserError where what is at `out` may not go."""
+    if not overwrite:
+        raise UserError(f"{out} exists; give another out=FOLDER, or overwrite=true to replace the export in it")
+    if not (out / MARKER).is_file():
+        raise UserError(f"{out} is no export (it has no {MARKER}) and is left alone; give another out=FOLDER")
+    return True
 
 
 def _hint(cfg: ExportConfig, name: str, out: Path) -> str:

@@ -5,7 +5,6 @@ Knows no network.
 
 import hashlib
 import importlib.util
-import os
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from genieredux.errors import UserError
+from genieredux.runs import places
 from genieredux.runs.files import write_atomically
 
 FORMAT = "genieredux-metric-1"
@@ -28,10 +28,7 @@ def cache_folder() -> Path:
     """`$GENIEREDUX_CACHE/metrics`, or `genieredux/metrics` in the user's cache (`$XDG_CACHE_HOME`, `~/.cache`). Nothing
     is created.
     """
-    if chosen := os.environ.get("GENIEREDUX_CACHE"):
-        return Path(chosen) / "metrics"
-    user = os.environ.get("XDG_CACHE_HOME")
-    return (Path(user) if user else Path.home() / ".cache") / "genieredux" / "metrics"
+    return places.cache_folder("metrics")
 
 
 def sha256_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from genieredux.retroact.catalogue import Game, catalogue
 from genieredux.retroact.roms.dumps import INES, readings, stored_sha1
 from genieredux.retroact.roms.places import roms_folder
 from genieredux.retroact.roms.search import ARCHIVES, Found, search
-from genieredux.runs.files import write_atomically
+from genieredux.runs.files import write_bytes
 
 _CONSOLES = {
     ".nes": ("Nes",),
@@ -128,7 +128,7 @@ def _store(game: Game, data: bytes) -> bool:
         path = roms_folder() / game.game / name
         if path.is_file() and stored_sha1(path.read_bytes(), game.console) in game.rom_sha1s:
             continue
-        write_atomically(path, lambda file: file.writelines([data]))
+        write_bytes(path, data)
         fresh = True
     return fresh
 

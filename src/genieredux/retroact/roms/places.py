@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from genieredux.retroact.catalogue import Game, catalogue, resolve
+from genieredux.runs.places import cache_folder
 
 
 def roms_folder() -> Path:
@@ -16,11 +17,7 @@ def roms_folder() -> Path:
 
     It may not exist yet. Its layout is stable-retro's for custom integrations: `<Game>-v0/rom.<extension>`.
     """
-    if chosen := os.environ.get("GENIEREDUX_CACHE"):
-        return Path(chosen).expanduser().absolute() / "roms"
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"  # the XDG rule: relative is ignored
-    return root / "genieredux" / "roms"
+    return cache_folder("roms")
 
 
 def rom_path(game: Game | str) -> Path | None:

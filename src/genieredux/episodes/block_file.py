@@ -14,13 +14,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genieredux.episodes.schema import BLOCK_FRAMES, SCHEMA_VERSION, UNKNOWN_ACTION, Episode
+from genieredux.errors import UserError
 
 META_KEY = b"genieredux"
 ROW_SCHEMA = pa.schema(
@@ -180,16 +181,15 @@ def decode_episode(table: pa.Table, meta: EpisodeMeta) -> Episode:
 
 
 class BlockFile:
-    """Writes episodes, one after the other, into one new Parquet file: at a local path, or into the memory of a
-    `pa.BufferOutputStream`. A context manager; the metadata goes in at its end.
+    """Writes episodes, one after the other, into an empty binary file, which stays open. A context manager; the
+    metadata goes in at its end.
     """
 
-    def __init__(self, where: str | pa.NativeFile) -> None:
-        self._sink = pa.OSFile(where, "wb") if isinstance(where, str) else where
+    def __init__(self, file: BinaryIO | pa.NativeFile) -> None:
         self._metas: list[EpisodeMeta] = []
         self._footer: list[pq.FileMetaData] = []
         self._writer = pq.ParquetWriter(
-            self._sink,
+            file,
             ROW_SCHEMA,
             compression=_COMPRESSION,
             compression_level={"frames": 3, "info": 3},
@@ -210,19 +210,12 @@ class BlockFile:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if (
-            kind is not None
-        ):  # the caller throws the file away: closing is all that is left to do, and it may fail again
+        if kind is not None:  # the caller throws the file away: closing may fail again
             with contextlib.suppress(OSError, RuntimeError, pa.ArrowException):
                 self._writer.close()
-            with contextlib.suppress(OSError):
-                self._sink.close()
             return
-        try:
-            self._writer.add_key_value_metadata({META_KEY: metas_to_json(self._metas)})
-            self._writer.close()
-        finally:
-            self._sink.close()
+        self._writer.add_key_value_metadata({META_KEY: metas_to_json(self._metas)})
+        self._writer.close()
 
     @property
     def sizes(self) -> list[int]:
@@ -262,6 +255,12 @@ def metas_from_json(text: bytes) -> tuple[int, list[EpisodeMeta]]:
             entry[key] = tuple(entry[key])
         metas.append(EpisodeMeta(**entry))
     return version, metas
+
+
+def damaged_file(path: str, error: Exception) -> UserError:
+    """The error of an episode file that cannot be read."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return UserError(f"{path}: truncated or damaged ({reason}); delete it, rebuild the index and collect again")
 
 
 def _group_bytes(footer: pq.FileMetaData, group: int) -> int:
