@@ -28,22 +28,27 @@ def one_of(name: str, value: object, choices: Iterable[object]) -> None:
 def at_least(name: str, value: float | None, lowest: float) -> None:
     """The value is a number and `lowest` or more; None passes: it stands for a default."""
     if value is not None and not lowest <= value < math.inf:
-        raise UserError(f"{name} is {value!r}; it must be {lowest:g} or more")
+        raise UserError(f"{name} is {value!r}; it must be {_plain(lowest)} or more")
 
 
 def above(name: str, value: float | None, bound: float) -> None:
     """The value is a number above `bound`; None passes."""
     if value is not None and not bound < value < math.inf:
-        raise UserError(f"{name} is {value!r}; it must be above {bound:g}")
+        raise UserError(f"{name} is {value!r}; it must be above {_plain(bound)}")
 
 
 def within(name: str, value: float | None, low: float, high: float) -> None:
     """The value is a number from `low` to `high`, both allowed; None passes."""
     if value is not None and not low <= value <= high:
-        raise UserError(f"{name} is {value!r}; it must be from {low:g} to {high:g}")
+        raise UserError(f"{name} is {value!r}; it must be from {_plain(low)} to {_plain(high)}")
 
 
 def require(holds: bool, name: str, value: object, allowed: str) -> None:
     """For what the others cannot say: `allowed` completes "it must be"."""
     if not holds:
         raise UserError(f"{name} is {value!r}; it must be {allowed}")
+
+
+def _plain(number: float) -> str:
+    """As a person writes it: 65536, not 6.5536e+04."""
+    return str(int(number)) if number == int(number) else f"{number:g}"

@@ -23,12 +23,14 @@ def from_plain(schema: type[T], values: Any, where: str) -> T:
             f"{where or 'the configuration'} is {values!r}; it has the keys {', '.join(field_names(schema))}"
         )
     hints = typing.get_type_hints(schema)
-    known = {}
-    for key, value in values.items():
+    aliases = getattr(schema, "ALIASES", {})
+    known: dict[str, Any] = {}
+    for key, value in sorted(values.items(), key=lambda item: item[0] not in aliases):  # a name goes before its alias
         path = f"{where}.{key}" if where else str(key)
-        if key not in hints or key not in field_names(schema):
+        name = aliases.get(key, key)
+        if name not in field_names(schema):
             raise unknown_key(path, [f"{where}.{name}" if where else name for name in field_names(schema)])
-        known[key] = _convert(hints[key], value, path)
+        known[name] = _convert(hints[name], value, path)
     try:
         return schema(**known)
     except TypeError as error:

@@ -70,7 +70,7 @@ def test_a_folder_of_ones_own_configurations_is_searched(tmp_path: Path, monkeyp
             r"no key 'num_train_steps'; did you mean 'train.num_train_steps'",
         ),
         ("genie_redux", ["train.batch_size=many"], r"train.batch_size is 'many'; it must be a whole number"),
-        ("genie_redux", ["train.batch_size=0"], r"train.batch_size is 0; it must be 1 or more"),
+        ("genie_redux", ["train.batch_size=0"], r"train.batch_size is 0; it must be from 1 to 65536"),
         ("genie_redux", ["train.batch_size"], r"cannot read 'train.batch_size'; write key=value"),
         ("genie_redux", ["train=3"], r"train is 3|configuration"),
         ("generate", ["config.connector.games=toy"], r"config.connector.games is 'toy'; it must be a list"),

@@ -16,8 +16,8 @@ def configuration(*words: str) -> GenieReduxCommand:
 
 def test_the_protocol_of_the_papers() -> None:
     found = configuration("eval=papers").eval
-    assert (found.num_first_frames, found.sample_num_frames, found.seq_step, found.clip_length) == (2, 10, 20, 12)
-    assert (found.delta_psnr_horizon, found.inference_steps, found.dream_length) == (4, 25, 2)
+    assert (found.prompt_frames, found.horizon, found.seq_step, found.clip_length) == (2, 10, 20, 12)
+    assert (found.compare_at, found.inference_steps, found.dream_length) == (4, 25, 2)
     assert (found.choice, found.temperature, found.eval_control) == ("mode", 1.0, True)
 
 
@@ -43,17 +43,17 @@ def test_a_protocol_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_keys_by_either_name() -> None:
     found = configuration("eval.horizon=6", "eval.prompt_frames=3", "+eval.compare_at=2").eval
-    assert (found.sample_num_frames, found.num_first_frames, found.delta_psnr_horizon) == (6, 3, 2)
-    assert configuration("eval=papers", "eval.horizon=6").eval.sample_num_frames == 6
+    assert (found.horizon, found.prompt_frames, found.compare_at) == (6, 3, 2)
+    assert configuration("eval=papers", "eval.sample_num_frames=6").eval.horizon == 6
 
 
 def test_the_words_of_the_published_readme() -> None:
     words = ["--eval.action_to_take=0", "--eval.model_path=a.pt", "--eval.inference_method=one_go"]
     found = configuration("--config=tokenizer.yaml", *words)
-    assert (found.eval.action_to_take, found.eval.model_path, found.eval.inference_method) == (0, "a.pt", "one_go")
+    assert (found.eval.action_to_take, found.eval.model_fpath, found.eval.inference_method) == (0, "a.pt", "one_go")
     words = ["eval.action_to_take=-1", "eval.model_fpath=a.pt", "eval.enable_cache=true", "model_path=b.pt"]
     found = configuration(*words)
-    assert (found.eval.action_to_take, found.eval.enable_cache, found.model_path) == (-1, True, "b.pt")
+    assert (found.eval.action_to_take, found.eval.enable_cache, found.model_fpath) == (-1, True, "b.pt")
     assert configuration("eval.action_to_take=RIGHT").eval.action_to_take == "RIGHT"
     for word, value in {"yes": True, "no": False, "true": True, "false": False}.items():
         assert configuration(f"eval.eval_control={word}").eval.eval_control is value  # "no" is no longer true
@@ -63,11 +63,11 @@ def test_the_words_of_the_published_readme() -> None:
     ("word", "message"),
     [
         ("eval=paper", r"no eval preset 'paper' .*nearest: papers"),
-        ("eval.sample_frames=3", r"did you mean 'eval.sample_num_frames'"),
+        ("eval.horison=3", r"did you mean 'eval.horizon'"),
         ("eval.inference_method=one_goo", r"choose one of one_go, autoregressive"),
         ("eval.eval_control=maybe", r"it must be true or false"),
-        ("eval.metrics=[FOD]", r"eval.metrics=FOD"),
-        ("eval.sample_num_frames=0", r"eval.sample_num_frames=0 is out of range"),
+        ("eval.metrics=[FOD]", r"eval.metrics is 'FOD'; did you mean F"),
+        ("eval.horizon=0", r"eval.horizon is 0; it must be from 1 to"),
         ("eval.networks.fid_resize=cubic", r"fid_resize is 'cubic'"),
     ],
 )

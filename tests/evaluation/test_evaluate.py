@@ -118,15 +118,15 @@ def test_bad_input_is_named(make_clips):
     for message, arguments in {
         "no test set": (world, {}, CONFIG),
         "no clip": (world, {"a": empty}, CONFIG),
-        r"Lower eval.sample_num_frames to 10": (world, {"a": clips}, EvalConfig(sample_num_frames=20)),
+        r"Lower eval.horizon to 10": (world, {"a": clips}, EvalConfig(horizon=20)),
         "64x64 pixels": (FakeWorld(image_size=32), {"a": clips}, CONFIG),
         "action [234]": (FakeWorld(("LEFT", "RIGHT")), {"a": make_clips()}, CONFIG),
         "single action": (FakeWorld(("LEFT",)), {"a": clips}, CONFIG),
     }.items():
         with pytest.raises(UserError, match=message):
             evaluate(*arguments)
-    with pytest.raises(UserError, match=r"eval.delta_psnr_horizon=11 .* 1 to 10"):
-        EvalConfig(delta_psnr_horizon=11)
+    with pytest.raises(UserError, match=r"eval.compare_at is 11; .* 1 to 10"):
+        EvalConfig(compare_at=11)
 
 
 def test_a_broken_world_is_named(make_clips):
@@ -188,7 +188,7 @@ def test_an_action_is_blamed_for_the_frame_it_led_to(make_clips):
             return super().advance(tokens, action, obeys if self.action_names[action] != "LEFT" or obeys else False)
 
     clips = make_clips(episodes=10, length=3)
-    config = EvalConfig(sample_num_frames=1, delta_psnr_horizon=1, resamples=100)
+    config = EvalConfig(horizon=1, compare_at=1, resamples=100)
     rows = evaluate(NeverLeft(), {"a": clips}, config).sets["a"].breakdown["action"]
     left = rows.pop("LEFT")["psnr"]
     assert left["tokenizer_only"]["mean"] - left["model"]["mean"] > 3

@@ -212,7 +212,7 @@ def test_the_table_has_every_mean_in_long_format(tmp_path, two):
 def test_other_clips_are_said_and_not_paired(tmp_path, make_clips):
     first = write_run(tmp_path / "a", {"test": make_clips(2, 1, seed=1)})
     second = write_run(tmp_path / "b", {"test": make_clips(2, 1, seed=2)})
-    short = EvalConfig(resamples=50, keep_clips=1, keep_extremes=0, sample_num_frames=4)
+    short = EvalConfig(resamples=50, keep_clips=1, keep_extremes=0, horizon=4)
     third = write_run(tmp_path / "c", {"test": make_clips(2, 1, seed=1)}, config=short)
     made = compare_runs([str(first), str(second), str(third)])
     text = check(made.page.read_text())

@@ -29,7 +29,7 @@ def test_it_is_seen_which_way_the_picture_scrolls(make_clips, action, right, dow
     clips = make_clips(episodes=2, per_episode=1)
     frames = np.stack([world.play(np.zeros(11, int), seed) for seed in (1, 2)])
     clips = type(clips)(frames, clips.actions, clips.episodes)
-    found = steer(Bench(world, Probes()), clips, EvalConfig(keep_clips=2, sample_num_frames=4), action, None)
+    found = steer(Bench(world, Probes()), clips, EvalConfig(keep_clips=2, horizon=4), action, None)
     assert found.held.shape == (2, 6, 128, 128, 3)
     assert (found.held[:, :2] == found.truth[:, :2]).all()
     mean = summary({"a": found})["a"]["mean"]

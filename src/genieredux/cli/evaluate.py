@@ -15,14 +15,15 @@ def evaluate(command: GenieReduxCommand) -> None:
     config = command.eval
     root = config.dataset_root_dpath or command.train.dataset_root_dpath
     name = config.dataset_name or command.train.dataset_name
-    fallback = command.model_path or command.model_fpath
-    if not (config.model_fpath or config.model_path or fallback):
+    if not (config.model_fpath or command.model_fpath):
         raise UserError("eval.model_fpath is not set; give the model to measure, such as runs/demo/world.pt")
     if not name:
         raise UserError(f"eval.dataset_name is not set; name a data set in {root}, or eval.dataset_root_dpath as well")
     dataset = choose_games(Dataset.open(f"{root.rstrip('/')}/{name}"), config.n_envs, "eval.n_envs")
     with ProgressLine("evaluation", config.num_clips, unit="clip") as line:
-        made = evaluate_file(config, dataset, lambda done, total, name: line.advance_to(done, total), fallback)
+        made = evaluate_file(
+            config, dataset, lambda done, total, name: line.advance_to(done, total), command.model_fpath
+        )
     said = [*made.lines, ""]
     said += [f"{what:8} {path}" for what, path in (("Report", made.report), ("Numbers", made.results)) if path]
     said += [f"Moving   {made.film}"] if made.film else []

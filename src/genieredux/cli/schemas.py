@@ -1,6 +1,8 @@
 """What `genie_redux` and `doctor` take: the typed shape of it. The jobs get the parts they know."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.training.jobs import JobConfig
@@ -11,5 +13,5 @@ class GenieReduxCommand(JobConfig):
     """genie_redux train | eval."""
 
     eval: EvalJobConfig = field(default_factory=EvalJobConfig)
-    model_path: str | None = None
-    """The model to evaluate, as eval.model_fpath."""
+
+    ALIASES: ClassVar[Mapping[str, str]] = {"model_path": "model_fpath"}

@@ -125,7 +125,9 @@ class ConnectorConfig:
     name: str = "retro_act"
     """The data set is called `<name>_v<version>`, and `_<dname>` after that if there is a dname."""
     version: str = "0.0.0"
+    """Part of the data set's name."""
     dname: str | None = None
+    """Added to the data set's name."""
     variant: str = "random"
     """Who plays: `random` (uniform at every step) or `held` (each action kept for 4 to 8 steps)."""
     kind: str = "retro"
@@ -169,6 +171,7 @@ class ConnectorConfig:
     generator_config: GeneratorConfig = field(default_factory=GeneratorConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)
     splits: tuple[SplitConfig, ...] = (SplitConfig(),)
+    """The parts of the data set: which levels, who plays, how much."""
 
     def __post_init__(self) -> None:
         if self.game is not None:

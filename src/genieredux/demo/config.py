@@ -18,7 +18,9 @@ class DemoConfig:
     connector: ConnectorConfig
     """What is played (as `generate` has it)."""
     tokenizer: JobConfig
+    """How the tokenizer is trained (as `genie_redux train` has it)."""
     dynamics: JobConfig
+    """How the dynamics is trained (as `genie_redux train` has it)."""
     eval: EvalConfig = field(default_factory=EvalConfig)
     sampling: Sampling = field(default_factory=Sampling)
     """How the world draws frames, in the evaluation and in play."""
@@ -35,6 +37,7 @@ class DemoConfig:
     world_precision: str = "float32"
     """Of the weights in world.pt: float32, bfloat16 or float16."""
     title: str = "A world learned from play"
+    """Of the report."""
 
     def __post_init__(self) -> None:
         for name in ("num_clips", "num_prompts"):

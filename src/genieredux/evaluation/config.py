@@ -1,12 +1,12 @@
-"""The knobs of an evaluation, typed, by the names that the published configurations use. It knows nothing of what is
-evaluated.
+"""The knobs of an evaluation, typed; names that the published configurations use are aliases. It knows nothing of what
+is evaluated.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar, Literal
 
-from genieredux.errors import UserError
+from genieredux.checking import one_of, require, within
 from genieredux.evaluation.metric_networks import NetworksConfig
 
 NETWORK_METRICS = ("FID", "FVD", "ST-LPIPS", "LPIPS")
@@ -16,79 +16,77 @@ PRECISIONS = ("auto", "32", "bf16")
 REPLICATE = -1
 """The `action_to_take` that stands for the true actions."""
 
+HIGHEST = {
+    "prompt_frames": 65_536,
+    "horizon": 65_536,
+    "seq_step": 10**9,
+    "batch_size": 65_536,
+    "resamples": 10_000_000,
+    "sampling_seeds": 10_000,
+    "drift_clips": 1_000_000,
+}
+"""Above these a number is a slip of the finger, and is refused before anything is allocated."""
+
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """What is measured. The few to change: sample_num_frames, batch_size, seed.
+    """What is measured. The few to change: horizon, batch_size, seed."""
 
-    num_first_frames: true frames given to the world (`prompt_frames` in code and on the command line);
-    sample_num_frames: frames predicted after them (`horizon`). num_frames: frames of a clip that is cut from an
-    episode, of which the first num_first_frames + sample_num_frames are used; null: just these. seq_step: frames
-    from the start of one clip to the next (papers: 20; the published configuration: 16).
-    delta_psnr_horizon: the horizon t of the headline delta PSNR (`compare_at`; the papers: 4). eval_control: measure
-    delta PSNR at all; it doubles the work. last_action_horizons: where the `last_action` delta PSNR is measured; each
-    t costs two rollouts of t frames. Empty means (delta_psnr_horizon,).
-    batch_size: clips dreamed at once. seed: of the sampling noise, the random actions, the choice of clips and the
-    bootstrap. sampling_seeds: so many seeds of noise and random actions, seed, seed + 1, ...; numbers are means over
-    them, and their spread is stated. resamples, interval: of the bootstrap over episodes; 0.95 is a 95 % interval.
-    keep_clips: clips of each test set whose frames are kept for pictures, spread evenly over the set; keep_extremes:
-    so many of the worst and of the best besides.
-    drift_frames: length of the long rollouts (0: none); drift_clips: at most so many of each test set.
-    """
-
-    num_first_frames: int = 2
-    sample_num_frames: int = 10
+    prompt_frames: int = 2
+    """P: true frames given to the world."""
+    horizon: int = 10
+    """N: frames predicted after them."""
     num_frames: int | None = None
+    """Frames of a clip that is cut from an episode, of which the first prompt_frames + horizon are used; null: just
+    these."""
     seq_step: int = 20
-    delta_psnr_horizon: int = 4
+    """Frames from the start of one clip to the next (papers: 20; the published configuration: 16)."""
+    compare_at: int = 4
+    """The horizon t of the headline delta PSNR (the papers: 4)."""
     eval_control: bool = True
+    """Measure delta PSNR at all; it doubles the work."""
     last_action_horizons: tuple[int, ...] = ()
+    """Where the `last_action` delta PSNR is measured; each t costs two rollouts of t frames. Empty: at compare_at."""
     batch_size: int = 32
+    """Clips dreamed at once."""
     seed: int = 0
+    """Of the sampling noise, the random actions, the choice of clips and the bootstrap."""
     sampling_seeds: int = 1
+    """So many seeds of noise and random actions, seed, seed + 1, ...; numbers are means over them, and their spread is
+    stated."""
     resamples: int = 2000
+    """Of the bootstrap over episodes."""
     interval: float = 0.95
+    """Of the bootstrap; 0.95 is a 95 % interval."""
     keep_clips: int = 8
+    """Clips of each test set whose frames are kept for pictures, spread evenly over the set."""
     keep_extremes: int = 3
+    """So many of the worst and of the best besides."""
     drift_frames: int = 0
+    """Length of the long rollouts; 0: none."""
     drift_clips: int = 32
+    """Long rollouts of each test set, at most."""
 
     ALIASES: ClassVar[Mapping[str, str]] = {
-        "prompt_frames": "num_first_frames",
-        "horizon": "sample_num_frames",
-        "compare_at": "delta_psnr_horizon",
+        "num_first_frames": "prompt_frames",
+        "sample_num_frames": "horizon",
+        "delta_psnr_horizon": "compare_at",
     }
-    """Other names that the command line takes for a key."""
+    """What the published configurations called some of these."""
 
     def __post_init__(self) -> None:
-        for name in ("num_first_frames", "sample_num_frames", "seq_step", "batch_size", "resamples", "sampling_seeds"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name, highest in HIGHEST.items():
+            within(f"eval.{name}", getattr(self, name), 1, highest)
         for name in ("keep_clips", "keep_extremes", "drift_frames"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _require(self.drift_clips >= 1, "drift_clips", self.drift_clips, "1 or more")
-        within = f"1 to {self.horizon} (eval.sample_num_frames)"
-        _require(1 <= self.compare_at <= self.horizon, "delta_psnr_horizon", self.compare_at, within)
-        _require(0 < self.interval < 1, "interval", self.interval, "between 0 and 1")
+            within(f"eval.{name}", getattr(self, name), 0, 1_000_000)
+        allowed = f"from 1 to {self.horizon} (eval.horizon)"
+        require(1 <= self.compare_at <= self.horizon, "eval.compare_at", self.compare_at, allowed)
+        require(0 < self.interval < 1, "eval.interval", self.interval, "between 0 and 1")
         for t in self.last_action_horizons:
-            _require(1 <= t <= self.horizon, "last_action_horizons", t, f"{within} each")
+            require(1 <= t <= self.horizon, "eval.last_action_horizons", t, f"made of numbers {allowed}")
         if self.num_frames is not None:
-            allowed = f"{self.clip_length} or more (eval.num_first_frames + eval.sample_num_frames)"
-            _require(self.num_frames >= self.clip_length, "num_frames", self.num_frames, allowed)
-
-    @property
-    def prompt_frames(self) -> int:
-        """P: true frames given."""
-        return self.num_first_frames
-
-    @property
-    def horizon(self) -> int:
-        """N: frames predicted."""
-        return self.sample_num_frames
-
-    @property
-    def compare_at(self) -> int:
-        """The horizon of the headline delta PSNR."""
-        return self.delta_psnr_horizon
+            least = f"{self.clip_length} or more (eval.prompt_frames + eval.horizon)"
+            require(self.num_frames >= self.clip_length, "eval.num_frames", self.num_frames, least)
 
     @property
     def last_action_at(self) -> tuple[int, ...]:
@@ -112,65 +110,65 @@ class EvalConfig:
 
 @dataclass(frozen=True)
 class EvalJobConfig(EvalConfig):
-    """`genie_redux eval`: what is measured, on what, and where the answer goes.
-
-    model_fpath (or model_path): the model, a model-<step>.pt of a tokenizer, a latent action model or a dynamics, or a
-    world.pt. dataset_root_dpath, dataset_name: the data set; null: those of `train`. split: test sets are the splits
-    of this name, or those that begin with it and a dot; num_clips: at most so many clips of each. n_envs: games, as
-    train.n_envs has them.
-    action_to_take: -1 replicates the true actions and measures; an action's index or name holds that action all along
-    and shows what it does. latent_actions: of a world of latent actions, give it the codes that its own latent action
-    model reads off the true frames (the papers' protocol) instead of the true actions that stand for codes.
-    num_actions: refuse a world with another number of actions; null: any.
-    inference_method, inference_steps, temperature, choice, window, dream_length: how frames are drawn; null: as the
-    world says (models/masking.py).
-    metrics: of the metrics that need a network of their own, these, where their weights are there; networks: where
-    the weights are. enable_cache: keep what concerns true frames alone below save_root_dpath/cache, for the next
-    evaluation on the same clips. num_processes: split the clips over so many. accelerator: auto, cpu or cuda.
-    precision: auto, 32 or bf16. save_root_dpath: results go to <here>/<model name>/<data set>/.
-    """
+    """`genie_redux eval`: what is measured, on what, and where the answer goes."""
 
     model_fpath: str | None = None
-    model_path: str | None = None
+    """The model: a model-<step>.pt of a tokenizer, a latent action model or a dynamics, or a world.pt."""
     dataset_root_dpath: str | None = None
+    """The folder of data sets; null: train.dataset_root_dpath."""
     dataset_name: str | None = None
+    """The data set; null: train.dataset_name."""
     split: str = "test"
+    """Test sets are the splits of this name, or those that begin with it and a dot."""
     num_clips: int = 256
+    """Clips of each test set, at most."""
     n_envs: int = 0
+    """Games: 0 takes all, n the first n, -n the last n."""
     action_to_take: int | str = REPLICATE
+    """-1 replicates the true actions and measures; an action's index or name holds that action all along and shows
+    what it does."""
     latent_actions: bool = False
+    """Of a world of latent actions: give it the codes that its own latent action model reads off the true frames (the
+    papers' protocol) instead of the true actions that stand for codes."""
     num_actions: int | None = None
+    """Refuse a world with another number of actions; null: any."""
     inference_method: Literal["one_go", "autoregressive"] | None = None
+    """autoregressive decides dream_length frames at a time, one_go all together; null: as the world says."""
     inference_steps: int | None = None
+    """Refinement steps for the frames that are decided together; null: as the world says."""
     temperature: float | None = None
+    """Of the noise on the logits; null: as the world says."""
     choice: str | None = None
+    """mode takes the likeliest token, mean the one nearest to the expected vector; null: as the world says."""
     window: int | None = None
+    """Frames of context that the dynamics keeps; null: as the world says."""
     dream_length: int | None = None
+    """Frames that are decided together; null: as the world says."""
     metrics: tuple[str, ...] = METRICS
+    """Of the metrics that need a network of their own, these, where their weights are there."""
     networks: NetworksConfig = field(default_factory=NetworksConfig)
     enable_cache: bool = False
+    """Keep what concerns true frames alone below save_root_dpath/cache, for the next evaluation on the same clips."""
     num_processes: int = 1
+    """Split the clips over so many."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto, cpu or cuda."""
     precision: str = "auto"
+    """auto, 32 or bf16."""
     save_root_dpath: str = "outputs/evaluation"
+    """Results go to <here>/<model name>/<data set>/."""
+
+    ALIASES: ClassVar[Mapping[str, str]] = {**EvalConfig.ALIASES, "model_path": "model_fpath"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("num_clips", "num_processes"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        within("eval.num_clips", self.num_clips, 1, 100_000_000)
+        within("eval.num_processes", self.num_processes, 1, 65_536)
         for name in self.metrics:
-            _require(name in METRICS, "metrics", name, f"made of {', '.join(METRICS)}")
-        _require(self.precision in PRECISIONS, "precision", self.precision, " or ".join(PRECISIONS))
-        both = self.model_fpath and self.model_path and self.model_fpath != self.model_path
-        if both:
-            raise UserError("eval.model_fpath and eval.model_path name two files; give one of them")
+            one_of("eval.metrics", name, METRICS)
+        one_of("eval.precision", self.precision, PRECISIONS)
 
     @property
     def network_metrics(self) -> tuple[str, ...]:
         """Those of `metrics` that compare frames."""
         return tuple(name for name in self.metrics if name in NETWORK_METRICS)
-
-
-def _require(holds: bool, name: str, value: object, allowed: str) -> None:
-    if not holds:
-        raise UserError(f"eval.{name}={value} is out of range: it must be {allowed}.")

@@ -74,7 +74,7 @@ def check_clips(world: World, name: str, clips: Clips, prompt_frames: int, neede
     if clips.length < needed:
         raise UserError(
             f"Test set {name} has clips of {clips.length} frames; {prompt_frames} prompt frames and a "
-            f"horizon of {needed - prompt_frames} need {needed}. Lower eval.sample_num_frames to "
+            f"horizon of {needed - prompt_frames} need {needed}. Lower eval.horizon to "
             f"{max(clips.length - prompt_frames, 1)} or cut longer clips."
         )
     if clips.frames.shape[2:4] != (world.image_size, world.image_size):

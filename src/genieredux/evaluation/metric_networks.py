@@ -24,23 +24,25 @@ NAMES = (FID, FVD, ST_LPIPS, LPIPS)
 
 @dataclass(frozen=True)
 class NetworksConfig:
-    """The weights of the metrics that look through a network.
-
-    fid_weights: the Inception file of pytorch-fid and torch-fidelity; null: the user's cache, then torch hub's.
-    fid_trust: take a file of its layout whose SHA-256 is another. fid_resize: bilinear (as TensorFlow 1 and
-    torch-fidelity) or nearest (as the published GenieRedux code). i3d_weights, stlpips_weights: files that
-    `genieredux metrics` converted; null: from the cache, or converted now from the installed package. stlpips_net:
-    alex or vgg. lpips_trunk, lpips_heads: torchvision's AlexNet and lpips v0.1's alex.pth; LPIPS needs both.
-    """
+    """The weights of the metrics that look through a network."""
 
     fid_weights: str | None = None
+    """The Inception file of pytorch-fid and torch-fidelity; null: the user's cache, then torch hub's."""
     fid_trust: bool = False
+    """Take a file of its layout whose SHA-256 is another."""
     fid_resize: str = "bilinear"
+    """bilinear (as TensorFlow 1 and torch-fidelity) or nearest (as the published GenieRedux code)."""
     i3d_weights: str | None = None
+    """The network of FVD, which `genieredux metrics` converted; null: from the cache, or converted now from the
+    installed package."""
     stlpips_net: str = "alex"
+    """alex or vgg."""
     stlpips_weights: str | None = None
+    """The network of ST-LPIPS, as i3d_weights."""
     lpips_trunk: str | None = None
+    """torchvision's AlexNet; LPIPS needs it and lpips_heads."""
     lpips_heads: str | None = None
+    """alex.pth of lpips v0.1."""
 
     def __post_init__(self) -> None:
         if self.fid_resize not in RESIZES:

@@ -33,7 +33,7 @@ def open_checkpoint(config: EvalJobConfig, fallback: str | None = None) -> Check
 
     Raises UserError where there is none, it is no model, or a weight is no number.
     """
-    path = config.model_fpath or config.model_path or fallback
+    path = config.model_fpath or fallback
     if not path:
         raise UserError("eval.model_fpath is not set; give the model to measure, such as runs/demo/world.pt")
     data = load_model(path)
@@ -129,7 +129,7 @@ def usable_networks(config: EvalJobConfig, device: str, frames: int, image_size:
     opened = open_networks(config.networks, device, config.network_metrics)
     unfit = {}
     if opened.fvd is not None and frames < opened.fvd.MIN_FRAMES:
-        unfit[FVD] = f"it needs {opened.fvd.MIN_FRAMES} predicted frames or more, eval.sample_num_frames is {frames}"
+        unfit[FVD] = f"it needs {opened.fvd.MIN_FRAMES} predicted frames or more, eval.horizon is {frames}"
     for name, network in ((ST_LPIPS, opened.stlpips), (LPIPS, opened.lpips)):
         if network is not None and image_size < MIN_SIZE:
             unfit[name] = f"it needs frames of {MIN_SIZE} pixels or more, these have {image_size}"

@@ -24,13 +24,19 @@ class ConvTokenizerConfig(TokenizerConfig):
     """
 
     architecture: Literal["conv"] = "conv"
+    """Frames one by one, by convolutions."""
     encoder_width: int = 64
+    """Channels of the encoder."""
     encoder_blocks: int = 1
     """Residual blocks; each sees two patches further in every direction."""
     decoder_width: int = 96
+    """Channels of the decoder."""
     decoder_blocks: int = 2
+    """Residual blocks of the decoder."""
     codebook_size: int = 512
+    """Different tokens."""
     codebook_dim: int = 16
+    """Values of a code."""
 
 
 class ResidualConv(nn.Module):

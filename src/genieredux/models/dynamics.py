@@ -36,11 +36,17 @@ class DynamicsConfig:
     """Settings of the dynamics. The ones you will want to change: dim, history_blocks, refiner_blocks."""
 
     dim: int = 256
+    """Width of the transformers."""
     history_blocks: int = 3
+    """Space-time blocks over the frames that are past."""
     refiner_blocks: int = 0
+    """Blocks over the places of the frame that is predicted."""
     heads: int = 4
+    """Of attention."""
     dim_head: int = 64
+    """Width of a head."""
     ff_mult: float = 4.0
+    """Width of the feed-forward, as a multiple of dim."""
     action_width: int | None = None
     """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
     group: int = 4

@@ -24,14 +24,14 @@ from genieredux.models.types import Batch, Losses
 
 @dataclass(frozen=True)
 class GenieReduxConfig:
-    """lam, dynamics: the two configurations, as plain values.
-
-    lam_weight: of the latent action model's own loss beside the dynamics'; 0 freezes it (then it must come trained).
-    """
+    """A latent action model and a dynamics, trained together."""
 
     lam: dict[str, Any]
+    """The latent action model's settings, as plain values."""
     dynamics: dict[str, Any]
+    """The dynamics' settings, as plain values."""
     lam_weight: float = 1.0
+    """Of the latent action model's own loss beside the dynamics'; 0 freezes it (then it must come trained)."""
 
     def __post_init__(self) -> None:
         if self.lam_weight < 0:

@@ -26,35 +26,41 @@ from genieredux.nn.quantize import Quantised, Quantizer
 
 @dataclass(frozen=True, kw_only=True)
 class STLatentActionConfig(STVideoConfig):
-    """The papers' model: ST-ViViT with 7 codes (169 M parameters at patch 4; Genie takes patch 16 and 8 codes).
-
-    codebook: "nearest" is the papers' vector quantisation by the rule `quantizer`: "ema" (moving averages, dead codes
-    revived) found codes that control in every run of docs/results.md's study, "gradient" is the published rule, which
-    collapsed there. "categorical" draws codes by Gumbel-softmax.
+    """The papers' model: ST-ViViT with 7 codes (169 M parameters at patch 4; Genie takes patch 16 and 8 codes). In the
+    study of docs/results.md the rule quantizer=ema found codes that control in every run; gradient, the published rule,
+    collapsed.
     """
 
     architecture: Literal["st_vivit"] = "st_vivit"
+    """Space-time transformer of the papers."""
     codebook: Literal["categorical", "nearest"] = "nearest"
+    """nearest: the papers' vector quantisation by the rule `quantizer`. categorical: codes drawn by Gumbel-softmax."""
     codebook_size: int = 7
+    """Different actions."""
     balance: float = 0.005
     """Of a categorical codebook: weight of the loss that wants all codes used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvLatentActionConfig(TokenizerConfig):
-    """A light model. The ones you will want to change: codebook_size, width; codebook as above."""
+    """A light model. The ones you will want to change: codebook_size, width."""
 
     architecture: Literal["conv"] = "conv"
+    """Two frames at a time, by convolutions."""
     codebook: Literal["categorical", "nearest"] = "nearest"
+    """nearest: vector quantisation by the rule `quantizer`. categorical: codes drawn by Gumbel-softmax."""
     codebook_size: int = 7
+    """Different actions."""
     balance: float = 0.005
     """Of a categorical codebook: weight of the loss that wants all codes used."""
     codebook_dim: int = 8
+    """Values of a code."""
     dim: int = 128
     """Length of an action's vector."""
     width: int = 64
     """Channels at one place per patch, in encoder and decoder."""
     decoder_blocks: int = 3
+    """Residual blocks of the decoder."""
 
 
 class LatentActionModel(nn.Module):

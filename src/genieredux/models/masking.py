@@ -39,25 +39,26 @@ def mask_ratio(schedule: str, progress: float, total: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How the tokens of new frames are drawn.
-
-    steps: refinement steps for the frames that are decided together (papers: 25); each decides some tokens, and the
-    next sees them. temperature: of the Gumbel noise on the logits, falling linearly to 0 at the last step (one step
-    alone is an arg-max). schedule: how many tokens stay hidden after each step. choice: "mode" takes the likeliest
-    token (with the noise, a sample); "mean" the token whose vector is nearest to the expected vector, which has no
-    noise: where the world is unsure it takes the middle instead of a guess (minimum Bayes risk under squared error).
-    method: "autoregressive" decides dream_length frames at a time (P25: 2), which then are the past of the next;
-    "one_go" decides all frames of a rollout together. window: frames of context that the dynamics keeps (None: as
-    many as in training; published: all from the start). A live dream is always one frame at a time.
-    """
+    """How the tokens of new frames are drawn. A live dream is always one frame at a time."""
 
     steps: int = 1
+    """Refinement steps for the frames that are decided together (papers: 25); each decides some tokens, and the next
+    sees them."""
     temperature: float = 1.0
+    """Of the Gumbel noise on the logits, falling linearly to 0 at the last step (one step alone is an arg-max)."""
     schedule: str = "cosine"
+    """How many tokens stay hidden after each step: cosine, uniform, pow2, pow3, log or exp."""
     choice: str = "mode"
+    """mode takes the likeliest token (with the noise, a sample). mean: the token whose vector is nearest to the
+    expected vector, which has no noise: where the world is unsure it takes the middle instead of a guess (minimum
+    Bayes risk under squared error)."""
     method: str = "autoregressive"
+    """autoregressive decides dream_length frames at a time (P25: 2), which then are the past of the next; one_go
+    decides all frames of a rollout together."""
     dream_length: int = 1
+    """Frames that are decided together."""
     window: int | None = None
+    """Frames of context that the dynamics keeps; null: as many as in training (published: all from the start)."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "dream_length", "window"):

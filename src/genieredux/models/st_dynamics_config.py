@@ -34,15 +34,25 @@ class STDynamicsConfig:
     """
 
     architecture: Literal["st_maskgit"] = "st_maskgit"
+    """A MaskGIT on space-time blocks, as in the papers."""
     dim: int = 512
+    """Width of the transformer."""
     blocks: int = 12
+    """Of space and time attention."""
     heads: int = 8
+    """Of attention."""
     dim_head: int = 64
+    """Width of a head."""
     ff_mult: float = 4.0
+    """Width of the feed-forward, as a multiple of dim."""
     peg: bool = True
+    """Positions by a convolution in each block."""
     feedforwards_per_block: Literal[1, 2] = 2
+    """2: one after each attention, as published."""
     normalise_context: bool = False
+    """LayerNorm of keys and values too."""
     qk_norm: bool = True
+    """Unit queries and keys, with a learned scale."""
     bias_dim: int = 64
     """Width of the network that gives the spatial position bias."""
     max_frames: int = 16

@@ -26,7 +26,9 @@ class STTokenizerConfig(STVideoConfig):
     """
 
     architecture: Literal["st_vivit"] = "st_vivit"
+    """Space-time transformer of the papers: tokens of a frame depend on the frames before."""
     quantizer: Literal["gradient", "ema", "fsq"] = "gradient"
+    """gradient: the published rule. ema: moving averages with revival. fsq: a fixed grid of fsq_levels."""
 
 
 class STTokenizer(WithDecoder, STVideo):

@@ -26,15 +26,23 @@ class STVideoConfig(TokenizerConfig):
     """
 
     dim: int = 512
+    """Width of the transformers."""
     blocks: int = 8
     """Blocks of the encoder, and again of the decoder."""
     heads: int = 8
+    """Of attention."""
     dim_head: int = 64
+    """Width of a head."""
     ff_mult: float = 4.0
+    """Width of the feed-forward, as a multiple of dim."""
     peg: bool = True
+    """Positions by a convolution in each block."""
     feedforwards_per_block: Literal[1, 2] = 2
+    """2: one after each attention, as published."""
     normalise_context: bool = False
+    """LayerNorm of keys and values too."""
     qk_norm: bool = True
+    """Unit queries and keys, with a learned scale."""
 
     def transformer(self, order: Literal["st", "ts"]) -> TransformerConfig:
         """The encoder's ("st") or the decoder's ("ts") settings."""

@@ -12,14 +12,21 @@ class TokenizerConfig:
     """Common settings. One token per patch_size x patch_size pixels."""
 
     image_size: int = 64
+    """Side of the square frames in pixels."""
     patch_size: int = 4
+    """Side of a token in pixels; it divides image_size."""
     channels: int = 3
+    """Of the frames."""
     quantizer: Literal["gradient", "ema", "fsq"] = "ema"
     """gradient: the published rule. ema: moving averages with revival. fsq: a fixed grid of fsq_levels."""
     codebook_size: int = 1024
+    """Different tokens."""
     codebook_dim: int = 32
+    """Values of a code."""
     commitment: float = 0.25
+    """Weight of the loss that pulls vectors to their codes."""
     fsq_levels: tuple[int, ...] = (8, 5, 5, 5)
+    """Steps of each value of the fixed grid; their product is the number of tokens."""
     vq_weight: float = 1.0
     """Weight of the quantiser's loss beside the mean squared error of the pixels."""
 

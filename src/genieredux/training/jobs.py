@@ -41,27 +41,30 @@ MODEL_NAMES = {"genie_redux_guided_pretrain": "genie_redux_guided", "lam": "late
 
 @dataclass
 class JobConfig:
-    """What to train on what.
-
-    model: the kind to train: "tokenizer", "latent_action_model", "genie_redux" or "genie_redux_guided" (or one of
-    the published names in MODEL_NAMES). run_name: its folder is checkpoints_dpath/kind/run_name (empty: the model's
-    name). tokenizer_fpath: a trained tokenizer, for a dynamics. model_fpath: weights to begin with. lam_fpath: a
-    trained latent action model, and lam_weight: of its own loss while GenieRedux trains, 0 freezes it. tokenizer,
-    lam, dynamics: the configuration of each model; what they leave open is taken from the file that is begun from.
-    """
+    """What to train on what."""
 
     model: str = "tokenizer"
+    """What to train: tokenizer, latent_action_model (or lam), genie_redux or genie_redux_guided."""
     run_name: str = ""
+    """The run folder is checkpoints_dpath/kind/run_name; empty: the model's name."""
     checkpoints_dpath: str = "checkpoints"
+    """The folder of all run folders."""
     tokenizer_fpath: str | None = None
+    """A trained tokenizer: what a dynamics is made for, or what a tokenizer begins with."""
     model_fpath: str | None = None
+    """A checkpoint to begin with; what `tokenizer`, `lam` and `dynamics` leave open is taken from it."""
     lam_fpath: str | None = None
+    """A trained latent action model, for genie_redux."""
     lam_weight: float = 1.0
+    """Of the latent action model's own loss while genie_redux trains; 0 freezes it."""
     train: TrainConfig = field(default_factory=TrainConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     tokenizer: dict[str, Any] = field(default_factory=dict)
+    """The settings of a tokenizer, by its architecture."""
     lam: dict[str, Any] = field(default_factory=dict)
+    """The settings of a latent action model, by its architecture."""
     dynamics: dict[str, Any] = field(default_factory=dict)
+    """The settings of a dynamics, by its architecture."""
 
     @property
     def kind(self) -> str:

@@ -26,16 +26,16 @@ _FEW_GAMES, _ROWS_OF_FEW, _ROWS = 4, 8, 3
 
 @dataclass(frozen=True)
 class DataReportConfig:
-    """What to report on, and where to.
-
-    path: a data set. out: the page, FILE.html; empty = report.html in the data set's folder. The numbers go beside it,
-    as FILE.json. games: only these, separated by commas; empty = all. seed: draws the frames that are looked at.
-    """
+    """What to report on, and where to."""
 
     path: str
+    """A data set."""
     out: str = ""
+    """The page, FILE.html, with its numbers beside it as FILE.json; empty: report.html in the data set's folder."""
     games: str = ""
+    """Only these, separated by commas; empty: all."""
     seed: int = 0
+    """Draws the frames that are looked at."""
 
     def __post_init__(self) -> None:
         if self.out and Path(self.out).suffix != ".html":

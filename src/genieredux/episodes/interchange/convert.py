@@ -21,18 +21,20 @@ _THREADS, _AHEAD = 2, 8
 
 @dataclass(frozen=True)
 class ConvertConfig:
-    """What to convert and where to. damaged: `skip` leaves out a session that cannot be read, `stop` ends there.
-
-    source: a published data set (a folder of games), or one game's folder. name: of the data set to make, by default
-    that of the source. validation, test: the parts of each level's sessions, the published ones by default.
-    """
+    """What to convert and where to."""
 
     source: str
+    """A published data set (a folder of games), or one game's folder."""
     name: str = ""
+    """Of the data set to make; empty: that of the source."""
     root: str = "datasets"
+    """The folder of data sets."""
     validation: float = 0.09
+    """This part of each level's sessions (the published one)."""
     test: float = 0.01
+    """As validation."""
     damaged: Literal["skip", "stop"] = "skip"
+    """skip leaves out a session that cannot be read, stop ends there."""
 
     def __post_init__(self) -> None:
         check_name(self.dataset_name)

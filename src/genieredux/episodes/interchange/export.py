@@ -20,19 +20,20 @@ MARKER = "export.json"
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """What to export, how and where to.
-
-    path: a data set. out: the folder to make. fps: frames a second of the films (the store keeps no clock; consoles
-    held 4 frames give 15). lossless: films keep every pixel to the bit, but browsers do not play them; Minari always
-    does. overwrite: replace an earlier export in `out`.
-    """
+    """What to export, how and where to."""
 
     path: str
+    """A data set."""
     format: Literal["minari", "lerobot", "mp4"]
+    """minari, lerobot or mp4 (films)."""
     out: str
+    """The folder to make."""
     fps: int = 15
+    """Frames a second of the films: the store keeps no clock; consoles held 4 frames give 15."""
     lossless: bool = False
+    """Films keep every pixel to the bit, but browsers do not play them; Minari always does."""
     overwrite: bool = False
+    """Replace an earlier export in `out`."""
 
     def __post_init__(self) -> None:
         if self.fps < 1:

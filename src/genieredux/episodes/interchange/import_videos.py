@@ -41,25 +41,30 @@ _TICK = 1e-6
 
 @dataclass(frozen=True)
 class VideoConfig:
-    """Which videos to import and how.
-
-    name: of the data set, also stored as the game. fps: take that many frames a second by the clock of the video;
-    frame_skip: take every n-th frame; neither: every frame. actions: a CSV or JSON file, or a folder with one per video
-    (action_files.py); action_names: what its indices mean. max_frames: longer videos are cut into episodes of so many.
-    validation, test: parts of the videos, whole videos each.
-    """
+    """Which videos to import and how."""
 
     folder: str
+    """The folder of videos."""
     name: str
+    """Of the data set, also stored as the game."""
     root: str = "datasets"
+    """The folder of data sets."""
     image_size: int = 64
+    """Side of the square frames in pixels."""
     fps: float | None = None
+    """Take that many frames a second by the clock of the video; null: as frame_skip says."""
     frame_skip: int = 1
+    """Take every n-th frame; 1: every frame."""
     actions: str | None = None
+    """A CSV or JSON file, or a folder with one per video (action_files.py)."""
     action_names: tuple[str, ...] | None = None
+    """What the indices in `actions` mean."""
     max_frames: int = 1000
+    """Longer videos are cut into episodes of so many."""
     validation: float = 0.09
+    """This part of the videos, whole videos each."""
     test: float = 0.01
+    """As validation."""
 
     def __post_init__(self) -> None:
         check_name(self.name)

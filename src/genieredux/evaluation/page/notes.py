@@ -8,11 +8,11 @@ from genieredux.evaluation.page.run import Run
 FEW_SAMPLES = {"FID": 2048, "FVD": 400}
 _SAMPLING = ("method", "steps", "temperature", "choice", "window", "dream_length")
 _PROTOCOL = {
-    "num_first_frames": "prompt frames",
-    "sample_num_frames": "frames predicted",
+    "prompt_frames": "prompt frames",
+    "horizon": "frames predicted",
     "seq_step": "frames from clip to clip",
     "num_clips": "clips asked for",
-    "delta_psnr_horizon": "horizon of ΔPSNR",
+    "compare_at": "horizon of ΔPSNR",
     "seed": "seed",
     "sampling_seeds": "number of sampling seeds",
     "interval": "level of the intervals",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from genieredux.errors import UserError
+from genieredux.evaluation.config import EvalConfig
 from genieredux.evaluation.kept import KeptClips
 from genieredux.evaluation.numbers import ClipNumbers, read_parquet
 
@@ -44,8 +45,8 @@ class Run:
     def protocol(self) -> Mapping[str, Any]:
         """The settings of the evaluation (config.EvalConfig), by name."""
         config = self.made_by.get("config") or {}
-        found: Mapping[str, Any] = config.get("eval") or config
-        return found
+        settings: Mapping[str, Any] = config.get("eval") or config
+        return {EvalConfig.ALIASES.get(name, name): value for name, value in settings.items()}
 
     @property
     def sampling(self) -> Mapping[str, Any]:
@@ -56,7 +57,7 @@ class Run:
     @property
     def prompt_frames(self) -> int:
         """True frames given."""
-        return int(self.protocol.get("num_first_frames", 1))
+        return int(self.protocol.get("prompt_frames", 1))
 
     @property
     def action_names(self) -> tuple[str, ...]:
