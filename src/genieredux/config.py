@@ -18,6 +18,14 @@ T = TypeVar("T")
 
 def from_plain(schema: type[T], values: Any, where: str) -> T:
     """An object of the dataclass `schema` from nested plain values; `where` is the key that leads to them."""
+    try:
+        return schema(**fields_from_plain(schema, values, where))
+    except TypeError as error:
+        raise UserError(f"{where or 'configuration'}: {error}") from error
+
+
+def fields_from_plain(schema: type, values: Any, where: str) -> dict[str, Any]:
+    """Some fields of the dataclass `schema` by name, converted; nothing is constructed, so the rest may be unknown."""
     if not isinstance(values, Mapping):
         raise UserError(
             f"{where or 'the configuration'} is {values!r}; it has the keys {', '.join(field_names(schema))}"
@@ -31,10 +39,7 @@ def from_plain(schema: type[T], values: Any, where: str) -> T:
         if name not in field_names(schema):
             raise unknown_key(path, [f"{where}.{name}" if where else name for name in field_names(schema)])
         known[name] = _convert(hints[name], value, path)
-    try:
-        return schema(**known)
-    except TypeError as error:
-        raise UserError(f"{where or 'configuration'}: {error}") from error
+    return known
 
 
 def _convert(kind: Any, value: Any, where: str) -> Any:

@@ -16,13 +16,12 @@ from genieredux.compat.published import (
     tokenizer_from_state_dict,
 )
 from genieredux.errors import UserError
-from genieredux.models.build import build_model, make_config
+from genieredux.models.build import build_model, settings_of
 from genieredux.models.checkpoint import Section, load_model
 from genieredux.models.genie_redux import GenieRedux, GenieReduxConfig
-from genieredux.models.latent_actions import STLatentActionConfig, STLatentActions
+from genieredux.models.latent_actions import STLatentActions
 from genieredux.models.masking import Sampling
 from genieredux.models.st_dynamics import STDynamics
-from genieredux.models.st_dynamics_config import STDynamicsConfig
 from genieredux.models.world_model import WorldModel
 
 HEADS = {"heads": files.HEADS, "dim_head": files.DIM_HEAD}
@@ -42,7 +41,7 @@ def take(source: Path, out: Path, **options: Any) -> tuple[Any, list[str]]:
 
 def built(section: Section, **parts: Any) -> Any:
     if section.kind == "latent_action_model":
-        model: torch.nn.Module = STLatentActions(make_config(STLatentActionConfig, section.config, "lam"))
+        model: torch.nn.Module = STLatentActions(settings_of("lam", section.config))
     else:
         model = build_model(section.kind, section.config, **parts)
     model.load_state_dict(section.state_dict)
@@ -261,9 +260,9 @@ class TestLatent:
         return take(source, tmp_path / "g.pt", kind="genie_redux", tokenizer=tokenizer, **SIZE)
 
     def genie(self, data: Any) -> GenieRedux:
-        config = make_config(GenieReduxConfig, data.config, "genie_redux")
-        lam = STLatentActions(make_config(STLatentActionConfig, config.lam, "lam"))
-        settings = make_config(STDynamicsConfig, config.dynamics, "dynamics")
+        lam = STLatentActions(settings_of("lam", data.config["lam"]))
+        settings = settings_of("dynamics", data.config["dynamics"])
+        config = GenieReduxConfig(lam.config, settings, data.config["lam_weight"])
         tokenizer = built(data.section("tokenizer"))
         dynamics = STDynamics(settings, tokenizer.code_vectors(), tokenizer.grid, lam.num_codes)
         model = GenieRedux(config, lam, dynamics)

@@ -4,7 +4,7 @@ import pytest
 
 from factories import ACTIONS, make_tokenizer
 from genieredux.errors import UserError
-from genieredux.models.build import build_model
+from genieredux.models.build import KINDS, SETTINGS, build_model, check_settings
 from genieredux.models.conv_tokenizer import ConvTokenizer
 from genieredux.models.dynamics import Dynamics
 from genieredux.models.st_dynamics import STDynamics
@@ -21,11 +21,11 @@ def test_the_architecture_chooses_the_tokenizer() -> None:
     ("kind", "config", "message"),
     [
         ("tokeniser", {}, "no model of kind 'tokeniser'"),
-        ("tokenizer", {"architecture": "vae"}, "architecture is 'vae'; choose one of conv, st_vivit"),
+        ("tokenizer", {"architecture": "vae"}, "architecture is 'vae'; did you mean conv"),
         (
             "tokenizer",
             {"architecture": "conv", "patchsize": 4},
-            "patchsize is no setting; did you mean tokenizer.patch_size",
+            "no key 'tokenizer.patchsize'; did you mean 'tokenizer.patch_size'",
         ),
     ],
 )
@@ -46,7 +46,48 @@ def test_the_architecture_chooses_the_dynamics() -> None:
     model = build_model("genie_redux_guided", small, **parts)
     assert isinstance(model, STDynamics)
     assert model.grid == tokenizer.grid
-    with pytest.raises(UserError, match=r"dynamics.architecture is 'st'; choose one of history_refiner, st_maskgit"):
+    with pytest.raises(UserError, match=r"dynamics.architecture is 'st'; did you mean st_maskgit"):
         build_model("genie_redux_guided", {"architecture": "st"}, **parts)
-    with pytest.raises(UserError, match=r"dynamics.block is no setting; did you mean dynamics.blocks"):
+    with pytest.raises(UserError, match=r"no key 'dynamics.block'; did you mean 'dynamics.blocks'"):
         build_model("genie_redux_guided", {"architecture": "st_maskgit", "block": 1}, **parts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        ("tokenizer", {"dimm": 3}, r"no key 'tokenizer.dimm'; did you mean 'tokenizer.dim'"),
+        ("tokenizer", {"architecture": "conv", "dim": 3}, r"no key 'tokenizer.dim'"),
+        ("tokenizer", {"codebook_size": 1e9}, "tokenizer.codebook_size is 1000000000.0; it must be a whole number"),
+        ("tokenizer", {"codebook_size": 10**9}, "tokenizer.codebook_size is 1000000000; it must be from 2"),
+        ("tokenizer", {"fsq_levels": [8, 1]}, "tokenizer.fsq_levels is 1; it must be from 2"),
+        ("genie_redux_guided", {"dim": "abc"}, "dynamics.dim is 'abc'; it must be a whole number"),
+        ("genie_redux_guided", {"heads": 2**63 - 1}, r"dynamics.heads is \d+; it must be from 1 to"),
+        ("genie_redux_guided", {"objective": "inplace"}, "dynamics.objective is 'inplace'; choose one of"),
+        ("genie_redux", {"lam": {"codebook": "x"}, "dynamics": {}}, "lam.codebook is 'x'; choose one of"),
+        ("genie_redux", {"lam": {}, "dynamics": {"blocks": 0}}, "dynamics.blocks is 0; it must be from 1"),
+        ("genie_redux", {"lam": 3}, "lam is 3; it holds settings"),
+        ("genie_redux", {"lam_weight": -1}, "^lam_weight is -1.0; it must be from 0"),
+        ("latent_action_model", {"architecture": "vae"}, "lam.architecture is 'vae'; did you mean"),
+        ("world", {}, "model is 'world'; did you mean"),
+    ],
+)
+def test_settings_are_checked_before_a_model_is_built(kind: str, given: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_settings(kind, given)
+
+
+def test_a_part_of_the_settings_may_be_checked_that_a_checkpoint_completes() -> None:
+    check_settings("tokenizer", {"patch_size": 5})  # of which image, the checkpoint says
+    check_settings("genie_redux_guided", {"blocks": 2})
+    check_settings("genie_redux_guided", {"history_blocks": 2})
+    with pytest.raises(UserError, match=r"dynamics.blocks"):
+        check_settings("genie_redux_guided", {"blocks": 2, "history_blocks": 2})
+
+
+def test_the_defaults_keep_their_own_bounds() -> None:
+    for kind in KINDS:
+        check_settings(kind, {})
+    for part, schemas in SETTINGS.items():
+        for name, schema in schemas.items():
+            assert schema().architecture == name  # type: ignore[attr-defined]
+            assert schema.where == part

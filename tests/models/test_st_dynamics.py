@@ -231,10 +231,10 @@ def test_validation_tells_the_next_frame_of_every_option_alike() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"conditioning": "adds"}, "dynamics.conditioning is 'adds'; choose one of concat_every_layer"),
-        ({"blocks": 0}, r"dynamics.blocks is 0; it must be 1 or more"),
-        ({"history_noise": 2}, r"history_noise is 2; it must be between 0 and 1"),
-        ({"tdce_weight": -1}, r"tdce_weight is -1; it must be 0 or more"),
+        ({"conditioning": "adds"}, "dynamics.conditioning is 'adds'; did you mean add"),
+        ({"blocks": 0}, r"dynamics.blocks is 0; it must be from 1 to"),
+        ({"history_noise": 2}, r"history_noise is 2; it must be from 0 to 1"),
+        ({"tdce_weight": -1}, r"tdce_weight is -1; it must be from 0 to"),
         ({"supervise": "masked", "clean_history": "all"}, "set supervise=all"),
     ],
 )

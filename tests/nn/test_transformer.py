@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from genieredux.errors import UserError
 from genieredux.nn.attention import join_beside
 from genieredux.nn.blocks import FeedForward, TransformerConfig
 from genieredux.nn.transformer import STTransformer
@@ -232,7 +233,7 @@ def test_misuse_is_refused() -> None:
         model(x, cond, spatial_bias=torch.zeros(1, 6, 6))
     with pytest.raises(ValueError, match="future"):
         build({"depth": 1, "heads": 1, "dim_head": 4, "causal": False}).new_cache()
-    with pytest.raises(ValueError, match="order"):
+    with pytest.raises(UserError, match="order"):
         TransformerConfig(order="tt")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="window"):
         model.new_cache(0)

@@ -17,6 +17,7 @@ from genieredux.compat.published import latent_action_model_from_state_dict, tok
 from genieredux.compat.published_file import PublishedFile, is_foreign, naming, open_published
 from genieredux.compat.published_layout import State, read_grid_side, read_heads, read_patch_side
 from genieredux.errors import UserError
+from genieredux.models.build import settings_of
 from genieredux.models.checkpoint import Section, fingerprint, load_model, plain, save_model
 from genieredux.models.genie_redux import GenieRedux, GenieReduxConfig
 from genieredux.models.latent_actions import STLatentActionConfig, STLatentActions
@@ -166,7 +167,8 @@ def _latent_actions_of(file: PublishedFile, options: ImportOptions) -> Section:
 def _joined(latent_actions: Section, dynamics: Section) -> Section:
     """Latent action model and dynamics as the one model that GenieRedux is here."""
     parts = {"lam": latent_actions, "dynamics": dynamics}
-    config = plain(GenieReduxConfig(lam=latent_actions.config, dynamics=dynamics.config))
+    settings = GenieReduxConfig(settings_of("lam", latent_actions.config), settings_of("dynamics", dynamics.config))
+    config = plain(settings)
     state = {f"{part}.{name}": t for part, held in parts.items() for name, t in held.state_dict.items()}
     return Section(GenieRedux.kind, config, state, fingerprint(GenieRedux.kind, config, state))
 

@@ -1,12 +1,12 @@
 """From a kind and a plain configuration to an untrained model: the one place where models are made."""
 
-import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
+from genieredux.checking import one_of
+from genieredux.config import field_names, fields_from_plain, from_plain
 from genieredux.errors import UserError
 from genieredux.models.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
 from genieredux.models.dynamics import Dynamics, DynamicsConfig
@@ -22,14 +22,70 @@ from genieredux.models.protocol import Tokenizer
 from genieredux.models.st_dynamics import STDynamics
 from genieredux.models.st_dynamics_config import STDynamicsConfig
 from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
+from genieredux.settings import Settings, check_values
 
-TOKENIZERS = {"conv": (ConvTokenizer, ConvTokenizerConfig), "st_vivit": (STTokenizer, STTokenizerConfig)}
-DYNAMICS = ("history_refiner", "st_maskgit")
-LATENT_ACTIONS = {
-    "conv": (ConvLatentActions, ConvLatentActionConfig),
-    "st_vivit": (STLatentActions, STLatentActionConfig),
+TOKENIZERS = {"st_vivit": STTokenizer, "conv": ConvTokenizer}
+LATENT_ACTIONS = {"st_vivit": STLatentActions, "conv": ConvLatentActions}
+SETTINGS: dict[str, dict[str, type[Settings]]] = {
+    "tokenizer": {"st_vivit": STTokenizerConfig, "conv": ConvTokenizerConfig},
+    "lam": {"st_vivit": STLatentActionConfig, "conv": ConvLatentActionConfig},
+    "dynamics": {"history_refiner": DynamicsConfig, "st_maskgit": STDynamicsConfig},
+}
+"""What the settings of a part are, by their `architecture`; the first is what a configuration without one means."""
+PARTS = {
+    "tokenizer": "tokenizer",
+    "latent_action_model": "lam",
+    "genie_redux_guided": "dynamics",
 }
 KINDS = ("tokenizer", "latent_action_model", "genie_redux", "genie_redux_guided")
+
+
+def settings_of(part: str, values: Mapping[str, Any]) -> Any:
+    """The typed settings of a part (a key of SETTINGS) from plain values, which may leave out what has a default.
+
+    Raises UserError that names the key and the nearest valid one.
+    """
+    return from_plain(_schema(part, values), values, part)
+
+
+def check_settings(kind: str, given: Mapping[str, Any]) -> None:
+    """Raises UserError, naming the key and the nearest, for settings that no model of this kind can have.
+
+    kind: one of KINDS. given: as for `build_model`, or a part of it: the rest may come from a checkpoint. Nothing is
+    built or read.
+    """
+    if kind in PARTS:
+        return _check_part(PARTS[kind], given)
+    if kind not in KINDS:
+        one_of("model", kind, KINDS)
+    for part, values in given.items():
+        if part in ("lam", "dynamics"):
+            _check_part(part, values)
+        else:
+            check_values(GenieReduxConfig, fields_from_plain(GenieReduxConfig, {part: values}, ""))
+
+
+def _check_part(part: str, given: Mapping[str, Any]) -> None:
+    if not isinstance(given, Mapping):
+        raise UserError(f"{part} is {given!r}; it holds settings such as {part}.architecture=...")
+    if "architecture" in given:
+        schemas = [_schema(part, given)]
+    else:  # a part of a configuration that a checkpoint completes: whichever knows most of the keys says what is wrong
+        schemas = sorted(SETTINGS[part].values(), key=lambda schema: -len(set(given) & set(field_names(schema))))
+    problem: UserError | None = None
+    for schema in schemas:
+        try:
+            return check_values(schema, fields_from_plain(schema, given, part))
+        except UserError as error:
+            problem = problem or error
+    if problem:
+        raise problem
+
+
+def _schema(part: str, values: Mapping[str, Any]) -> type[Settings]:
+    name = values.get("architecture") or next(iter(SETTINGS[part]))
+    one_of(f"{part}.architecture", name, SETTINGS[part])
+    return SETTINGS[part][name]
 
 
 def build_model(
@@ -48,9 +104,10 @@ def build_model(
     unknown kind or field.
     """
     if kind == "tokenizer":
-        return _one_of(TOKENIZERS, config, "tokenizer")
+        settings = settings_of("tokenizer", config)
+        return TOKENIZERS[settings.architecture](settings)
     if kind == "latent_action_model":
-        return _one_of(LATENT_ACTIONS, config, "lam")
+        return _build_latent_actions(config)
     if kind == "genie_redux":
         if tokenizer is None:
             raise ValueError("a dynamics is built for a tokenizer: pass it")
@@ -62,50 +119,23 @@ def build_model(
     raise UserError(f"there is no model of kind '{kind}'; choose one of {', '.join(KINDS)}")
 
 
-def _one_of(models: Mapping[str, tuple[type, type]], config: Mapping[str, Any], where: str) -> nn.Module:
-    name = config.get("architecture", "st_vivit")
-    if name not in models:
-        raise UserError(f"{where}.architecture is '{name}'; choose one of {', '.join(models)}")
-    model, fields = models[name]
-    return model(make_config(fields, config, where))
+def _build_latent_actions(config: Mapping[str, Any]) -> LatentActionModel:
+    settings = settings_of("lam", config)
+    return LATENT_ACTIONS[settings.architecture](settings)
 
 
 def _build_genie_redux(config: Mapping[str, Any], tokenizer: Tokenizer) -> GenieRedux:
     """Both parts, the dynamics made for the vectors of the latent action model's codes."""
-    lam = _one_of(LATENT_ACTIONS, config["lam"], "lam")
-    assert isinstance(lam, LatentActionModel)
-    settings, width = dict(config["dynamics"]), lam.config.dim
-    if settings.get("architecture", "history_refiner") == "st_maskgit":
-        settings |= {"action_input": "given", "action_dim": width}
-    else:
-        settings |= {"action_width": width}
-    dynamics = _build_dynamics(settings, tokenizer, lam.num_codes)
-    whole = GenieReduxConfig(
-        lam=dataclasses.asdict(lam.config),
-        dynamics=dataclasses.asdict(dynamics.config),  # type: ignore[call-overload]
-        lam_weight=config.get("lam_weight", 1.0),
-    )
-    return GenieRedux(whole, lam, dynamics)
+    lam = _build_latent_actions(config["lam"])
+    width = lam.config.dim
+    space_time = _schema("dynamics", config["dynamics"]) is STDynamicsConfig
+    taken = {"action_input": "given", "action_dim": width} if space_time else {"action_width": width}
+    dynamics = _build_dynamics({**config["dynamics"], **taken}, tokenizer, lam.num_codes)
+    return GenieRedux(GenieReduxConfig(lam.config, dynamics.config, config.get("lam_weight", 1.0)), lam, dynamics)
 
 
-def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer, num_actions: int) -> nn.Module:
-    name = config.get("architecture", "history_refiner")
-    if name == "st_maskgit":
-        settings = make_config(STDynamicsConfig, config, "dynamics")
+def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer, num_actions: int) -> Dynamics | STDynamics:
+    settings = settings_of("dynamics", config)
+    if isinstance(settings, STDynamicsConfig):
         return STDynamics(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions, tokenizer)
-    if name != "history_refiner":
-        raise UserError(f"dynamics.architecture is '{name}'; choose one of {', '.join(DYNAMICS)}")
-    fields = {key: value for key, value in config.items() if key != "architecture"}
-    return Dynamics(
-        make_config(DynamicsConfig, fields, "dynamics"), tokenizer.code_vectors(), tokenizer.grid, num_actions
-    )
-
-
-def make_config(cls: type, values: Mapping[str, Any], where: str) -> Any:
-    """`cls(**values)` with lists as tuples; UserError for a field it does not have, naming the nearest."""
-    names = [item.name for item in dataclasses.fields(cls)]
-    for key in values:
-        if key not in names:
-            near = difflib.get_close_matches(key, names, n=1, cutoff=0.0)
-            raise UserError(f"{where}.{key} is no setting; did you mean {where}.{near[0]}?")
-    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    return Dynamics(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions)

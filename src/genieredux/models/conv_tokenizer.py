@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from genieredux.models.decoder_part import WithDecoder
 from genieredux.models.tokenizer_config import TokenizerConfig
 from genieredux.models.types import Batch, Losses
+from genieredux.settings import Codes, Depth, Width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +26,17 @@ class ConvTokenizerConfig(TokenizerConfig):
 
     architecture: Literal["conv"] = "conv"
     """Frames one by one, by convolutions."""
-    encoder_width: int = 64
-    """Channels of the encoder."""
-    encoder_blocks: int = 1
+    encoder_width: Width = 64
+    """Channels before the codebook."""
+    encoder_blocks: Depth = 1
     """Residual blocks; each sees two patches further in every direction."""
-    decoder_width: int = 96
-    """Channels of the decoder."""
-    decoder_blocks: int = 2
-    """Residual blocks of the decoder."""
-    codebook_size: int = 512
+    decoder_width: Width = 96
+    """Channels after the codebook."""
+    decoder_blocks: Depth = 2
+    """Residual blocks after the codebook."""
+    codebook_size: Codes = 512
     """Different tokens."""
-    codebook_dim: int = 16
+    codebook_dim: Width = 16
     """Values of a code."""
 
 

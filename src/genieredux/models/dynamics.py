@@ -16,6 +16,7 @@ group x group tokens. Knows tokens and actions; no pixels, game, file or trainer
 
 import math
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,56 +27,56 @@ from genieredux.models.corruption import disturb
 from genieredux.models.masking import expected_token
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.attention import Attention
-from genieredux.nn.blocks import FeedForward, TransformerConfig
+from genieredux.nn.blocks import AttentionSettings, FeedForward, TransformerConfig
 from genieredux.nn.draws import uniform
 from genieredux.nn.transformer import Cache, STTransformer
+from genieredux.settings import Depth, Frames, Heads, Layers, Range, Share, Width
 
 
 @dataclass(frozen=True, kw_only=True)
-class DynamicsConfig:
+class DynamicsConfig(AttentionSettings):
     """Settings of the dynamics. The ones you will want to change: dim, history_blocks, refiner_blocks."""
 
-    dim: int = 256
-    """Width of the transformers."""
-    history_blocks: int = 3
-    """Space-time blocks over the frames that are past."""
-    refiner_blocks: int = 0
-    """Blocks over the places of the frame that is predicted."""
-    heads: int = 4
-    """Of attention."""
-    dim_head: int = 64
-    """Width of a head."""
-    ff_mult: float = 4.0
-    """Width of the feed-forward, as a multiple of dim."""
-    action_width: int | None = None
-    """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
-    group: int = 4
-    """Tokens per side of a transformer position: 4 makes 16 positions of a 16x16 token frame."""
-    local_width: int = 96
-    """Channels of the last stage, convolutions at every token that the refiner modulates."""
-    local_blocks: int = 2
-    """Residual convolutions of the last stage."""
-    window: int = 16
-    """Frames that attention over time sees, the current one included."""
-    fully_hidden: float = 0.8
-    """Share of the training frames that are hidden whole; the others follow the cosine schedule."""
-    history_noise: float = 0.05
-    """Up to this share of a history's tokens is replaced at random in training, as a dream's past has errors."""
+    where: ClassVar[str] = "dynamics"
 
-    own_history: float = 0.0
+    architecture: Literal["history_refiner"] = "history_refiner"
+    """A history of known frames, and a refiner of the next one."""
+    dim: Width = 256
+    """Width of the transformers."""
+    heads: Heads = 4
+    """Of attention."""
+    history_blocks: Layers = 3
+    """Blocks of the transformer over the known frames."""
+    refiner_blocks: Depth = 0
+    """Blocks of attention within the frame that is refined."""
+    action_width: Width | None = None
+    """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
+    group: Annotated[int, Range(1, 64)] = 4
+    """Tokens per side of a transformer position: 4 makes 16 positions of a 16x16 token frame."""
+    local_width: Width = 96
+    """Channels of the last stage, convolutions at every token that the refiner modulates."""
+    local_blocks: Depth = 2
+    """Residual convolutions of the last stage."""
+    window: Frames = 16
+    """Frames that attention over time sees, the current one included."""
+    fully_hidden: Share = 0.8
+    """Share of the training frames that are hidden whole; the others follow the cosine schedule."""
+    history_noise: Share = 0.05
+    """Up to this share of a history's tokens is replaced at random in training, as a dream's past has errors."""
+    own_history: Share = 0.0
     """Share of training clips whose past is what the model itself predicts for it, so that it learns to go on from
     its own mistakes (scheduled sampling, Bengio et al. 2015, one frame deep). 0.5 costs about a sixth of a step."""
 
-    def __post_init__(self) -> None:
-        for name in ("dim", "history_blocks", "heads", "dim_head", "group", "local_width", "window"):
-            if getattr(self, name) < 1:
-                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be 1 or more")
-        for name in ("refiner_blocks", "local_blocks"):
-            if getattr(self, name) < 0:
-                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be 0 or more")
-        for name in ("fully_hidden", "history_noise", "own_history"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be between 0 and 1")
+    def history(self) -> TransformerConfig:
+        """The transformer over the known frames."""
+        return self.stack(
+            self.history_blocks,
+            peg=False,
+            feedforwards_per_block=1,
+            normalise_context=True,
+            spatial_bias="none",
+            cond_dim=self.dim,
+        )
 
 
 @dataclass
@@ -141,7 +142,7 @@ class Dynamics(nn.Module):
         )
         self.stem = nn.Conv2d(2 * folded, config.dim, 3, padding=1)
         self.place = nn.Parameter(0.02 * torch.randn(places, config.dim))
-        self.history = STTransformer(_history_config(config))
+        self.history = STTransformer(config.history())
         self.hidden = nn.Parameter(0.3 * torch.randn(width))
         self.target_in = nn.Linear(folded, config.dim)
         self.refiner = nn.ModuleList(SpatialBlock(config) for _ in range(config.refiner_blocks))
@@ -281,18 +282,3 @@ class Dynamics(nn.Module):
         own = past.clone()
         own[chosen, 1:] = expected_token(logits.float().softmax(-1), self.codes).view_as(seen[:, 1:])
         return own
-
-
-def _history_config(config: DynamicsConfig) -> TransformerConfig:
-    return TransformerConfig(
-        dim=config.dim,
-        depth=config.history_blocks,
-        heads=config.heads,
-        dim_head=config.dim_head,
-        ff_mult=config.ff_mult,
-        peg=False,
-        feedforwards_per_block=1,
-        normalise_context=True,
-        spatial_bias="none",
-        cond_dim=config.dim,
-    )

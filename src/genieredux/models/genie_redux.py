@@ -16,31 +16,29 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from genieredux.errors import UserError
+from genieredux.models.dynamics import DynamicsConfig
 from genieredux.models.dynamics_protocol import DynamicsModel
-from genieredux.models.latent_actions import LatentActionModel
+from genieredux.models.latent_actions import ConvLatentActionConfig, LatentActionModel, STLatentActionConfig
+from genieredux.models.st_dynamics_config import STDynamicsConfig
 from genieredux.models.types import Batch, Losses
+from genieredux.settings import Settings, Weight
 
 
 @dataclass(frozen=True)
-class GenieReduxConfig:
-    """A latent action model and a dynamics, trained together."""
+class GenieReduxConfig(Settings):
+    """Settings of both parts."""
 
-    lam: dict[str, Any]
-    """The latent action model's settings, as plain values."""
-    dynamics: dict[str, Any]
-    """The dynamics' settings, as plain values."""
-    lam_weight: float = 1.0
+    lam: STLatentActionConfig | ConvLatentActionConfig
+    """Of the latent action model."""
+    dynamics: DynamicsConfig | STDynamicsConfig
+    """Of the dynamics, whose actions are vectors of `lam.dim` values."""
+    lam_weight: Weight = 1.0
     """Of the latent action model's own loss beside the dynamics'; 0 freezes it (then it must come trained)."""
-
-    def __post_init__(self) -> None:
-        if self.lam_weight < 0:
-            raise UserError(f"lam_weight is {self.lam_weight}; it must be 0 (a frozen latent action model) or more")
 
     @property
     def window(self) -> int:
-        """Frames that the dynamics' attention sees, as its configuration says."""
-        return int(self.dynamics["window"])
+        """Frames that the dynamics' attention sees."""
+        return self.dynamics.window
 
 
 class GenieRedux(nn.Module):

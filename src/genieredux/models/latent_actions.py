@@ -10,7 +10,7 @@ tokenizer, no game, no file, no trainer.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,45 +22,47 @@ from genieredux.models.tokenizer_config import TokenizerConfig
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.categorical import CategoricalQuantize
 from genieredux.nn.quantize import Quantised, Quantizer
+from genieredux.settings import Codes, Depth, Weight, Width
 
 
 @dataclass(frozen=True, kw_only=True)
-class STLatentActionConfig(STVideoConfig):
-    """The papers' model: ST-ViViT with 7 codes (169 M parameters at patch 4; Genie takes patch 16 and 8 codes). In the
-    study of docs/results.md the rule quantizer=ema found codes that control in every run; gradient, the published rule,
-    collapsed.
-    """
+class LatentActionSettings(TokenizerConfig):
+    """What both bodies have."""
 
-    architecture: Literal["st_vivit"] = "st_vivit"
-    """Space-time transformer of the papers."""
+    where: ClassVar[str] = "lam"
+
     codebook: Literal["categorical", "nearest"] = "nearest"
-    """nearest: the papers' vector quantisation by the rule `quantizer`. categorical: codes drawn by Gumbel-softmax."""
-    codebook_size: int = 7
-    """Different actions."""
-    balance: float = 0.005
+    """nearest: the papers' vector quantisation by the rule `quantizer`: "ema" (moving averages, dead codes revived)
+    found codes that control in every run of docs/results.md's study, "gradient" is the published rule, which collapsed
+    there. categorical: codes drawn by Gumbel-softmax."""
+    codebook_size: Codes = 7
+    """How many latent actions there are."""
+    balance: Weight = 0.005
     """Of a categorical codebook: weight of the loss that wants all codes used."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvLatentActionConfig(TokenizerConfig):
+class STLatentActionConfig(LatentActionSettings, STVideoConfig):
+    """The papers' model: ST-ViViT with 7 codes (169 M parameters at patch 4; Genie takes patch 16 and 8 codes)."""
+
+    architecture: Literal["st_vivit"] = "st_vivit"
+    """Space-time transformer of the papers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvLatentActionConfig(LatentActionSettings):
     """A light model. The ones you will want to change: codebook_size, width."""
 
     architecture: Literal["conv"] = "conv"
     """Two frames at a time, by convolutions."""
-    codebook: Literal["categorical", "nearest"] = "nearest"
-    """nearest: vector quantisation by the rule `quantizer`. categorical: codes drawn by Gumbel-softmax."""
-    codebook_size: int = 7
-    """Different actions."""
-    balance: float = 0.005
-    """Of a categorical codebook: weight of the loss that wants all codes used."""
-    codebook_dim: int = 8
+    codebook_dim: Width = 8
     """Values of a code."""
-    dim: int = 128
+    dim: Width = 128
     """Length of an action's vector."""
-    width: int = 64
+    width: Width = 64
     """Channels at one place per patch, in encoder and decoder."""
-    decoder_blocks: int = 3
-    """Residual blocks of the decoder."""
+    decoder_blocks: Depth = 3
+    """Residual blocks of the decoder, each modulated by the action."""
 
 
 class LatentActionModel(nn.Module):

@@ -5,27 +5,15 @@ the public GenieRedux code.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from genieredux.errors import UserError
-from genieredux.nn.blocks import TransformerConfig
-
-CHOICES = {
-    "conditioning": ("concat_every_layer", "concat_input", "add", "add_every_block", "film", "prepend"),
-    "action_input": ("one_hot", "embedding", "given"),
-    "objective": ("next_frame_shift", "in_place"),
-    "clean_history": ("none", "prefix", "all"),
-    "supervise": ("all", "masked"),
-    "token_input": ("ids", "codes", "both"),
-    "logits": ("linear", "tied"),
-    "stem": ("none", "conv"),
-    "mask_ratio": ("uniform", "cosine"),
-    "mask_ratio_per": ("batch", "clip", "frame"),
-}
+from genieredux.nn.blocks import BlockSettings, TransformerConfig
+from genieredux.settings import Frames, Layers, Share, Weight, Width
 
 
 @dataclass(frozen=True, kw_only=True)
-class STDynamicsConfig:
+class STDynamicsConfig(BlockSettings):
     """A MaskGIT on space-time blocks. The defaults are GenieRedux-G of P25 (about 80 M parameters), trained so that
     every logit that sampling reads is supervised; `STDynamicsConfig.published()` is the public code.
 
@@ -33,31 +21,17 @@ class STDynamicsConfig:
     world: peg=False, feedforwards_per_block=1, normalise_context=True.
     """
 
+    where: ClassVar[str] = "dynamics"
+
     architecture: Literal["st_maskgit"] = "st_maskgit"
     """A MaskGIT on space-time blocks, as in the papers."""
-    dim: int = 512
-    """Width of the transformer."""
-    blocks: int = 12
-    """Of space and time attention."""
-    heads: int = 8
-    """Of attention."""
-    dim_head: int = 64
-    """Width of a head."""
-    ff_mult: float = 4.0
-    """Width of the feed-forward, as a multiple of dim."""
-    peg: bool = True
-    """Positions by a convolution in each block."""
-    feedforwards_per_block: Literal[1, 2] = 2
-    """2: one after each attention, as published."""
-    normalise_context: bool = False
-    """LayerNorm of keys and values too."""
-    qk_norm: bool = True
-    """Unit queries and keys, with a learned scale."""
-    bias_dim: int = 64
+    blocks: Layers = 12
+    """Blocks of the transformer."""
+    bias_dim: Width = 64
     """Width of the network that gives the spatial position bias."""
-    max_frames: int = 16
+    max_frames: Frames = 16
     """Frames with a learned position of their own; later ones share the last. Published: 15 (a table of 4000)."""
-    window: int = 16
+    window: Frames = 16
     """Frames that attention over time sees, the current one included."""
 
     conditioning: Literal["concat_every_layer", "concat_input", "add", "add_every_block", "film", "prepend"] = (
@@ -71,7 +45,7 @@ class STDynamicsConfig:
     action_input: Literal["one_hot", "embedding", "given"] = "one_hot"
     """one_hot (P25). embedding (published, where it is neither trained nor saved; here it is both). given: the caller
     passes vectors (B, T, action_dim) for actions, e.g. latent ones."""
-    action_dim: int | None = None
+    action_dim: Width | None = None
     """Width of an embedded or given action; None: dim."""
 
     objective: Literal["next_frame_shift", "in_place"] = "next_frame_shift"
@@ -90,7 +64,7 @@ class STDynamicsConfig:
 
     token_input: Literal["ids", "codes", "both"] = "both"
     """ids: a learned embedding. codes: the codebook's vectors. both: their sum (P25's token skip)."""
-    token_scale: float = 10.0
+    token_scale: Weight = 10.0
     """Of the codebook's vectors (published: 10). Vectors of another width than dim pass a learned linear map first."""
     logits: Literal["linear", "tied"] = "linear"
     """tied: inner products with the codebook's vectors, so that similar codes begin with similar logits."""
@@ -102,31 +76,20 @@ class STDynamicsConfig:
     """uniform: U(0.5, 1) (G, P24). cosine: of a uniform angle (MaskGIT)."""
     mask_ratio_per: Literal["batch", "clip", "frame"] = "clip"
     """What shares one ratio. Published: the batch."""
-    history_noise: float = 0.0
+    history_noise: Share = 0.0
     """Up to this share of the tokens that are seen is replaced at random in training, as a dream's past has errors.
     Published: none."""
-    tdce_weight: float = 1.0
+    tdce_weight: Weight = 1.0
     """Of the token-distance term beside the cross-entropy: the expected cosine distance of the predicted code to the
     true one (P25: 1). Published: 0."""
-    decoder_weight: float = 0.0
+    decoder_weight: Weight = 0.0
     """Of the squared error of pixels that the tokenizer decodes from expected codes (off in every paper run)."""
-    gradient_shrink: float = 1.0
+    gradient_shrink: Share = 1.0
     """What is left of the gradient of the token embeddings; the values stay. Published: 0.1."""
 
     def __post_init__(self) -> None:
-        """Raises UserError for a value that no model can have."""
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UserError(f"dynamics.{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
-        for name in ("dim", "blocks", "heads", "dim_head", "bias_dim", "max_frames", "window"):
-            if getattr(self, name) < 1:
-                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be 1 or more")
-        for name in ("history_noise", "gradient_shrink"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be between 0 and 1")
-        for name in ("tdce_weight", "decoder_weight"):
-            if getattr(self, name) < 0:
-                raise UserError(f"dynamics.{name} is {getattr(self, name)}; it must be 0 or more")
+        """Raises UserError for a value that no model can have, or a loss that falls nowhere."""
+        super().__post_init__()
         if self.supervise == "masked" and self.objective == "next_frame_shift" and self.clean_history == "all":
             raise UserError(
                 "dynamics.clean_history=all hides nothing, so supervise=masked has no loss; set supervise=all"
@@ -162,16 +125,9 @@ class STDynamicsConfig:
             "add_every_block": "add",
             "film": "modulate",
         }
-        return TransformerConfig(
+        return self.stack(
+            self.blocks,
             dim=self.dim + (width if self.conditioning == "concat_input" else 0),
-            depth=self.blocks,
-            heads=self.heads,
-            dim_head=self.dim_head,
-            ff_mult=self.ff_mult,
-            peg=self.peg,
-            feedforwards_per_block=self.feedforwards_per_block,
-            normalise_context=self.normalise_context,
-            qk_norm=self.qk_norm,
             spatial_bias_dim=self.bias_dim,
             cond_dim=width if self.conditioning in modes else None,
             cond_mode=modes.get(self.conditioning, "add"),

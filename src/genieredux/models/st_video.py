@@ -12,53 +12,26 @@ from torch import Tensor, nn
 
 from genieredux.errors import UserError
 from genieredux.models.tokenizer_config import TokenizerConfig
-from genieredux.nn.blocks import TransformerConfig
+from genieredux.nn.blocks import BlockSettings, TransformerConfig
 from genieredux.nn.positions import ContinuousPositionBias
 from genieredux.nn.transformer import STTransformer
+from genieredux.settings import Layers
 
 
 @dataclass(frozen=True, kw_only=True)
-class STVideoConfig(TokenizerConfig):
+class STVideoConfig(TokenizerConfig, BlockSettings):
     """Settings of encoder and decoder. The defaults are the published ones (papers' Tab. 4-10).
 
     The ones you will want to change: patch_size, dim, blocks. Light settings for a small world: peg=False,
     feedforwards_per_block=1, normalise_context=True.
     """
 
-    dim: int = 512
-    """Width of the transformers."""
-    blocks: int = 8
+    blocks: Layers = 8
     """Blocks of the encoder, and again of the decoder."""
-    heads: int = 8
-    """Of attention."""
-    dim_head: int = 64
-    """Width of a head."""
-    ff_mult: float = 4.0
-    """Width of the feed-forward, as a multiple of dim."""
-    peg: bool = True
-    """Positions by a convolution in each block."""
-    feedforwards_per_block: Literal[1, 2] = 2
-    """2: one after each attention, as published."""
-    normalise_context: bool = False
-    """LayerNorm of keys and values too."""
-    qk_norm: bool = True
-    """Unit queries and keys, with a learned scale."""
 
     def transformer(self, order: Literal["st", "ts"]) -> TransformerConfig:
         """The encoder's ("st") or the decoder's ("ts") settings."""
-        return TransformerConfig(
-            dim=self.dim,
-            depth=self.blocks,
-            heads=self.heads,
-            dim_head=self.dim_head,
-            ff_mult=self.ff_mult,
-            order=order,
-            peg=self.peg,
-            feedforwards_per_block=self.feedforwards_per_block,
-            normalise_context=self.normalise_context,
-            qk_norm=self.qk_norm,
-            spatial_bias="given",
-        )
+        return self.stack(self.blocks, order=order, spatial_bias="given")
 
 
 class PatchEmbed(nn.Module):

@@ -4,8 +4,9 @@ Inside a block video tokens are (B, T, P, D): the H*W places of a frame, and ahe
 A block knows no task; biases come from the transformer.
 """
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,60 +16,69 @@ from torch.autograd.function import once_differentiable
 from genieredux.nn.attention import Attention, join_beside, linear_beside
 from genieredux.nn.cache import BlockCache, History, KeyValues
 from genieredux.nn.positions import PEG
+from genieredux.settings import Heads, Layers, Range, Settings, Width, plain_fields
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
-    """Settings of a space-time transformer. The defaults are the published model.
+class AttentionSettings(Settings):
+    """What every transformer has."""
 
-    The ones you will want to change: dim, depth, heads, dim_head. A light setting for small worlds:
-    `feedforwards_per_block=1, normalise_context=True, peg=False`.
+    dim: Width = 512
+    """Values of a position's vector."""
+    heads: Heads = 8
+    """Heads of every attention."""
+    dim_head: Width = 64
+    """Values of a head's queries and keys."""
+    ff_mult: Annotated[float, Range(0.25, 64)] = 4.0
+    """Inner width int(ff_mult * 2/3 * dim) of the feed-forward: GEGLU has three matrices, an MLP two."""
+
+    def stack(self, depth: int, **more: Any) -> "TransformerConfig":
+        """A transformer of `depth` blocks with these settings, and `more` by the names of TransformerConfig."""
+        shared = {item.name for item in dataclasses.fields(TransformerConfig)}
+        own = {name: value for name, value in plain_fields(self).items() if name in shared}
+        return TransformerConfig(**{**own, "depth": depth, **more})
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSettings(AttentionSettings):
+    """What the blocks are made of. The defaults are the published model.
+
+    A light setting for small worlds: `feedforwards_per_block=1, normalise_context=True, peg=False`.
     """
 
-    dim: int = 512
-    depth: int = 8
-    heads: int = 8
-    dim_head: int = 64
-    ff_mult: float = 4.0
-    """Inner width int(ff_mult * 2/3 * dim) of the feed-forward: GEGLU has three matrices, an MLP two."""
+    peg: bool = True
+    """Two causal depthwise 3x3x3 convolutions a block."""
+    feedforwards_per_block: Literal[1, 2] = 2
+    """After attention over space and over time, or after the latter alone."""
+    normalise_context: bool = False
+    """True: one matrix makes queries, keys and values from the normalised input."""
+    qk_norm: bool = True
+    """Unit queries and keys with learned gains; False: plain scaled dot products."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig(BlockSettings):
+    """Settings of a space-time transformer. The ones you will want to change: dim, depth, heads, dim_head."""
+
+    where: ClassVar[str] = "transformer"
+
+    depth: Layers = 8
+    """Blocks."""
     order: Literal["st", "ts"] = "st"
     """Space before time, or time before space, within a block."""
     causal: bool = True
     """A frame sees only itself and earlier ones. False: no cache."""
-    peg: bool = True
-    """Two causal depthwise 3x3x3 convolutions a block."""
-    feedforwards_per_block: Literal[1, 2] = 2
-    normalise_context: bool = False
-    """True: one matrix makes queries, keys and values from the normalised input."""
-    qk_norm: bool = True
     spatial_bias: Literal["cpb", "given", "none"] = "cpb"
     """cpb: a ContinuousPositionBias of its own. given: the caller passes one (to share it)."""
-    spatial_bias_dim: int | None = None
+    spatial_bias_dim: Width | None = None
     """Width of the bias network; None: dim."""
     temporal_bias: Literal["alibi", "none"] = "alibi"
-    cond_dim: int | None = None
+    cond_dim: Width | None = None
     """Width of the condition of each frame; None: there is none."""
     cond_mode: Literal["add", "concat", "modulate"] = "add"
     """Where the condition enters. add: at the input of every block. concat: beside the tokens in the linear maps of
     every attention and feed-forward. modulate: as gain and shift of what each of these reads (FiLM, Perez et al.
     2018)."""
-
-    def __post_init__(self) -> None:
-        for name in ("dim", "depth", "heads", "dim_head"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"TransformerConfig.{name} must be at least 1, got {getattr(self, name)}")
-        if self.order not in ("st", "ts"):
-            raise ValueError(f"TransformerConfig.order must be 'st' or 'ts', got {self.order!r}")
-        if self.feedforwards_per_block not in (1, 2):
-            raise ValueError(
-                f"TransformerConfig.feedforwards_per_block must be 1 or 2, got {self.feedforwards_per_block}"
-            )
-        if self.spatial_bias not in ("cpb", "given", "none"):
-            raise ValueError(f"TransformerConfig.spatial_bias: cpb, given or none, got {self.spatial_bias!r}")
-        if self.temporal_bias not in ("alibi", "none"):
-            raise ValueError(f"TransformerConfig.temporal_bias: alibi or none, got {self.temporal_bias!r}")
-        if self.cond_mode not in ("add", "concat", "modulate"):
-            raise ValueError(f"TransformerConfig.cond_mode: add, concat or modulate, got {self.cond_mode!r}")
 
 
 class FeedForward(nn.Module):
