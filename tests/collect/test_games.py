@@ -9,6 +9,7 @@ from genieredux.collect import CollectConfig, ConnectorConfig
 from genieredux.collect.games import configured_games, playable_games
 from genieredux.errors import UserError
 from genieredux.retroact import resolve, selection
+from published_cases import FIXTURES
 
 CONTROLS = {
     "RIGHT": ("right",),
@@ -38,9 +39,9 @@ def config(**values):
         ("control", {**PLATFORMERS, "controls": CONTROLS}),
     ],
 )
-def test_the_filters_give_the_published_selections(name, filters, shared_dir):
+def test_the_filters_give_the_published_selections(name, filters):
     games = configured_games(ConnectorConfig(**filters))
-    published = json.loads((shared_dir / "fixtures" / "game_selection.json").read_text())[name]
+    published = json.loads((FIXTURES / "game_selection.json").read_text())[name]
     assert list(games) == published
     assert games == tuple(selection(name))
 

@@ -13,6 +13,7 @@ from genieredux.collect.plan import plan_groups
 from genieredux.envs import GameFacts
 from genieredux.errors import UserError
 from genieredux.policies import VARIANTS
+from published_cases import FIXTURES
 
 DATASETS = {
     "atari/ale": "atari_v0.0.0",
@@ -132,8 +133,8 @@ python run.py generate config=retro_act/control_test
 """
 
 
-def test_the_published_commands_parse_letter_for_letter(shared_dir):
-    written = (shared_dir / "seed_readme.txt").read_text().splitlines()
+def test_the_published_commands_parse_letter_for_letter():
+    written = (FIXTURES / "published_commands.txt").read_text().splitlines()
     for line in SEED_COMMANDS.strip().splitlines():
         assert line in written
         program, script, verb, *words = shlex.split(line)

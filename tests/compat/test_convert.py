@@ -23,6 +23,7 @@ from genieredux.models.latent_actions import STLatentActions
 from genieredux.models.masking import Sampling
 from genieredux.models.st_dynamics import STDynamics
 from genieredux.models.world_model import WorldModel
+from published_cases import read
 
 HEADS = {"heads": files.HEADS, "dim_head": files.DIM_HEAD}
 VIDEO = {**HEADS, "image_size": files.SIZE}
@@ -75,8 +76,8 @@ class TestTokenizer:
         assert data.config["image_size"] == 64
         assert any(line.startswith("image size:") and "64" in line for line in remarks)
 
-    def test_the_fixture(self, tmp_path: Path, shared_dir: Path) -> None:
-        case = torch.load(shared_dir / "fixtures/tokenizer.pt", weights_only=False)
+    def test_the_fixture(self, tmp_path: Path) -> None:
+        case = read("tokenizer")
         torch.save({"step": 9, "model": case["state_dict"]}, tmp_path / "fixture.pt")
         data, _ = take(tmp_path / "fixture.pt", tmp_path / "t.pt", kind="tokenizer")
         tokenizer = built(data.model)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from genieredux.compat.published import (
 )
 from genieredux.compat.published_names import published_name, rename
 from genieredux.errors import UserError
+from published_cases import cases, read
 
 HEADS = {"heads": 4, "dim_head": 16}
 VIDEO = {**HEADS, "image_size": 16}
@@ -56,9 +56,9 @@ def frames(count: int = 4) -> Tensor:
     return (noise * contrast + torch.randn(2, 5, 3, 1, 1, generator=generator)).sigmoid()[:, :count]
 
 
-@pytest.fixture(scope="module")
-def case(shared_dir: Path) -> dict[str, Any]:
-    return torch.load(shared_dir / "fixtures/tokenizer.pt", weights_only=False)
+@pytest.fixture(scope="module", params=cases("tokenizer"))
+def case(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read("tokenizer", request.param)
 
 
 PUBLISHED_COUNTS = {
@@ -84,8 +84,10 @@ class TestTokenizer:
         video = case["video"].transpose(1, 2)
         assert torch.equal(tokenizer.encode(video), case["indices"])
         assert torch.equal(tokenizer.encode(video[:, :2]), case["indices_first2"])
-        close(tokenizer.decode(case["indices"]), case["decode_from_indices"].transpose(1, 2))
-        close(tokenizer.decode(tokenizer.encode(video)), case["recon"].transpose(1, 2))
+        pixels = case["pixels"]
+        drawn, redrawn = tokenizer.decode(case["indices"]), tokenizer.decode(tokenizer.encode(video))
+        close(drawn[..., ::pixels, ::pixels], case["decode_from_indices"].transpose(1, 2))
+        close(redrawn[..., ::pixels, ::pixels], case["recon"].transpose(1, 2))
 
     def test_wrongly_called(self, case: dict[str, Any]) -> None:
         tokenizer = tokenizer_from_state_dict(case["state_dict"], heads=4, dim_head=16, image_size=64)

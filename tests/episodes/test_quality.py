@@ -1,5 +1,6 @@
 """Quality notes on data sets in which every measure is known by construction."""
 
+import csv
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -16,6 +17,7 @@ from genieredux.episodes.quality.sample import STRETCH_FRAMES, draw
 from genieredux.episodes.quality.traces import alike_groups, transition_features
 from genieredux.episodes.schema import BLOCK_FRAMES
 from genieredux.errors import UserError
+from published_cases import FIXTURES
 
 SIDE = 32
 NAMES = ("STAY", "RIGHT", "LEFT", "DEAD")
@@ -388,11 +390,10 @@ def test_brief_is_bounded_in_time(written):
     assert "(2 were not looked at)" in quality.brief(data, seconds=0)[0]
 
 
-def test_the_limits_part_the_games_that_were_measured_as_weak(shared_dir):
+def test_the_limits_part_the_games_that_were_measured_as_weak():
     """The table of distinct frames that the limits were set by."""
-    text = (shared_dir / "facts" / "environments.md").read_text()
-    rows = re.findall(r"^\| (\w+)-(?:Atari2600|Genesis)-v0 \|.*\| (\d+) \| [^|]*\|$", text, re.MULTILINE)
-    distinct = {game: int(count) / 500 for game, count in rows}
+    with (FIXTURES / "distinct_frames.csv").open() as file:
+        distinct = {row["game"]: int(row["distinct_of_500"]) / 500 for row in csv.DictReader(file)}
     assert len(distinct) == 33
     limit = THRESHOLDS["distinct_look"].value
     weak = {"Adventure", "CrazyClimber", "Kangaroo", "TimePilot", "UpNDown"}

@@ -1,7 +1,6 @@
 """The Fréchet distance: known answers, the published number, and the same number however features arrive."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from genieredux.errors import UserError
 from genieredux.evaluation.moments import Moments, frechet_distance, frechet_floor
+from published_cases import read
 
 
 def with_moments(mean: torch.Tensor, cov: torch.Tensor, count: int = 64, seed: int = 0) -> torch.Tensor:
@@ -47,8 +47,8 @@ def test_covariances_that_do_not_commute():
     assert frechet_distance(with_moments(zero, a), with_moments(zero, b, seed=1)) == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_published_number(shared_dir: Path):
-    published = torch.load(shared_dir / "fixtures" / "metrics.pt", weights_only=False)
+def test_the_published_number():
+    published = read("metrics")
     real, fake = published["feat_real"], published["feat_fake"]
     assert frechet_distance(real, fake) == pytest.approx(published["fid"], abs=1e-6)
     assert frechet_distance(Moments.of(real), Moments.of(fake)) == pytest.approx(published["fid"], abs=1e-6)

@@ -1,7 +1,6 @@
 """Schedules against the published numbers; properties of the decoding loop."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,14 +10,15 @@ from torch import Tensor
 
 from genieredux.errors import UserError
 from genieredux.models.masking import Sampling, decode_masked, mask_ratio
+from published_cases import FIXTURES
 
 MASK = 7
 CODES = torch.eye(MASK)
 
 
 @pytest.mark.parametrize("schedule", ["uniform", "pow2", "cosine", "log", "exp"])
-def test_schedules_are_the_published_ones(shared_dir: Path, schedule: str) -> None:
-    published = json.loads((shared_dir / "fixtures" / "schedules.json").read_text())[schedule]
+def test_schedules_are_the_published_ones(schedule: str) -> None:
+    published = json.loads((FIXTURES / "schedules.json").read_text())[schedule]
     for steps, ratios in published.items():
         ours = [mask_ratio(schedule, (k + 1) / int(steps), 2560) for k in range(1, int(steps))]
         assert ours == pytest.approx(ratios, abs=2e-6)

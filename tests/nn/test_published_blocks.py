@@ -1,6 +1,5 @@
 """The building blocks compute the published functions: fixtures of the published code, absolute 1e-4."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +12,22 @@ from genieredux.nn.blocks import FeedForward, TransformerConfig
 from genieredux.nn.kernels import Kernel, use_kernel
 from genieredux.nn.positions import PEG, ContinuousPositionBias, alibi_slopes, temporal_bias
 from genieredux.nn.transformer import STTransformer
+from published_cases import cases, read
 
 DIM, HEADS, DIM_HEAD = 64, 4, 16
 
 
+@pytest.fixture(scope="module", params=cases("blocks"))
+def blocks(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read("blocks", request.param)
+
+
 @pytest.fixture(scope="module")
-def blocks(shared_dir: Path) -> dict[str, Any]:
-    return torch.load(shared_dir / "fixtures/blocks.pt", weights_only=False)
+def full() -> dict[str, Any]:
+    """Cases that only the whole file has; the tokenizer's numbers cover the same blocks."""
+    if "full" not in cases("blocks"):
+        pytest.skip("needs ../shared/fixtures/blocks.pt")
+    return read("blocks", "full")
 
 
 def close(ours: Tensor, published: Tensor) -> None:
@@ -36,8 +44,8 @@ def test_layernorm(blocks: dict[str, Any]) -> None:
     close(load(LayerNorm(DIM), case)(case["x"]), case["y"])
 
 
-def test_feedforward(blocks: dict[str, Any]) -> None:
-    case = blocks["feedforward"]
+def test_feedforward(full: dict[str, Any]) -> None:
+    case = full["feedforward"]
     feedforward = load(FeedForward(DIM), case)
     assert feedforward.contract.in_features == case["inner_dim"]
     close(feedforward(case["x"]), case["y"])
@@ -47,7 +55,7 @@ def test_feedforward(blocks: dict[str, Any]) -> None:
 @pytest.mark.parametrize("causal", [False, True])
 def test_peg(blocks: dict[str, Any], causal: bool, axis: str) -> None:
     case = blocks[f"peg_causal{causal}_{axis}"]
-    close(load(PEG(DIM, causal), case)(case["x_bthwd"]), case["y_bthwd"])
+    close(load(PEG(case["x_bthwd"].shape[-1], causal), case)(case["x_bthwd"]), case["y_bthwd"])
 
 
 def test_continuous_position_bias(blocks: dict[str, Any]) -> None:
@@ -56,8 +64,8 @@ def test_continuous_position_bias(blocks: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kernel", Kernel)
-def test_spatial_attention(blocks: dict[str, Any], kernel: Kernel) -> None:
-    case = blocks["attn_spatial"]
+def test_spatial_attention(full: dict[str, Any], kernel: Kernel) -> None:
+    case = full["attn_spatial"]
     attention = load(Attention(DIM, axis="space", heads=HEADS, dim_head=DIM_HEAD), case)
     x = case["x"][:, None]  # a frame each
     with use_kernel(kernel):
@@ -66,8 +74,8 @@ def test_spatial_attention(blocks: dict[str, Any], kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("kernel", Kernel)
-def test_temporal_attention(blocks: dict[str, Any], kernel: Kernel) -> None:
-    case = blocks["attn_temporal_causal"]
+def test_temporal_attention(full: dict[str, Any], kernel: Kernel) -> None:
+    case = full["attn_temporal_causal"]
     attention = load(Attention(DIM, axis="time", heads=HEADS, dim_head=DIM_HEAD), case)
     x = case["x"]
     bias = temporal_bias(x.shape[1], x.shape[1], slopes=alibi_slopes(HEADS))
@@ -89,8 +97,8 @@ def test_alibi(blocks: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("order", ["st", "ts"])
-def test_transformer(blocks: dict[str, Any], order: str) -> None:
-    case = blocks[f"sttransformer_{order}"]
+def test_transformer(full: dict[str, Any], order: str) -> None:
+    case = full[f"sttransformer_{order}"]
     config = TransformerConfig(
         dim=DIM,
         depth=2,

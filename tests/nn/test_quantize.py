@@ -1,6 +1,5 @@
 """Quantisers: the published numbers, the contract that all keep, averages that do not collapse."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from genieredux.compat.published_names import rename_state_dict
 from genieredux.nn.quantize import FiniteScalarQuantize, VectorQuantize, VectorQuantizeConfig
+from published_cases import read
 
 DIM = 12
 
@@ -33,8 +33,8 @@ def quantizer(request: pytest.FixtureRequest) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def case(shared_dir: Path) -> dict[str, Any]:
-    return torch.load(shared_dir / "fixtures/vq.pt", weights_only=False)
+def case() -> dict[str, Any]:
+    return read("vq")
 
 
 class TestPublished:

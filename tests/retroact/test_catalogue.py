@@ -15,6 +15,7 @@ from genieredux.errors import UserError
 from genieredux.retroact import catalogue, find, resolve
 from genieredux.retroact.build import CONTROL_LABELS, LABELS, build
 from genieredux.retroact.words import CONTROLS, GENRES, MOTIONS, OURS, RETROACT, VIEWS
+from published_cases import FIXTURES
 
 GAMES = catalogue()
 
@@ -24,26 +25,26 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_every_published_label_is_carried_over(shared_dir):
-    published = {row["game"]: tuple(row["tags"].split()) for row in rows(shared_dir / "data" / LABELS)}
+def test_every_published_label_is_carried_over():
+    published = {row["game"]: tuple(row["tags"].split()) for row in rows(FIXTURES / LABELS)}
     ours = {game.name: game.tags for game in GAMES if game.labelled_by == RETROACT}
     assert len(published) == 974
     assert ours == published
 
 
-def test_every_published_control_is_carried_over(shared_dir):
-    published = {row.pop("game"): row for row in rows(shared_dir / "data" / CONTROL_LABELS)}
+def test_every_published_control_is_carried_over():
+    published = {row.pop("game"): row for row in rows(FIXTURES / CONTROL_LABELS)}
     ours = {game.name.lower(): dict(game.controls) for game in GAMES if game.controls}
     assert len(published) == 50
     assert ours == published
     assert all(tuple(controls) == CONTROLS for controls in ours.values())
 
 
-def test_the_tables_are_what_the_script_builds(shared_dir, tmp_path):
+def test_the_tables_are_what_the_script_builds(tmp_path):
     stable_retro = pytest.importorskip("stable_retro")
     if stable_retro.__version__.strip() != "1.0.1":
         pytest.skip("the catalogue is of stable-retro 1.0.1")
-    for built in build(shared_dir / "data", tmp_path):
+    for built in build(FIXTURES, tmp_path):
         assert built.read_bytes() == (files("genieredux.retroact") / built.name).read_bytes()
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from genieredux.errors import UserError
 from genieredux.retroact import catalogue, resolve, select, selection
 from genieredux.retroact.words import GENRES, MOTIONS, VIEWS
+from published_cases import FIXTURES
 
 some = {
     "view": st.none() | st.lists(st.sampled_from(list(VIEWS)), min_size=1),
@@ -63,8 +64,8 @@ def test_an_unknown_word_names_the_valid_ones(filters, message):
         select(**filters)
 
 
-def test_the_selections_are_the_published_ones(shared_dir):
-    published = json.loads((shared_dir / "fixtures" / "game_selection.json").read_text())
+def test_the_selections_are_the_published_ones():
+    published = json.loads((FIXTURES / "game_selection.json").read_text())
     assert {name: list(selection(name)) for name in ("pretrain", "g200", "control")} == published
 
 

@@ -16,10 +16,11 @@ from genieredux.training.optimizer import (
     learning_rate_at_progress,
     set_learning_rate,
 )
+from published_cases import FIXTURES
 
 
-def test_published_schedule_up_to_its_floor(shared_dir):
-    table = json.loads((shared_dir / "fixtures/schedules.json").read_text())
+def test_published_schedule_up_to_its_floor():
+    table = json.loads((FIXTURES / "schedules.json").read_text())
     published = table["lr_after_scheduler_step_s_default_config"]
     for step, rate in published.items():
         if int(step) <= 105_000:

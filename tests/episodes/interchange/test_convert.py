@@ -16,6 +16,7 @@ from genieredux.episodes.interchange import ConvertConfig, convert
 from genieredux.episodes.interchange.published import COINRUN_ACTIONS, read_leaf
 from genieredux.episodes.interchange.splits import Shares
 from genieredux.errors import UserError
+from published_cases import folders
 
 from .conftest import SIZE, Publish, publish_leaf, publish_session
 
@@ -47,8 +48,8 @@ def test_every_shape_of_the_format_keeps_frames_and_actions_aligned(
         assert np.abs(episode.frames.astype(int) - original.frames).mean() < 8
 
 
-def test_the_published_fixture_is_read_to_the_pixel(shared_dir: Path, tmp_path: Path) -> None:
-    source = shared_dir / "fixtures/dataset_frame/retro_act_v0.0.0"
+@pytest.mark.parametrize("source", folders("dataset_frame/retro_act_v0.0.0"))
+def test_the_published_fixture_is_read_to_the_pixel(source: Path, tmp_path: Path) -> None:
     dataset = run(source, tmp_path)
     assert len(dataset) == 4
     assert dataset.spec.name == "retro_act_v0.0.0"
