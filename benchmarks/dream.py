@@ -15,9 +15,9 @@ import time
 import torch
 from torch import Tensor
 
-from genieredux.models.masking import decode_masked
-from genieredux.models.world_file import load_world, shipped_world
-from genieredux.models.world_model import WorldModel
+from genieredux.models.sampling import decode_masked
+from genieredux.models.world.file import load_world, shipped_world
+from genieredux.models.world.model import WorldModel
 
 
 def cached(world: WorldModel, prompt: Tensor, given: Tensor, actions: list[int]) -> tuple[list[float], list[Tensor]]:

@@ -21,10 +21,10 @@ from genieredux.evaluation.metrics import psnr, ssim
 from genieredux.evaluation.opening import Recipe
 from genieredux.evaluation.probes import Probes
 from genieredux.evaluation.team import Team, Together
-from genieredux.models.fake_world import FakeWorld
-from genieredux.models.protocol import World
-from genieredux.models.world_file import shipped_world
-from genieredux.models.world_model import WorldModel
+from genieredux.models.world.fake import FakeWorld
+from genieredux.models.world.file import shipped_world
+from genieredux.models.world.model import WorldModel
+from genieredux.models.world.protocol import World
 
 
 def open_fake(rank: int) -> Bench:

@@ -34,12 +34,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from genieredux.models.build import build_model
-from genieredux.models.masking import Sampling, mask_ratio
-from genieredux.models.st_dynamics import STDynamics
-from genieredux.models.st_dynamics_config import STDynamicsConfig
-from genieredux.models.st_tokenizer import STTokenizer
+from genieredux.models.dynamics.maskgit import MaskGIT
+from genieredux.models.dynamics.maskgit_config import MaskGITConfig
+from genieredux.models.sampling import Sampling, mask_ratio
+from genieredux.models.tokenizers.st_vivit import STViViT
 from genieredux.models.types import Batch
-from genieredux.models.world_model import WorldModel
+from genieredux.models.world.model import WorldModel
 from genieredux.nn.attention import join_beside
 from genieredux.nn.blocks import FeedForward
 from genieredux.nn.kernels import Kernel, use_kernel
@@ -129,7 +129,7 @@ def generate_the_published_way(
     generate_interactive_video as published_code.md describes it).
     """
     model, past, spent = world.dynamics, world.encode(prompt), Spent(0.0, 0.0)
-    assert isinstance(model, STDynamics)
+    assert isinstance(model, MaskGIT)
     total = window * GRID[0] * GRID[1]
     while past.shape[1] < prompt.shape[1] + PREDICTED:
         current = torch.full((1, window, *GRID), model.mask_id)
@@ -156,17 +156,17 @@ def generate_the_published_way(
 # -- measuring -----------------------------------------------------------------------------------------------
 
 
-def tokenizer_model() -> STTokenizer:
+def tokenizer_model() -> STViViT:
     torch.manual_seed(0)
-    return STTokenizer().train()
+    return STViViT().train()
 
 
-def dynamics_model(name: str) -> STDynamics:
+def dynamics_model(name: str) -> MaskGIT:
     """ "ours": 12 blocks of 512, one-hot at every layer. "published": the public configuration, 1024 wide."""
     torch.manual_seed(0)
-    config = STDynamicsConfig() if name == "ours" else STDynamicsConfig.published()
+    config = MaskGITConfig() if name == "ours" else MaskGITConfig.published()
     width = 32 if name == "ours" else 512
-    return STDynamics(config, F.normalize(torch.randn(CODES, width), dim=-1), GRID, len(ACTIONS)).train()
+    return MaskGIT(config, F.normalize(torch.randn(CODES, width), dim=-1), GRID, len(ACTIONS)).train()
 
 
 def clip(frames: int) -> Batch:
@@ -178,7 +178,7 @@ def clip(frames: int) -> Batch:
     )
 
 
-def training_step(model: nn.Module, precision: str, published: bool, encoder: STTokenizer | None = None) -> Callable:
+def training_step(model: nn.Module, precision: str, published: bool, encoder: STViViT | None = None) -> Callable:
     """A whole step at batch 1: forward, backward, clipping, AdamW. encoder: encodes the frames first, at every step."""
     optimizer = _once(_optimizer_of, model)
 

@@ -1,7 +1,7 @@
 """Steps a second, where the time of a step goes, and peak memory of training one model.
 
     python benchmarks/training.py            # the stand-in model: what the loop itself costs
-    python benchmarks/training.py --model genieredux.models.st_tokenizer:STTokenizer \\
+    python benchmarks/training.py --model genieredux.models.tokenizers.st_vivit:STViViT \\
         --set dim=128 blocks=4 patch_size=8 --batch 8 --frames 16 --precision bf16
     python benchmarks/training.py --model tokenizer --set architecture=conv --batch 32 --frames 1
     python benchmarks/training.py --model genie_redux_guided --tokens 16x16 --codes 512 --batch 2

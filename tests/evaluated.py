@@ -8,7 +8,7 @@ from genieredux.evaluation import Clips, EvalConfig
 from genieredux.evaluation.job import measure
 from genieredux.evaluation.report import Report
 from genieredux.evaluation.writing import write_measured
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 CONFIG = EvalConfig(resamples=50, keep_clips=1, keep_extremes=1)
 

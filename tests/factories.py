@@ -2,8 +2,8 @@
 
 import torch
 
-from genieredux.models.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
-from genieredux.models.dynamics import Dynamics, DynamicsConfig
+from genieredux.models.dynamics.history_refiner import HistoryRefiner, HistoryRefinerConfig
+from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
 
 ACTIONS = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
 
@@ -20,7 +20,7 @@ def make_tokenizer(seed: int = 0, **settings: object) -> ConvTokenizer:
     return ConvTokenizer(ConvTokenizerConfig(**{**values, **settings})).eval()  # type: ignore[arg-type]
 
 
-def make_dynamics(tokenizer: ConvTokenizer, seed: int = 0, **settings: object) -> Dynamics:
+def make_dynamics(tokenizer: ConvTokenizer, seed: int = 0, **settings: object) -> HistoryRefiner:
     """Perturbed, so that nothing is zero that training would make something."""
     torch.manual_seed(seed)
     values = {
@@ -32,8 +32,8 @@ def make_dynamics(tokenizer: ConvTokenizer, seed: int = 0, **settings: object) -
         "local_width": 16,
         "local_blocks": 1,
     }
-    config = DynamicsConfig(**{**values, **settings})  # type: ignore[arg-type]
-    dynamics = Dynamics(config, tokenizer.code_vectors(), tokenizer.grid, len(ACTIONS))
+    config = HistoryRefinerConfig(**{**values, **settings})  # type: ignore[arg-type]
+    dynamics = HistoryRefiner(config, tokenizer.code_vectors(), tokenizer.grid, len(ACTIONS))
     with torch.no_grad():
         for parameter in dynamics.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

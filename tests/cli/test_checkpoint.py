@@ -8,7 +8,7 @@ import torch
 from compat import published_files as files
 from genieredux.cli.main import run
 from genieredux.models.checkpoint import load_model
-from genieredux.models.world_model import WorldModel
+from genieredux.models.world.model import WorldModel
 
 
 @pytest.fixture(autouse=True)

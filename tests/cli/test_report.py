@@ -9,7 +9,7 @@ import pytest
 from evaluated import write_run
 from genieredux.cli.main import run
 from genieredux.evaluation import Clips
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 
 @pytest.fixture(scope="module")

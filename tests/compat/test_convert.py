@@ -18,11 +18,11 @@ from genieredux.compat.published import (
 from genieredux.errors import UserError
 from genieredux.models.build import build_model, settings_of
 from genieredux.models.checkpoint import Section, load_model
-from genieredux.models.genie_redux import GenieRedux, GenieReduxConfig
-from genieredux.models.latent_actions import STLatentActions
-from genieredux.models.masking import Sampling
-from genieredux.models.st_dynamics import STDynamics
-from genieredux.models.world_model import WorldModel
+from genieredux.models.dynamics.maskgit import MaskGIT
+from genieredux.models.latent.actions import STLatentActions
+from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
+from genieredux.models.sampling import Sampling
+from genieredux.models.world.model import WorldModel
 from published_cases import read
 
 HEADS = {"heads": files.HEADS, "dim_head": files.DIM_HEAD}
@@ -265,7 +265,7 @@ class TestLatent:
         settings = settings_of("dynamics", data.config["dynamics"])
         config = GenieReduxConfig(lam.config, settings, data.config["lam_weight"])
         tokenizer = built(data.section("tokenizer"))
-        dynamics = STDynamics(settings, tokenizer.code_vectors(), tokenizer.grid, lam.num_codes)
+        dynamics = MaskGIT(settings, tokenizer.code_vectors(), tokenizer.grid, lam.num_codes)
         model = GenieRedux(config, lam, dynamics)
         model.load_state_dict(data.state_dict)
         return model.eval()

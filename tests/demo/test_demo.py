@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from genieredux.cli.main import run
-from genieredux.models.world_file import load_world
+from genieredux.models.world.file import load_world
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from factories import ACTIONS, make_dynamics, make_tokenizer
 from genieredux.episodes import DatasetSpec, DatasetWriter, Episode
 from genieredux.evaluation import Clips
 from genieredux.models.checkpoint import Section, fingerprint, save_model
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 MakeClips = Callable[..., Clips]
 

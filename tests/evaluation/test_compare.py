@@ -8,7 +8,7 @@ from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig, evaluate
 from genieredux.evaluation.compare import compare
 from genieredux.evaluation.numbers import read_parquet, write_frames_csv, write_parquet
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 CONFIG = EvalConfig(batch_size=5, resamples=100)
 

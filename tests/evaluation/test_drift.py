@@ -8,8 +8,8 @@ from genieredux.evaluation.drift import longest_above, measure_drift, random_fra
 from genieredux.evaluation.measure import Bench
 from genieredux.evaluation.probes import Probes
 from genieredux.evaluation.team import Alone
-from genieredux.models.fake_world import FakeWorld
-from genieredux.models.protocol import Rollout
+from genieredux.models.world.fake import FakeWorld
+from genieredux.models.world.protocol import Rollout
 
 CONFIG = EvalConfig(drift_frames=40, batch_size=4, resamples=200)
 

@@ -11,7 +11,7 @@ from genieredux.evaluation.measure import Bench
 from genieredux.evaluation.metrics import PSNR_CAP_DB
 from genieredux.evaluation.probes import Probes
 from genieredux.evaluation.team import Alone
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 CONFIG = EvalConfig(batch_size=5, resamples=200)
 

@@ -21,8 +21,8 @@ from genieredux.evaluation.numbers import read_parquet
 from genieredux.evaluation.opening import model_name
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
-from genieredux.models.masking import Sampling
-from genieredux.models.world_model import WorldModel
+from genieredux.models.sampling import Sampling
+from genieredux.models.world.model import WorldModel
 
 
 def config_of(toy, tmp_path, **changes):

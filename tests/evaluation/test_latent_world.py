@@ -13,9 +13,9 @@ from genieredux.episodes import Dataset
 from genieredux.errors import UserError
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.job import evaluate_file
-from genieredux.models.action_mapping import ActionMapping
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import save_model
+from genieredux.models.latent.mapping import ActionMapping
 from genieredux.training.jobs import tokenizer_of
 
 CODES = 4

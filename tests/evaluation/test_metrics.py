@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from genieredux.evaluation.metrics import PSNR_CAP_DB, capped, delta_psnr, psnr, ssim
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from genieredux.evaluation import EvalConfig
 from genieredux.evaluation.control import control_grid
 from genieredux.evaluation.page.curves import training_curves
 from genieredux.evaluation.report import ONE_RUN, Report, compare_runs
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 VOID = {"meta", "input", "br"}
 

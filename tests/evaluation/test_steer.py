@@ -6,7 +6,7 @@ from genieredux.evaluation import EvalConfig
 from genieredux.evaluation.measure import Bench
 from genieredux.evaluation.probes import Probes
 from genieredux.evaluation.steer import action_index, steer, summary, what_it_did
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 NAMES = FakeWorld().action_names
 

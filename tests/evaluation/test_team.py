@@ -13,7 +13,7 @@ from genieredux.evaluation.drift import measure_drift
 from genieredux.evaluation.measure import Bench
 from genieredux.evaluation.probes import Probes
 from genieredux.evaluation.team import Alone, Together
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 
 def open_bench(noise, rank):

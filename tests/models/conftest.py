@@ -3,9 +3,9 @@
 import pytest
 
 from factories import ACTIONS, make_dynamics, make_tokenizer
-from genieredux.models.conv_tokenizer import ConvTokenizer
-from genieredux.models.dynamics import Dynamics
-from genieredux.models.world_model import WorldModel
+from genieredux.models.dynamics.history_refiner import HistoryRefiner
+from genieredux.models.tokenizers.conv import ConvTokenizer
+from genieredux.models.world.model import WorldModel
 
 
 @pytest.fixture
@@ -14,10 +14,10 @@ def tokenizer() -> ConvTokenizer:
 
 
 @pytest.fixture
-def dynamics(tokenizer: ConvTokenizer) -> Dynamics:
+def dynamics(tokenizer: ConvTokenizer) -> HistoryRefiner:
     return make_dynamics(tokenizer)
 
 
 @pytest.fixture
-def world(tokenizer: ConvTokenizer, dynamics: Dynamics) -> WorldModel:
+def world(tokenizer: ConvTokenizer, dynamics: HistoryRefiner) -> WorldModel:
     return WorldModel(tokenizer, dynamics, ACTIONS)

@@ -5,15 +5,15 @@ import pytest
 from factories import ACTIONS, make_tokenizer
 from genieredux.errors import UserError
 from genieredux.models.build import KINDS, SETTINGS, build_model, check_settings
-from genieredux.models.conv_tokenizer import ConvTokenizer
-from genieredux.models.dynamics import Dynamics
-from genieredux.models.st_dynamics import STDynamics
-from genieredux.models.st_tokenizer import STTokenizer
+from genieredux.models.dynamics.history_refiner import HistoryRefiner
+from genieredux.models.dynamics.maskgit import MaskGIT
+from genieredux.models.tokenizers.conv import ConvTokenizer
+from genieredux.models.tokenizers.st_vivit import STViViT
 
 
 def test_the_architecture_chooses_the_tokenizer() -> None:
     small = {"image_size": 16, "dim": 16, "blocks": 1, "heads": 2, "dim_head": 8}
-    assert isinstance(build_model("tokenizer", small), STTokenizer)
+    assert isinstance(build_model("tokenizer", small), STViViT)
     assert isinstance(build_model("tokenizer", {"architecture": "conv", "image_size": 16}), ConvTokenizer)
 
 
@@ -38,13 +38,13 @@ def test_the_architecture_chooses_the_dynamics() -> None:
     """None named: the one that every checkpoint without the key was made with."""
     tokenizer = make_tokenizer()
     parts = {"tokenizer": tokenizer, "action_names": ACTIONS}
-    assert isinstance(build_model("genie_redux_guided", {"dim": 16}, **parts), Dynamics)
+    assert isinstance(build_model("genie_redux_guided", {"dim": 16}, **parts), HistoryRefiner)
     assert isinstance(
-        build_model("genie_redux_guided", {"architecture": "history_refiner", "dim": 16}, **parts), Dynamics
+        build_model("genie_redux_guided", {"architecture": "history_refiner", "dim": 16}, **parts), HistoryRefiner
     )
     small = {"architecture": "st_maskgit", "dim": 16, "blocks": 1, "heads": 2, "dim_head": 8}
     model = build_model("genie_redux_guided", small, **parts)
-    assert isinstance(model, STDynamics)
+    assert isinstance(model, MaskGIT)
     assert model.grid == tokenizer.grid
     with pytest.raises(UserError, match=r"dynamics.architecture is 'st'; did you mean st_maskgit"):
         build_model("genie_redux_guided", {"architecture": "st"}, **parts)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import uvicorn
 
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 from genieredux.play import Prompt
 from genieredux.play.server import HOST, listen, make_app
 

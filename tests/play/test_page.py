@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from genieredux.errors import UserError
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 from genieredux.play import serve
 from genieredux.play.bindings import bind
 from genieredux.play.connection import Connection

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from genieredux.errors import UserError
-from genieredux.models.fake_world import FakeWorld
+from genieredux.models.world.fake import FakeWorld
 from genieredux.play.session import DreamSession, Prompt, check_prompts
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from factories import ACTIONS, make_dynamics, make_tokenizer
-from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
+from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.models.types import Batch
 from genieredux.nn.blocks import STBlock
 from genieredux.training import flops
@@ -17,10 +17,10 @@ from genieredux.training.blocks import checkpoint_blocks, compile_blocks, repeat
 from genieredux.training.flops import flops_per_clip, matmul_ceiling
 
 
-def make_video() -> STTokenizer:
+def make_video() -> STViViT:
     torch.manual_seed(0)
-    return STTokenizer(
-        STTokenizerConfig(
+    return STViViT(
+        STViViTConfig(
             image_size=16, patch_size=4, dim=32, blocks=2, heads=2, dim_head=16, codebook_size=16, codebook_dim=4
         )
     )

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from genieredux.errors import UserError
-from genieredux.models.action_mapping import ActionMapping
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
+from genieredux.models.latent.mapping import ActionMapping
 from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig
 from genieredux.training.jobs import JobConfig, train_tokenizer
 from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions

@@ -16,8 +16,8 @@ SCRIPT = """
 import json, sys, torch
 from dataclasses import replace
 from pathlib import Path
-from genieredux.models.latent_actions import STLatentActionConfig, STLatentActions
-from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
+from genieredux.models.latent.actions import STLatentActionConfig, STLatentActions
+from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.runs import RunFolder
 from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.devices import make_fabric
@@ -36,7 +36,7 @@ dataset = Dataset.open(settings["data"])
 data, held_out = frame_sources(dataset, dataset, cfg, fabric.global_rank, fabric.world_size)
 torch.manual_seed(0)
 small = dict(image_size=16, patch_size=4, dim=16, blocks=2, heads=2, dim_head=8, codebook_dim=4)
-model = (STTokenizer(STTokenizerConfig(**small, codebook_size=16, quantizer="ema")) if settings["model"] == "tokenizer"
+model = (STViViT(STViViTConfig(**small, codebook_size=16, quantizer="ema")) if settings["model"] == "tokenizer"
          else STLatentActions(STLatentActionConfig(**small, codebook_size=4, balance=0.0, quantizer="gradient",
                                                    codebook="categorical" if settings["drawn"] else "nearest")))
 if settings["revive"]:

@@ -10,14 +10,14 @@ from torch import nn
 
 from factories import ACTIONS, make_dynamics, make_tokenizer
 from genieredux.models.checkpoint import load_model, read_tensors
-from genieredux.models.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
-from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
+from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
+from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.fakes import FakeData
 
-SMALL = STTokenizerConfig(
+SMALL = STViViTConfig(
     image_size=16, patch_size=4, dim=16, blocks=1, heads=2, dim_head=8, codebook_size=16, codebook_dim=4
 )
 CONV = ConvTokenizerConfig(image_size=16, encoder_width=8, decoder_width=8, codebook_size=16, codebook_dim=4)
@@ -53,7 +53,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Any, Any]] = {
     "dynamics": (lambda: make_dynamics(make_tokenizer(), own_history=0.5), RandomTokens(), RandomTokens(7)),
     **{
         name: (
-            lambda name=name: STTokenizer(replace(SMALL, quantizer=name, fsq_levels=(4, 4))),
+            lambda name=name: STViViT(replace(SMALL, quantizer=name, fsq_levels=(4, 4))),
             FakeData(batch_size=2),
             FakeData(2, seed=7),
         )

@@ -21,7 +21,7 @@ class PlayCommand:
     fps: float = 15.0
     """Frames a second at most."""
     steps: int | None = None
-    """Refinement steps a frame; null: as the world says (models/masking.py, like the next two)."""
+    """Refinement steps a frame; null: as the world says (models/sampling.py, like the next two)."""
     temperature: float | None = None
     choice: str | None = None
 
@@ -31,7 +31,7 @@ def play(words: list[str]) -> None:
     if wants_help(words):
         return say_usage("play", "world=FILE port=8765 browser=false fps=15")
     command = compose_config("play", PlayCommand, words)
-    from genieredux.models.world_file import load_world, shipped_world
+    from genieredux.models.world.file import load_world, shipped_world
     from genieredux.play import serve
 
     path = Path(command.world) if command.world else shipped_world()

@@ -19,8 +19,8 @@ from genieredux.compat.published_layout import State, read_grid_side, read_heads
 from genieredux.errors import UserError
 from genieredux.models.build import settings_of
 from genieredux.models.checkpoint import Section, fingerprint, load_model, plain, save_model
-from genieredux.models.genie_redux import GenieRedux, GenieReduxConfig
-from genieredux.models.latent_actions import STLatentActionConfig, STLatentActions
+from genieredux.models.latent.actions import STLatentActionConfig, STLatentActions
+from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
 
 KINDS = {
     "tokenizer": "tokenizer",

@@ -1,4 +1,4 @@
-"""A published dynamics as one of this project's (`models/st_dynamics.py`, in its published formulation).
+"""A published dynamics as one of this project's (`models/dynamics/maskgit.py`, in its published formulation).
 
 The tensors are taken over one to one, but for three: the position table is cut into frames, the code vectors'
 projection comes from the tokenizer, and its shift, which the published code adds to every shown token, goes into the
@@ -20,8 +20,8 @@ from genieredux.compat.published_file import PublishedFile, naming
 from genieredux.compat.published_layout import State, read_heads
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, fingerprint, plain
-from genieredux.models.st_dynamics import STDynamics
-from genieredux.models.st_dynamics_config import STDynamicsConfig
+from genieredux.models.dynamics.maskgit import MaskGIT
+from genieredux.models.dynamics.maskgit_config import MaskGITConfig
 
 CANONICAL_ACTIONS = ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
 """What the five published actions are, in the published order."""
@@ -91,7 +91,7 @@ def convert_dynamics(
         )
     side = tokenizer.config["image_size"] // tokenizer.config["patch_size"]
     config = _config(published, state, guided, one_hot, token_input, side)
-    model = STDynamics(config, codes, (side, side), len(names))
+    model = MaskGIT(config, codes, (side, side), len(names))
     ours = _tensors(published, tokenizer, token_input, config, side)
     known: dict[str, Any] = {"action_names": list(names)}
     if embedded:
@@ -106,7 +106,7 @@ def convert_dynamics(
 
 def _config(
     published: PublishedDynamics, state: State, guided: bool, one_hot: bool, token_input: bool, side: int
-) -> STDynamicsConfig:
+) -> MaskGITConfig:
     sizes = published.transformer.config
     frames = published.pos_emb.num_embeddings // side**2
     if frames < 1:
@@ -115,7 +115,7 @@ def _config(
             f"frame of its tokenizer; give the tokenizer that it was trained with: tokenizer=FILE"
         )
     return dataclasses.replace(
-        STDynamicsConfig.published(guided),
+        MaskGITConfig.published(guided),
         dim=published.token_emb.embedding_dim,
         blocks=sizes.depth,
         heads=sizes.heads,
@@ -132,9 +132,9 @@ def _config(
 
 
 def _tensors(
-    published: PublishedDynamics, tokenizer: Section, token_input: bool, config: STDynamicsConfig, side: int
+    published: PublishedDynamics, tokenizer: Section, token_input: bool, config: MaskGITConfig, side: int
 ) -> dict[str, Tensor]:
-    """What STDynamics calls the published tensors."""
+    """What MaskGIT calls the published tensors."""
     own = published.state_dict()
     tokens = own.pop("token_emb.weight").clone()
     positions = own.pop("pos_emb.weight")[: config.max_frames * side**2]

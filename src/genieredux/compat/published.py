@@ -22,8 +22,8 @@ from genieredux.compat.published_layout import (
     strip_prefix,
 )
 from genieredux.errors import UserError
-from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
-from genieredux.models.st_video import STVideo, STVideoConfig
+from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
+from genieredux.models.tokenizers.video import STVideo, STVideoConfig
 from genieredux.nn.quantize import VectorQuantize, VectorQuantizeConfig
 from genieredux.nn.transformer import STTransformer, TransformerConfig
 
@@ -41,7 +41,7 @@ M = TypeVar("M", bound=nn.Module)
 class PublishedTokenizer(nn.Module):
     """The published tokenizer (ST-ViViT). `model` is the same as one of this project's tokenizers."""
 
-    def __init__(self, model: STTokenizer) -> None:
+    def __init__(self, model: STViViT) -> None:
         super().__init__()
         self.model = model
 
@@ -192,7 +192,7 @@ def tokenizer_from_state_dict(
     """
     what = NAMES["tokenizer"]
     state = _with_projections(strip_prefix(sd, "tokenizer"), what)
-    model = STTokenizer(STTokenizerConfig(**_read_video(state, what, heads, dim_head, image_size)))
+    model = STViViT(STViViTConfig(**_read_video(state, what, heads, dim_head, image_size)))
     load_strictly(model, state, what)
     return _frozen(PublishedTokenizer(model))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from genieredux.collect import ConnectorConfig
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig
-from genieredux.models.masking import Sampling
+from genieredux.models.sampling import Sampling
 from genieredux.training.jobs import JobConfig
 
 

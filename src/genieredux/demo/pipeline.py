@@ -23,7 +23,7 @@ from genieredux.evaluation.testsets import check_actions, describe_data, test_se
 from genieredux.evaluation.writing import Measured, Written, write_measured
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model
-from genieredux.models.world_file import Prompt, load_world, write_world
+from genieredux.models.world.file import Prompt, load_world, write_world
 from genieredux.runs import RunFolder
 from genieredux.runs.files import write_text
 from genieredux.runs.progress import ProgressLine

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from genieredux.evaluation.clips import Clips, to_uint8
-from genieredux.models.protocol import World
+from genieredux.models.world.protocol import World
 
 
 @dataclass(frozen=True)

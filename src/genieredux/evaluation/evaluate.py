@@ -18,7 +18,7 @@ from genieredux.evaluation.results import Evaluation
 from genieredux.evaluation.summary import summarise
 from genieredux.evaluation.team import Alone, Team
 from genieredux.evaluation.truth import TrueNumbers, TruthCache
-from genieredux.models.protocol import World
+from genieredux.models.world.protocol import World
 
 Progress = Callable[[int, int, str], None]  # clips done, clips in all, test set
 

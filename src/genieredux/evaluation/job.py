@@ -46,9 +46,9 @@ from genieredux.evaluation.tokenizer_job import evaluate_tokenizer
 from genieredux.evaluation.truth import TruthCache
 from genieredux.evaluation.writing import Measured, write_measured
 from genieredux.models.checkpoint import CheckpointData
-from genieredux.models.masking import Sampling
-from genieredux.models.protocol import World
-from genieredux.models.world_model import WorldModel
+from genieredux.models.sampling import Sampling
+from genieredux.models.world.model import WorldModel
+from genieredux.models.world.protocol import World
 from genieredux.runs import describe_environment
 
 

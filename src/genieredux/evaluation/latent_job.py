@@ -5,7 +5,7 @@ Rows: `model`, frame t+1 drawn from the true frames before it and its own code; 
 at random; `repeat_previous`, frame t again. `delta_psnr.other_code` is model minus other_code, in dB. `mapping` counts
 codes against true actions on the split `train` (on the even clips of the test set where there is none) and says how
 often the code names the action on the rest: {counted_on, transitions, accuracy, accuracy_interval, majority (what
-always naming the most frequent action gets), information, to_true, counts}; see models/action_mapping.py.
+always naming the most frequent action gets), information, to_true, counts}; see models/latent/mapping.py.
 """
 
 from functools import partial
@@ -27,8 +27,8 @@ from genieredux.evaluation.measure import MODEL
 from genieredux.evaluation.metrics import capped, psnr, ssim
 from genieredux.evaluation.opening import restore
 from genieredux.evaluation.probes import Seen
-from genieredux.models.action_mapping import count_codes
 from genieredux.models.checkpoint import CheckpointData
+from genieredux.models.latent.mapping import count_codes
 from genieredux.nn.precision import autocast
 
 OTHER_CODE, REPEAT_PREVIOUS = "other_code", "repeat_previous"

@@ -22,7 +22,7 @@ from genieredux.evaluation.kept import KeptClips, candidates
 from genieredux.evaluation.metrics import capped, psnr, ssim
 from genieredux.evaluation.probes import Looked, Probes, Seen
 from genieredux.evaluation.truth import TrueNumbers
-from genieredux.models.protocol import Rollout, World
+from genieredux.models.world.protocol import Rollout, World
 
 MODEL, REPEAT_LAST, TOKENIZER_ONLY = "model", "repeat_last", "tokenizer_only"
 ROWS = (MODEL, REPEAT_LAST, TOKENIZER_ONLY)

@@ -22,8 +22,8 @@ from genieredux.evaluation.testsets import test_splits
 from genieredux.evaluation.truth import TruthCache
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import CheckpointData, Section, load_model
-from genieredux.models.masking import Sampling
-from genieredux.models.world_model import WorldModel
+from genieredux.models.sampling import Sampling
+from genieredux.models.world.model import WorldModel
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from genieredux.evaluation.results import json_safe
 from genieredux.evaluation.steer import Steered, action_index, steer, summary
 from genieredux.evaluation.testsets import test_sets
 from genieredux.evaluation.writing import write_json
-from genieredux.models.masking import Sampling
+from genieredux.models.sampling import Sampling
 from genieredux.pictures import column_labels, filmstrip, panels, write_loop, write_png
 from genieredux.runs import describe_environment
 

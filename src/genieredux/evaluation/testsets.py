@@ -13,8 +13,8 @@ from genieredux.errors import UserError
 from genieredux.evaluation.clips import Clips, cut_clips
 from genieredux.evaluation.config import EvalConfig
 from genieredux.evaluation.drift import drift_length
-from genieredux.models.genie_redux import GenieRedux
-from genieredux.models.world_model import WorldModel
+from genieredux.models.latent.genie_redux import GenieRedux
+from genieredux.models.world.model import WorldModel
 
 
 def describe_data(dataset: Dataset) -> dict[str, str]:

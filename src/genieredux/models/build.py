@@ -8,28 +8,28 @@ from torch import nn
 from genieredux.checking import one_of
 from genieredux.config import field_names, fields_from_plain, from_plain
 from genieredux.errors import UserError
-from genieredux.models.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
-from genieredux.models.dynamics import Dynamics, DynamicsConfig
-from genieredux.models.genie_redux import GenieRedux, GenieReduxConfig
-from genieredux.models.latent_actions import (
+from genieredux.models.dynamics.history_refiner import HistoryRefiner, HistoryRefinerConfig
+from genieredux.models.dynamics.maskgit import MaskGIT
+from genieredux.models.dynamics.maskgit_config import MaskGITConfig
+from genieredux.models.latent.actions import (
     ConvLatentActionConfig,
     ConvLatentActions,
     LatentActionModel,
     STLatentActionConfig,
     STLatentActions,
 )
-from genieredux.models.protocol import Tokenizer
-from genieredux.models.st_dynamics import STDynamics
-from genieredux.models.st_dynamics_config import STDynamicsConfig
-from genieredux.models.st_tokenizer import STTokenizer, STTokenizerConfig
+from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
+from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
+from genieredux.models.tokenizers.protocol import Tokenizer
+from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.settings import Settings, check_values
 
-TOKENIZERS = {"st_vivit": STTokenizer, "conv": ConvTokenizer}
+TOKENIZERS = {"st_vivit": STViViT, "conv": ConvTokenizer}
 LATENT_ACTIONS = {"st_vivit": STLatentActions, "conv": ConvLatentActions}
 SETTINGS: dict[str, dict[str, type[Settings]]] = {
-    "tokenizer": {"st_vivit": STTokenizerConfig, "conv": ConvTokenizerConfig},
+    "tokenizer": {"st_vivit": STViViTConfig, "conv": ConvTokenizerConfig},
     "lam": {"st_vivit": STLatentActionConfig, "conv": ConvLatentActionConfig},
-    "dynamics": {"history_refiner": DynamicsConfig, "st_maskgit": STDynamicsConfig},
+    "dynamics": {"history_refiner": HistoryRefinerConfig, "st_maskgit": MaskGITConfig},
 }
 """What the settings of a part are, by their `architecture`; the first is what a configuration without one means."""
 PARTS = {
@@ -128,14 +128,14 @@ def _build_genie_redux(config: Mapping[str, Any], tokenizer: Tokenizer) -> Genie
     """Both parts, the dynamics made for the vectors of the latent action model's codes."""
     lam = _build_latent_actions(config["lam"])
     width = lam.config.dim
-    space_time = _schema("dynamics", config["dynamics"]) is STDynamicsConfig
+    space_time = _schema("dynamics", config["dynamics"]) is MaskGITConfig
     taken = {"action_input": "given", "action_dim": width} if space_time else {"action_width": width}
     dynamics = _build_dynamics({**config["dynamics"], **taken}, tokenizer, lam.num_codes)
     return GenieRedux(GenieReduxConfig(lam.config, dynamics.config, config.get("lam_weight", 1.0)), lam, dynamics)
 
 
-def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer, num_actions: int) -> Dynamics | STDynamics:
+def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer, num_actions: int) -> HistoryRefiner | MaskGIT:
     settings = settings_of("dynamics", config)
-    if isinstance(settings, STDynamicsConfig):
-        return STDynamics(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions, tokenizer)
-    return Dynamics(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions)
+    if isinstance(settings, MaskGITConfig):
+        return MaskGIT(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions, tokenizer)
+    return HistoryRefiner(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions)

@@ -19,7 +19,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from genieredux.errors import UserError
-from genieredux.models.protocol import World
+from genieredux.models.world.protocol import World
 from genieredux.play.bindings import bind
 from genieredux.play.connection import Connection
 from genieredux.play.session import DreamSession, check_prompts

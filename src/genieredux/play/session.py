@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from genieredux.errors import UserError
-from genieredux.models.protocol import Dream, World
+from genieredux.models.world.protocol import Dream, World
 
 
 class Prompt(NamedTuple):

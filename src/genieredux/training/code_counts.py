@@ -1,5 +1,5 @@
 """Codes of a latent action model counted against the true actions of its data, so that a world of latent actions can
-be steered by buttons and its codes judged (models/action_mapping.py).
+be steered by buttons and its codes judged (models/latent/mapping.py).
 
 Encoding the clips is most of a validation's work, so they are counted at validations alone. Knows no loop.
 """
@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from genieredux.episodes import Dataset, Windows, WindowSampler
-from genieredux.models.action_mapping import ActionMapping, count_codes
-from genieredux.models.latent_actions import LatentActionModel
+from genieredux.models.latent.actions import LatentActionModel
+from genieredux.models.latent.mapping import ActionMapping, count_codes
 from genieredux.training.config import TrainConfig
 from genieredux.training.recorder import Sample
 from genieredux.training.sources import frames_to_tensor

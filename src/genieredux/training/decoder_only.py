@@ -8,7 +8,7 @@ from torch import nn
 
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import CheckpointData, Section, fingerprint
-from genieredux.models.decoder_part import WithDecoder
+from genieredux.models.tokenizers.decoder_part import WithDecoder
 
 
 def train_decoder_only(model: nn.Module, start: CheckpointData | None) -> None:

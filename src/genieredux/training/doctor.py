@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import load_model
-from genieredux.models.protocol import Tokenizer
+from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch
 from genieredux.nn.precision import autocast, choose_precision
 from genieredux.training.blocks import checkpoint_blocks, compile_blocks

@@ -8,8 +8,8 @@ from typing import cast
 
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import load_model
-from genieredux.models.genie_redux import GenieRedux
-from genieredux.models.latent_actions import LatentActionModel
+from genieredux.models.latent.actions import LatentActionModel
+from genieredux.models.latent.genie_redux import GenieRedux
 from genieredux.training.code_counts import CodeCounts
 from genieredux.training.decoder_only import refuse_decoder_only
 from genieredux.training.devices import make_fabric

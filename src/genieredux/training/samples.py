@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from genieredux.frames import to_bytes
-from genieredux.models.dynamics_protocol import DynamicsModel
-from genieredux.models.genie_redux import GenieRedux
-from genieredux.models.latent_actions import LatentActionModel
-from genieredux.models.protocol import Tokenizer
+from genieredux.models.dynamics.protocol import DynamicsModel
+from genieredux.models.latent.actions import LatentActionModel
+from genieredux.models.latent.genie_redux import GenieRedux
+from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch
-from genieredux.models.world_model import WorldModel
+from genieredux.models.world.model import WorldModel
 from genieredux.pictures import grid, side_by_side
 from genieredux.training.prefetch import DataSource, to_device
 from genieredux.training.recorder import Sample

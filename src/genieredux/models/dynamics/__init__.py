@@ -1,0 +1,1 @@
+"""Tokens and actions so far to the tokens that follow."""

@@ -1,0 +1,1 @@
+"""Actions without labels: named by codes that are learned."""

@@ -1,0 +1,164 @@
+"""A world without a network: small, exact and deterministic. It stands in for a trained one in tests and
+benchmarks.
+
+A frame is a grid of square tiles of `codes` flat colours; the tile's colour is its token. An action rolls the
+grid by the directions in its name (RIGHT shows what lies to the right, RIGHT_UP moves both ways, JUMP counts
+as UP, any other name stays put). `FakeWorld.play` makes true episodes that follow these rules, so that what a
+model should score is known in advance: an obedient world without noise predicts them exactly, one that
+ignores actions has a delta PSNR of zero.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genieredux.models.world.protocol import DreamStep, Rollout
+
+DEFAULT_ACTIONS = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
+_MOVES = {"RIGHT": (0, -1), "LEFT": (0, 1), "UP": (1, 0), "DOWN": (-1, 0), "JUMP": (1, 0)}
+
+
+class FakeWorld:
+    """A tile world that satisfies `models.protocol.World`.
+
+    image_size: S, pixels; tile: edge of one token in pixels, divides S.
+    codes: number of tile colours (2 .. 4096).
+    obeys: False makes predictions ignore the actions (every frame repeats the last one, plus noise).
+    noise: chance in [0, 1] that a predicted token is drawn at random. Its entropy is what that implies, in
+    nats.
+    """
+
+    def __init__(
+        self,
+        action_names: Sequence[str] = DEFAULT_ACTIONS,
+        image_size: int = 64,
+        tile: int = 8,
+        codes: int = 64,
+        obeys: bool = True,
+        noise: float = 0.0,
+    ) -> None:
+        if image_size % tile:
+            raise ValueError(f"image_size {image_size} is not a multiple of tile {tile}")
+        self.action_names = tuple(action_names)
+        self.image_size = image_size
+        self.obeys = obeys
+        self.noise = noise
+        self._tile = tile
+        self._side = image_size // tile
+        self._palette = _palette(codes)  # (K, 3)
+        self._moves = [_displacement(name) for name in self.action_names]
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Frames (B, T, C, H, W) to the nearest colours (B, T, h, w)."""
+        b, t, c, _, _ = frames.shape
+        s, p = self._side, self._tile
+        means_BThwC = frames.reshape(b, t, c, s, p, s, p).mean(dim=(4, 6)).movedim(2, -1)
+        return torch.cdist(means_BThwC.flatten(0, 3), self._palette).argmin(-1).reshape(b, t, s, s)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, T, h, w) to flat tiles (B, T, C, H, W)."""
+        tiles = self._palette[tokens].movedim(-1, 2)
+        return tiles.repeat_interleave(self._tile, -2).repeat_interleave(self._tile, -1)
+
+    def rollout(self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Any = None) -> Rollout:
+        """See `models.protocol.World.rollout`. `sampling` is ignored."""
+        clips, given = prompt.shape[:2]
+        seeds = [seed] * clips if isinstance(seed, int) else list(seed)
+        if len(seeds) != clips:
+            raise ValueError(f"{len(seeds)} seeds for {clips} clips")
+        tokens = torch.stack(
+            [
+                self._predict(first, moves[given - 1 :], clip_seed)
+                for first, moves, clip_seed in zip(self.encode(prompt[:, -1:])[:, 0], actions, seeds, strict=True)
+            ]
+        )
+        return Rollout(self.decode(tokens), tokens, self._entropy(tokens))
+
+    def dream(self, prompt: Tensor, prompt_actions: Tensor, seed: int = 0, sampling: Any = None) -> "FakeDream":
+        """See `models.protocol.World.dream`."""
+        if len(prompt_actions) != len(prompt) - 1:
+            raise ValueError(f"{len(prompt)} prompt frames need {len(prompt) - 1} actions")
+        return FakeDream(self, self.encode(prompt[None, -1:])[0, 0], seed)
+
+    def play(self, actions: np.ndarray, seed: int, texture: float = 0.0) -> np.ndarray:
+        """The true frames (T, S, S, 3) uint8 of an episode with actions (T - 1,), from a random grid of that
+        seed.
+
+        texture: amplitude in [0, 1] of a fixed pattern that tiles cannot represent, so that the tokenizer
+        errs.
+        """
+        rng = np.random.default_rng(seed)
+        # A few colours in large patches, so that a frame has structure and not only noise.
+        coarse = torch.from_numpy(rng.integers(0, len(self._palette), (self._side // 2 + 1,) * 2))
+        grid = coarse.repeat_interleave(2, 0).repeat_interleave(2, 1)[: self._side, : self._side]
+        details = torch.from_numpy(rng.random((self._side, self._side)) < 0.25)
+        grid = torch.where(details, torch.from_numpy(rng.integers(0, len(self._palette), details.shape)), grid)
+        tokens = [grid]
+        for action in actions:
+            tokens.append(self.advance(tokens[-1], int(action), obeys=True))
+        frames = self.decode(torch.stack(tokens)[None])[0]
+        pattern = torch.from_numpy(rng.random((self.image_size, self.image_size)).astype(np.float32)) - 0.5
+        frames = (frames + texture * pattern).clamp(0, 1)
+        return (frames * 255).round().to(torch.uint8).movedim(1, -1).numpy()
+
+    def advance(self, tokens: Tensor, action: int, obeys: bool | None = None) -> Tensor:
+        """The grid (h, w) after an action, without noise."""
+        if not 0 <= action < len(self.action_names):
+            raise ValueError(f"action {action} is not one of {len(self.action_names)}")
+        if not (self.obeys if obeys is None else obeys):
+            return tokens
+        return torch.roll(tokens, self._moves[action], dims=(0, 1))
+
+    def sample(self, tokens: Tensor, seed: int, index: int) -> Tensor:
+        """Replace a share `noise` of tokens (h, w); the draw depends on (seed, index) only."""
+        if self.noise == 0:
+            return tokens
+        rng = np.random.default_rng((seed, index))
+        hit = torch.from_numpy(rng.random(tokens.shape) < self.noise)
+        return torch.where(hit, torch.from_numpy(rng.integers(0, len(self._palette), tokens.shape)), tokens)
+
+    def _predict(self, first: Tensor, actions: Tensor, seed: int) -> Tensor:
+        tokens = [first]
+        for index, action in enumerate(actions.tolist()):
+            tokens.append(self.sample(self.advance(tokens[-1], action), seed, index))
+        return torch.stack(tokens[1:])
+
+    def _entropy(self, tokens: Tensor) -> Tensor:
+        """Entropy in nats of `noise` spread over all colours, where a tile differs from its left neighbour;
+        else 0.
+        """
+        count = len(self._palette)
+        kept, other = 1 - self.noise + self.noise / count, self.noise / count
+        nats = 0.0 if self.noise == 0 else -(kept * np.log(kept) + (count - 1) * other * np.log(other))
+        return (tokens != tokens.roll(1, -1)).float() * float(nats)
+
+
+class FakeDream:
+    """A live rollout of a `FakeWorld`; the same frames as `rollout` gives for the same seed and actions."""
+
+    def __init__(self, world: FakeWorld, tokens: Tensor, seed: int) -> None:
+        self._world, self._tokens, self._seed, self._index = world, tokens, seed, 0
+
+    def step(self, action: int) -> DreamStep:
+        """One frame on; raises ValueError for an action that the world does not have."""
+        self._tokens = self._world.sample(self._world.advance(self._tokens, action), self._seed, self._index)
+        self._index += 1
+        frame = self._world.decode(self._tokens[None, None])[0, 0]
+        return DreamStep(frame, self._tokens, self._world._entropy(self._tokens))
+
+
+def _palette(codes: int) -> Tensor:
+    """`codes` colours (K, 3) in [0, 1], exact in 8 bits and all different, spread over the colour cube."""
+    levels = int(np.ceil(codes ** (1 / 3) - 1e-9))
+    axis = torch.linspace(0, 255, levels).round() / 255
+    cube = torch.cartesian_prod(axis, axis, axis)
+    return cube[torch.linspace(0, len(cube) - 1, codes).long()]
+
+
+def _displacement(name: str) -> tuple[int, int]:
+    """How the grid rolls (rows, columns) for an action name such as RIGHT, RIGHT_UP or ACTION_JUMP."""
+    moves = [_MOVES[part] for part in name.upper().split("_") if part in _MOVES]
+    return sum(m[0] for m in moves), sum(m[1] for m in moves)
