@@ -5,4 +5,5 @@ class UserError(Exception):
     """Bad input or a missing thing: the message says what, where and how to fix it, in one line."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split())
+        super().__init__(line.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))  # names that are not UTF-8

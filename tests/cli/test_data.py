@@ -101,7 +101,7 @@ def test_what_is_left_out_is_said(films: Path, capsys: pytest.CaptureFixture[str
     (films / "broken.mkv").write_bytes(b"nothing")
     data(["import-videos", "films", "name=mine", "image_size=16"])
     said = capsys.readouterr().out
-    assert "1 left out or cut short:\n  broken.mkv: cannot be opened" in said
+    assert "1 left out or cut short:\n  broken.mkv: broken.mkv is damaged or no film" in said
 
 
 def test_indices_and_shards_are_tended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -304,3 +304,69 @@ def test_an_import_that_is_killed_leaves_no_half_rom(airstriker, tmp_path, cache
     assert not list(cache.rglob("rom.md"))
     assert len(import_roms([tmp_path / "one.md"]).matched) == 1
     assert [one.ok for one in verify([GAME])] == [True]
+
+
+def test_links_are_followed_once_and_strays_are_passed_over(tmp_path, invented):
+    rom = random.Random(7).randbytes(4096)
+    invented(GAME, rom)
+    folder, elsewhere = tmp_path / "roms", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "game.md").write_bytes(rom)
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "circle").symlink_to(folder)
+    for stray in ("._game.md", ".DS_Store", "Thumbs.db", "game.md~"):
+        (folder / stray).write_bytes(b"\0")
+    (folder / os.fsdecode(b"caf\xe9.md")).write_bytes(b"\0\1")
+    report = import_roms([folder])
+    assert [one.game for one in report.matched] == [GAME]
+    assert [one.source.rpartition("/")[2] for one in report.unmatched] == ["caf\ufffd.md"]
+
+
+@pytest.mark.parametrize("name", ["../../game.md", "/game.md", "a/../../../game.md", "C:\\game.md"])
+def test_names_in_a_zip_are_no_places(tmp_path, invented, name):
+    rom = random.Random(7).randbytes(4096)
+    invented(GAME, rom)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.zip").write_bytes(zipped({name: rom}))
+    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(roms_folder())}
+    (one,) = import_roms([tmp_path / "in"]).matched
+    assert one.path.is_relative_to(roms_folder())
+    assert {path for path in tmp_path.rglob("*") if not path.is_relative_to(roms_folder().parent)} <= before
+
+
+def bomb(levels=3, members=40):
+    """A few KiB that unpack to terabytes: zips of zips of empty cartridges."""
+    inner = zipped({"0.md": bytes(32 * 2**20)})
+    for _ in range(levels):
+        inner = zipped({f"{k}.zip": inner for k in range(members)})
+    return inner
+
+
+@pytest.mark.parametrize("ending", ["zip", "md"])
+def test_a_zip_that_unpacks_to_gigabytes_is_one_line(tmp_path, ending):
+    (tmp_path / f"a.{ending}").write_bytes(bomb())
+    report = import_roms([tmp_path])
+    assert any("far more than ROMs would" in one.detail for one in report.unmatched)
+
+
+def test_a_zip_that_hides_its_size_is_not_unpacked_beyond_it(tmp_path):
+    size = 64 * 2**20 + 0x123457
+    data = bytearray(zipped({"a.md": bytes(size)}))
+    while (at := data.find(size.to_bytes(4, "little"))) >= 0:
+        data[at : at + 4] = (100).to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(data)
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (2**29, 2**29));"
+        "from genieredux.retroact.roms import import_roms; print(import_roms([sys.argv[1]]).unmatched[0].detail)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "corrupt zip member" in done.stdout, done.stderr
+
+
+def test_a_compression_that_cannot_be_bounded_is_one_line(tmp_path):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.md", bytes(2**20))
+    (tmp_path / "a.zip").write_bytes(made.getvalue())
+    assert "neither stored nor deflated" in import_roms([tmp_path]).unmatched[0].detail

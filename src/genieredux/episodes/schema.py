@@ -29,6 +29,12 @@ SHARD_PREFIX = "shard-"
 UNKNOWN_ACTION = -1
 """What stands for an action nobody recorded: all actions of a data set without action names are this."""
 
+MOST_ACTIONS = 32_767
+"""As many as a file's 16-bit indices tell apart."""
+
+MOST_SIDE = 4096
+"""Pixels of a frame's side; larger frames are no description of a game but damage."""
+
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,179}")
 
 
@@ -134,8 +140,8 @@ class DatasetSpec:
             raise UserError(f"data set '{self.name}': image_size is {self.image_size}, give 1 or more")
         if len(set(self.action_names)) != len(self.action_names):
             raise UserError(f"data set '{self.name}': action_names must be distinct")
-        if len(self.action_names) > np.iinfo(np.int16).max:
-            raise UserError(f"data set '{self.name}': {len(self.action_names)} actions, at most 32767")
+        if len(self.action_names) > MOST_ACTIONS:
+            raise UserError(f"data set '{self.name}': {len(self.action_names)} actions, at most {MOST_ACTIONS}")
 
     @property
     def has_actions(self) -> bool:

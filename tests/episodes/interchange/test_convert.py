@@ -233,3 +233,30 @@ def test_splits_are_the_published_ones(count: int) -> None:
 def test_shares_out_of_range_are_refused(shares: tuple[float, float]) -> None:
     with pytest.raises(UserError, match="sum below 1"):
         Shares(*shares)
+
+
+def test_what_systems_and_editors_leave_about_changes_nothing(publish: Publish, tmp_path: Path) -> None:
+    source = publish(leaves=("toy",))
+    for folder in (source, source / "toy", source / "toy/000000", source / "toy/000000/000000"):
+        for stray in (".DS_Store", "Thumbs.db", "desktop.ini", "._info.json", "info.json~"):
+            (folder / stray).write_bytes(b"\0")
+        for name in (".git", "__MACOSX", "lost+found", ".ipynb_checkpoints"):
+            (folder / name).mkdir()
+            (folder / name / "info.json").write_bytes(b"half")
+    frames = source / "toy/000000/000000/frames"
+    for stray in ("._000000.jpg", "000000 (1).jpg", "Thumbs.db"):
+        (frames / stray).write_bytes(b"\0")
+    made = convert(ConvertConfig(str(source), "mine", str(tmp_path / "out")))
+    assert made.episodes == 4
+    assert made.left_out == ()
+
+
+@pytest.mark.parametrize("space", [10_000_000_000, 0, -3, [], "x", None, [10_000_000_000], 1e300])
+def test_an_action_space_that_cannot_be_is_one_line(publish: Publish, tmp_path: Path, space: object) -> None:
+    source = publish()
+    info = json.loads((source / "toy/info.json").read_text())
+    info["info"]["action_space"] = space
+    del info["info"]["action_captions"]
+    (source / "toy/info.json").write_text(json.dumps(info))
+    with pytest.raises(UserError, match=r"no game could be read.*info\.json"):
+        convert(ConvertConfig(str(source), "mine", str(tmp_path / "out")))

@@ -1,14 +1,17 @@
 """Reads who pressed what in a video: CSV or JSON, one file for all videos or one beside each. Knows no video.
 
-The action at frame k leads to frame k+1. A CSV file has the columns `frame`, `action` and, where it speaks of several
-videos, `video`; every frame from 0 on has its row. A JSON file is a list of actions, `{"actions": [...]}`, or
+The action at frame k leads to frame k+1. A CSV (or TSV) file has the columns `frame`, `action` and, where it speaks of
+several videos, `video`, as any spreadsheet writes them; every frame from 0 on has its row.
+
+A JSON file is a list of actions, `{"actions": [...]}`, or
 `{"<video>": [...], ...}`, and may say `"action_names": [...]`. An action is a name, or an index into the names. A video
 is named by its path in the folder, its file name, or that without the suffix.
 """
 
+import codecs
 import csv
-import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +19,21 @@ from typing import Any
 
 import numpy as np
 
+from genieredux.checking import nearest
 from genieredux.envs.actions import CANONICAL
 from genieredux.episodes.alignment import num_actions
+from genieredux.episodes.schema import MOST_ACTIONS
 from genieredux.errors import UserError
+
+_TABLES = (".csv", ".tsv")
+_COLUMNS = {
+    "frame": ("frame", "frames", "frame_number", "frame_no", "frame_id", "frame_index"),
+    "action": ("action", "actions", "action_id", "action_index", "action_name", "label", "key", "button"),
+    "video": ("video", "videos", "video_name", "film", "file", "filename", "file_name", "path", "clip"),
+}
+"""What tables call their columns; in capitals or not, with spaces or underscores."""
+
+_SHOWN_NAMES = 24
 
 Spoken = list[int | str]  # actions as a file says them: indices or names
 
@@ -65,12 +80,12 @@ def read_actions(path: Path, videos: Sequence[str], names: tuple[str, ...] | Non
         )
     if any(other != told[0] for other in told):
         raise UserError(f"{path}: the files name different actions ({told[0]} and others); make them the same")
-    known = names or (told[0] if told else _guess_names(spoken))
+    known = names or (told[0] if told else _guess_names(spoken, path))
     return ActionTable(known, {video: _indices(said, known, f"{path}: {video}") for video, said in spoken.items()})
 
 
 def _file_beside(folder: Path, video: str) -> Path:
-    for suffix in (".csv", ".json"):
+    for suffix in (*_TABLES, ".json"):
         file = (folder / video).with_suffix(suffix)
         if file.is_file():
             return file
@@ -80,37 +95,60 @@ def _file_beside(folder: Path, video: str) -> Path:
 def _read_file(path: Path, videos: Sequence[str]) -> tuple[dict[str, Spoken], tuple[str, ...]]:
     """(video -> what the file says, the action names it gives or none)."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".csv":
-            return _from_csv(text, videos, path), ()
+        if path.suffix.lower() in _TABLES:
+            return _from_table(_text(path), videos, path), ()
         if path.suffix.lower() == ".json":
-            return _from_json(json.loads(text), videos, path)
-    except (OSError, ValueError) as error:
+            return _from_json(json.loads(_text(path)), videos, path)
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise UserError(f"{path}: not readable ({error})") from error
-    raise UserError(f"{path}: an action file ends in .csv or .json")
+    raise UserError(f"{path}: an action file ends in .csv, .tsv or .json")
 
 
-def _from_csv(text: str, videos: Sequence[str], path: Path) -> dict[str, Spoken]:
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    columns = [name.strip() for name in reader.fieldnames or []]
-    reader.fieldnames = columns
-    if "frame" not in columns or "action" not in columns:
+def _text(path: Path) -> str:
+    """The file's text in whichever encoding spreadsheets wrote it: UTF-8 or UTF-16 with its mark, else Windows-1252."""
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16").removeprefix("\ufeff")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252")
+
+
+def _from_table(text: str, videos: Sequence[str], path: Path) -> dict[str, Spoken]:
+    """Rows of frame, action and maybe video: separated by commas, semicolons or tabs, as the first line shows."""
+    lines = text.splitlines()
+    if lines and lines[0].lower().startswith("sep="):  # the line by which Excel is told the separator
+        lines = lines[1:]
+    lines = lines[next((k for k, line in enumerate(lines) if line.strip()), 0) :]
+    separator = max(",;\t", key=(lines[0] if lines else "").count)
+    rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+    names = [_column(name) for name in rows[0]] if rows else []
+    if "frame" not in names or "action" not in names:
         raise UserError(f"{path}: its first line must name the columns frame, action, and video if there are several")
     said: dict[str, dict[int, int | str]] = {}
-    for line, row in enumerate(reader, start=2):
-        video = _match(row["video"], videos, path) if "video" in columns else _only(videos, path)
-        try:
-            frame = int(row["frame"])
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{path} line {line}: frame is {row['frame']!r}, give a whole number") from error
-        if frame in said.setdefault(video, {}) or not row["action"]:
-            raise UserError(f"{path} line {line}: frame {frame} of {video} twice, or without an action")
-        said[video][frame] = _value(row["action"].strip())
+    for number, row in enumerate(rows[1:], start=2):
+        cells = {name: cell.strip() for name, cell in zip(names, row, strict=False)}
+        if not any(cells.values()):
+            continue  # spreadsheets write empty lines below a table
+        where = f"{path} line {number}"
+        video = _match(cells.get("video"), videos, path) if "video" in names else _only(videos, path)
+        frame, action = _value(cells.get("frame", "")), cells.get("action", "")
+        if not isinstance(frame, int):
+            raise UserError(f"{where}: frame is {frame!r}, give a whole number")
+        if frame in said.setdefault(video, {}) or not action:
+            raise UserError(f"{where}: frame {frame} of {video} twice, or without an action")
+        said[video][frame] = _value(action)
     for video, actions in said.items():
-        missing = sorted(set(range(len(actions))) - set(actions))
-        if missing:
-            raise UserError(f"{path}: {video} has no action at frame {missing[0]}; every frame from 0 on needs a line")
+        missing = next((k for k in range(len(actions)) if k not in actions), None)
+        if missing is not None:
+            raise UserError(f"{path}: {video} has no action at frame {missing}; every frame from 0 on needs a line")
     return {video: [actions[k] for k in range(len(actions))] for video, actions in said.items()}
+
+
+def _column(name: str) -> str:
+    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+    return next((column for column, names in _COLUMNS.items() if plain in names), plain)
 
 
 def _from_json(values: Any, videos: Sequence[str], path: Path) -> tuple[dict[str, Spoken], tuple[str, ...]]:
@@ -135,7 +173,12 @@ def _plain(values: list[Any], path: Path) -> Spoken:
 
 
 def _value(text: str) -> int | str:
-    return int(text) if text.lstrip("-").isdecimal() else text
+    """An index, also written as spreadsheets do (`3.0`, `3,0`, `1E+00`), else the text: the name of an action."""
+    text = text.strip()
+    if not re.fullmatch(r"[+-]?\d{1,20}([.,]\d{0,20})?([eE][+-]?\d{1,2})?", text, re.ASCII):
+        return text
+    number = float(text.replace(",", "."))
+    return int(number) if number.is_integer() else text
 
 
 def _only(videos: Sequence[str], path: Path) -> str:
@@ -151,16 +194,20 @@ def _match(said: str | None, videos: Sequence[str], path: Path) -> str:
         found = [video for video in videos if form(video) == wanted]
         if len(found) == 1:
             return found[0]
-    near = difflib.get_close_matches(wanted, videos, n=1, cutoff=0.0)
-    raise UserError(f"{path}: there is no video '{wanted}' (or several are called so); nearest: {near[0]}")
+    raise UserError(
+        f"{path}: there is no video '{wanted}' (or several are called so); nearest: {nearest(wanted, videos)}"
+    )
 
 
-def _guess_names(spoken: Mapping[str, Spoken]) -> tuple[str, ...]:
+def _guess_names(spoken: Mapping[str, Spoken], path: Path) -> tuple[str, ...]:
     values = {value for said in spoken.values() for value in said}
     texts = sorted(value for value in values if isinstance(value, str))
     if texts:
         return CANONICAL if set(texts) <= set(CANONICAL) else tuple(texts)
-    return tuple(f"ACTION_{k}" for k in range(max((v for v in values if isinstance(v, int)), default=0) + 1))
+    most = max((value for value in values if isinstance(value, int)), default=0)
+    if most >= MOST_ACTIONS:
+        raise UserError(f"{path}: an action is {most}; indices of actions must be below {MOST_ACTIONS}")
+    return tuple(f"ACTION_{k}" for k in range(most + 1))
 
 
 def _indices(said: Spoken, names: Sequence[str], where: str) -> np.ndarray:
@@ -169,6 +216,7 @@ def _indices(said: Spoken, names: Sequence[str], where: str) -> np.ndarray:
     for k, value in enumerate(said):
         index = value if isinstance(value, int) else places.get(value, -1)
         if not 0 <= index < len(names):
-            raise UserError(f"{where}: the action at frame {k} is {value!r}; the actions are {', '.join(names)}")
+            known = ", ".join(names[:_SHOWN_NAMES]) + (", ..." if len(names) > _SHOWN_NAMES else "")
+            raise UserError(f"{where}: the action at frame {k} is {value!r}; the actions are {known}")
         out[k] = index
     return out

@@ -1,13 +1,13 @@
 """Opening a data set that an import fills: a new one, or the same import continued. Knows no source format."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from genieredux.episodes.schema import DatasetSpec
 from genieredux.episodes.writer import DatasetWriter
 from genieredux.errors import UserError
 from genieredux.runs.environment import describe_environment
+from genieredux.runs.places import user_path
 
 
 def open_writer(root: str, spec: DatasetSpec, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> DatasetWriter:
@@ -16,7 +16,7 @@ def open_writer(root: str, spec: DatasetSpec, settings: Mapping[str, Any], facts
     settings: what must be equal for a second run to continue the first. facts: more to be kept in dataset.json.
     Raises UserError where the folder holds a data set of another kind, source or setting.
     """
-    path = Path(root).expanduser() / spec.name
+    path = user_path(root) / spec.name
     created_by = {**settings, **facts, "environment": describe_environment()}
     writer = DatasetWriter(path, DatasetSpec(spec.name, spec.image_size, spec.action_names, created_by))
     there = writer.spec.created_by
@@ -27,9 +27,3 @@ def open_writer(root: str, spec: DatasetSpec, settings: Mapping[str, Any], facts
                 "or remove the data set"
             )
     return writer
-
-
-def check_name(name: str) -> None:
-    """Raises UserError unless `name` can be a data set's folder."""
-    if not name or name in (".", "..") or "/" in name or "\\" in name:
-        raise UserError(f"name is '{name}'; give the name of a folder to make in root, such as name=mygame")

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from genieredux.episodes.interchange.continuing import check_name, open_writer
+from genieredux.episodes.interchange.continuing import open_writer
 from genieredux.episodes.interchange.published import Damaged, Leaf, Session, find_leaves, read_leaf, read_session
 from genieredux.episodes.interchange.splits import Progress, Shares
 from genieredux.episodes.schema import DatasetSpec, Episode
 from genieredux.episodes.windows import prefetch
 from genieredux.errors import UserError
+from genieredux.runs.places import check_name, user_path
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,13 @@ class ConvertConfig:
     """skip leaves out a session that cannot be read, stop ends there."""
 
     def __post_init__(self) -> None:
-        check_name(self.dataset_name)
+        check_name(self.dataset_name, "name")
         Shares(self.validation, self.test)
 
     @property
     def dataset_name(self) -> str:
         """The folder to make."""
-        return self.name or Path(self.source).expanduser().resolve().name
+        return self.name or user_path(self.source).resolve().name
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def convert(cfg: ConvertConfig, progress: Progress | None = None) -> ImportSumma
     stores neither. Raises UserError where nothing can be read, games differ in their actions, the data set to make
     holds something else, or (damaged=stop) at the first damaged session; what was stored before stays whole.
     """
-    source = Path(cfg.source).expanduser()
+    source = user_path(cfg.source)
     plan = _Plan(cfg, source)
     spec = DatasetSpec(cfg.dataset_name, plan.image_size, plan.leaves[0].action_names)
     settings = {"verb": "data convert", "source": source.resolve().name, **vars(Shares(cfg.validation, cfg.test))}

@@ -13,6 +13,7 @@ from genieredux.episodes.interchange.splits import Progress
 from genieredux.episodes.reader import Dataset
 from genieredux.errors import UserError
 from genieredux.runs.files import new_folder, write_text
+from genieredux.runs.places import user_path
 
 MARKER = "export.json"
 """Lies in every finished export: what it was made from. Only a folder that has it is ever replaced."""
@@ -59,7 +60,7 @@ def export(cfg: ExportConfig, progress: Progress | None = None) -> ExportSummary
     Raises UserError where the data set cannot be read or does not fit the format, `out` exists (see `overwrite`), or
     the disk is full; then `out` is as it was.
     """
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     if os.path.lexists(out):
         _may_replace(out, cfg.overwrite)
     dataset = Dataset.open(cfg.path)

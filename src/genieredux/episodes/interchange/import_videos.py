@@ -6,6 +6,7 @@ transition is lost. Without an action file the data set has no actions, and says
 
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ import numpy as np
 from genieredux.envs.frame import transform
 from genieredux.episodes.alignment import num_actions
 from genieredux.episodes.interchange.action_files import ActionTable, read_actions
-from genieredux.episodes.interchange.continuing import check_name, open_writer
+from genieredux.episodes.interchange.continuing import open_writer
 from genieredux.episodes.interchange.convert import ImportSummary, LeftOut
-from genieredux.episodes.interchange.media import (
+from genieredux.episodes.interchange.decode import (
     MediaError,
     TimedFrame,
     count_frames,
@@ -30,11 +31,16 @@ from genieredux.episodes.interchange.splits import Progress, Shares
 from genieredux.episodes.schema import UNKNOWN_ACTION, DatasetSpec, Episode
 from genieredux.episodes.writer import DatasetWriter
 from genieredux.errors import UserError
+from genieredux.runs.places import check_name, user_path
+from genieredux.runs.walk import files_below, printable
 
 log = logging.getLogger(__name__)
 
-NO_FILMS = (".csv", ".json", ".jsonl", ".txt", ".md", ".yaml", ".srt", ".vtt", ".jpg", ".jpeg", ".png", ".webp")
+NO_FILMS = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".yaml", ".srt", ".vtt", ".jpg", ".jpeg")
 """Files beside the videos that are passed over in silence; any other file that holds no film is named."""
+
+PICTURES = (".png", ".webp")
+"""Passed over in silence too, unless they move."""
 
 _TICK = 1e-6
 
@@ -67,7 +73,7 @@ class VideoConfig:
     """As validation."""
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        check_name(self.name, "name")
         Shares(self.validation, self.test)
         for key, least in (("image_size", 1), ("frame_skip", 1), ("max_frames", 2)):
             if getattr(self, key) < least:
@@ -93,7 +99,7 @@ class Video:
     def stem(self) -> str:
         """How the ids of its episodes begin; two videos never share it."""
         slug = re.sub(r"[^A-Za-z0-9._=+-]+", "_", self.name).lstrip("._=+-")[:100]
-        return f"video-{slug}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+        return f"video-{slug}-{hashlib.sha256(os.fsencode(self.name)).hexdigest()[:8]}"
 
 
 def import_videos(cfg: VideoConfig, progress: Progress | None = None) -> ImportSummary:
@@ -103,7 +109,7 @@ def import_videos(cfg: VideoConfig, progress: Progress | None = None) -> ImportS
     Raises UserError where there is no video, actions and frames do not match (before anything is written), or the data
     set to make holds something else.
     """
-    folder = Path(cfg.folder).expanduser()
+    folder = user_path(cfg.folder)
     videos, left_out = _find_videos(folder)
     table = _read_table(cfg, videos)
     spec = DatasetSpec(cfg.name, cfg.image_size, table.names if table else ())
@@ -115,7 +121,7 @@ def import_videos(cfg: VideoConfig, progress: Progress | None = None) -> ImportS
         raise UserError(f"{folder}: none of the {len(videos)} videos has two frames that can be decoded")
     settings = {
         "verb": "data import-videos",
-        "source": folder.resolve().name,
+        "source": printable(folder.resolve().name),
         "fps": cfg.fps,
         "frame_skip": cfg.frame_skip,
         "max_frames": cfg.max_frames,
@@ -160,7 +166,7 @@ class _Import:
             self._tell(min(numbers[-1] + 1, video.frames))
         if not problem:
             return None
-        what = LeftOut(video.name, problem[0] + (f"; {count} frames before that are kept" if count else ""))
+        what = LeftOut(printable(video.name), problem[0] + (f"; {count} frames before that are kept" if count else ""))
         log.warning("left out: %s", what)
         return what
 
@@ -188,7 +194,7 @@ class _Import:
             truncated=not last,
             game=self._cfg.name,
             console="video",
-            tags=(video.name,),
+            tags=(printable(video.name),),
             policy="recording",
             instance=video.number,
             split=split,
@@ -243,19 +249,19 @@ def _moves(path: Path) -> bool:
 def _find_videos(folder: Path) -> tuple[list[Video], list[LeftOut]]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder that holds the videos")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix.lower() not in NO_FILMS and not path.name.startswith(".")
-    )
     videos: list[Video] = []
-    left_out = []
-    for path in paths:
+    left_out: list[LeftOut] = []
+    for path in files_below(folder):
+        ending = path.suffix.lower()
+        if ending in NO_FILMS:
+            continue
         name = path.relative_to(folder).as_posix()
         try:
             videos.append(Video(path, name, estimate_frames(path), len(videos)))
         except MediaError as error:
-            left_out.append(LeftOut(name, str(error)))
+            if ending in PICTURES:
+                continue
+            left_out.append(LeftOut(printable(name), str(error)))
             log.warning("left out: %s", left_out[-1])
     if not videos:
         why = f"; the first of {len(left_out)} other files: {left_out[0]}" if left_out else ""
@@ -266,7 +272,7 @@ def _find_videos(folder: Path) -> tuple[list[Video], list[LeftOut]]:
 def _read_table(cfg: VideoConfig, videos: list[Video]) -> ActionTable | None:
     if cfg.actions is None:
         return None
-    return read_actions(Path(cfg.actions).expanduser(), [video.name for video in videos], cfg.action_names)
+    return read_actions(user_path(cfg.actions), [video.name for video in videos], cfg.action_names)
 
 
 def _check_counts(cfg: VideoConfig, videos: list[Video], table: ActionTable) -> tuple[list[Video], list[LeftOut]]:
@@ -277,7 +283,7 @@ def _check_counts(cfg: VideoConfig, videos: list[Video], table: ActionTable) -> 
             table.check(video.name, count_frames(video.path))
             good.append(video)
         except MediaError as error:
-            broken.append(LeftOut(video.name, str(error)))
+            broken.append(LeftOut(printable(video.name), str(error)))
             log.warning("left out: %s", broken[-1])
     if not good:
         raise UserError(f"{cfg.folder}: no video could be read; the first: {broken[0]}")

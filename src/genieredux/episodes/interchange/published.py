@@ -9,6 +9,7 @@ Nothing here writes; what is damaged is named by `Damaged`, never repaired by gu
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +19,17 @@ from typing import Any
 import numpy as np
 
 from genieredux.episodes.alignment import num_actions
-from genieredux.episodes.interchange.media import MediaError, read_image, read_video
-from genieredux.episodes.schema import Episode
+from genieredux.episodes.interchange.decode import MediaError, read_image, read_video
+from genieredux.episodes.schema import MOST_ACTIONS, Episode
+from genieredux.runs.walk import is_stray
 
 INFO = "info.json"
 ACTIONS = "actions.json"
 FRAMES = "frames"
 FILM = "frames.mp4"
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_FRAME = re.compile(r"[0-9]{6,9}\.jpg")
 _FACTS = ("name", "version", "generator_version", "generator_config")  # of info.json, kept as they are
 
 COINRUN_ACTIONS = ("NOOP", "RIGHT", "LEFT", "ACTION_JUMP", "RIGHT+ACTION_JUMP", "LEFT+ACTION_JUMP", "DOWN")
@@ -84,7 +88,8 @@ def find_leaves(source: Path) -> list[Path]:
     """The folders of games in a published data set, or `source` itself where it is one; sorted, maybe none."""
     if (source / INFO).is_file():
         return [source]
-    return sorted(path.parent for path in source.glob(f"*/{INFO}")) if source.is_dir() else []
+    folders = source.iterdir() if source.is_dir() else ()
+    return sorted(path for path in folders if not is_stray(path.name) and (path / INFO).is_file())
 
 
 def read_leaf(path: Path) -> Leaf:
@@ -104,7 +109,7 @@ def read_leaf(path: Path) -> Leaf:
             steps_max=int(steps) if steps is not None else None,
             facts={key: values[key] for key in _FACTS if key in values},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise Damaged(f"{INFO} is not that of a game ({type(error).__name__}: {error})") from error
 
 
@@ -134,6 +139,8 @@ def read_session(session: Session, split: str) -> Episode:
 def _action_names(info: Mapping[str, Any]) -> tuple[str, ...]:
     space = info["action_space"]
     count = int(space[0] if isinstance(space, list) else space)
+    if not 1 <= count <= MOST_ACTIONS:
+        raise ValueError(f"action_space is {count}, it must be from 1 to {MOST_ACTIONS}")
     captions = info.get("action_captions")
     if captions:
         names = tuple("+".join(combo) if isinstance(combo, list) else str(combo) for combo in captions)
@@ -191,13 +198,13 @@ def _read_frames(folder: Path) -> np.ndarray:
     """uint8 (T, H, W, 3)."""
     try:
         if (folder / FRAMES).is_dir():
-            count = sum(1 for _ in (folder / FRAMES).glob("*.jpg"))
-            frames = [read_image(folder / FRAMES / f"{k:06d}.jpg") for k in range(count)]
+            names = [name for name in os.listdir(folder / FRAMES) if _FRAME.fullmatch(name)]
+            frames = [read_image(folder / FRAMES / f"{k:06d}.jpg") for k in range(len(names))]
         elif (folder / FILM).is_file():
             frames = list(read_video(folder / FILM))
         else:
             raise Damaged(f"there is neither {FRAMES}/ nor {FILM}")
-    except MediaError as error:
+    except (MediaError, OSError) as error:
         raise Damaged(str(error)) from error
     sizes = {frame.shape[:2] for frame in frames}
     if not frames:
@@ -226,8 +233,12 @@ def _as_array(values: Sequence[Any]) -> np.ndarray:
 
 
 def _numbered(folder: Path) -> list[Path]:
-    found = [path for path in folder.iterdir() if path.is_dir() and path.name.isdecimal()]
-    return sorted(found, key=lambda path: int(path.name))
+    """The folders in `folder` whose names are numbers, in their order; none where it cannot be listed."""
+    try:
+        paths = [path for path in folder.iterdir() if _NUMBER.fullmatch(path.name) and path.is_dir()]
+    except OSError:
+        return []
+    return sorted(paths, key=lambda path: int(path.name))
 
 
 def _read_json(path: Path) -> Any:
@@ -235,5 +246,5 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise Damaged(f"{path.name} is missing") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Damaged(f"{path.name} is not readable ({error})") from error
