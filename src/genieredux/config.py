@@ -1,25 +1,39 @@
 """Plain values to typed configurations: the one conversion of the project, wherever the values came from.
 
 Configurations are dataclasses; what is wrong with a value is one `UserError` that names the key and the nearest valid
-choice. Knows no command line and no file.
+choice. A text is read by the declared type of its key: `2024_01` is a text where a text is declared, and a number
+where a number is. Knows no command line and no file.
 """
 
 import dataclasses
-import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
+from genieredux.checking import nearest, one_of
 from genieredux.errors import UserError
 
 T = TypeVar("T")
 
+PATH = "a path"
+FilePath = Annotated[str, PATH]
+"""The type of a setting that names a file or a folder: `~` is the user's folder."""
+
+_YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
+
 
 def from_plain(schema: type[T], values: Any, where: str) -> T:
     """An object of the dataclass `schema` from nested plain values; `where` is the key that leads to them."""
+    known = fields_from_plain(schema, values, where)
+    for item in dataclasses.fields(schema):  # type: ignore[arg-type]
+        if item.default is item.default_factory is dataclasses.MISSING and item.init and item.name not in known:
+            key = f"{where}.{item.name}" if where else item.name
+            raise UserError(f"{key} is missing; add {key}=...")
     try:
-        return schema(**fields_from_plain(schema, values, where))
+        return schema(**known)
     except TypeError as error:
         raise UserError(f"{where or 'configuration'}: {error}") from error
 
@@ -30,7 +44,7 @@ def fields_from_plain(schema: type, values: Any, where: str) -> dict[str, Any]:
         raise UserError(
             f"{where or 'the configuration'} is {values!r}; it has the keys {', '.join(field_names(schema))}"
         )
-    hints = typing.get_type_hints(schema)
+    hints = typing.get_type_hints(schema, include_extras=True)
     aliases = getattr(schema, "ALIASES", {})
     known: dict[str, Any] = {}
     for key, value in sorted(values.items(), key=lambda item: item[0] not in aliases):  # a name goes before its alias
@@ -46,15 +60,19 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     """`value` as the annotated type `kind`, or a UserError."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
-        return value
+        return _read(value)
+    if origin is Annotated:
+        inner = _convert(args[0], value, where)
+        return _expanded(inner) if PATH in kind.__metadata__ else inner
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
         return _first_that_fits([arg for arg in args if arg is not type(None)], value, where)
     if origin is typing.Literal:
-        if value in args:
-            return value
-        raise UserError(f"{where} is {value!r}; choose one of {', '.join(map(str, args))}")
+        for choice in args:
+            if value == choice or (isinstance(value, str) and value == str(choice)):
+                return choice
+        return one_of(where, value, args)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return from_plain(kind, value, where)
     if origin is tuple or origin is list:
@@ -87,28 +105,48 @@ def _sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any
 
 def _scalar(kind: type, value: Any, where: str) -> Any:
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str):
-        try:
-            return float(value)  # YAML 1.1 reads 1e-4 as a text
-        except ValueError:
-            pass
-    if kind is bool and value in ("yes", "no"):  # as the published configurations write it
-        return value == "yes"
-    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
+    plain = value
+    if kind is str and isinstance(value, bool | int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if kind in (int, float, bool) and isinstance(value, str):
+        plain = _read(value)
+    if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
+        plain = float(plain)
+    if kind is int and isinstance(plain, float) and plain.is_integer():  # 1e6
+        plain = int(plain)
+    if isinstance(plain, kind) and not (kind is int and isinstance(plain, bool)):
+        return plain
     raise UserError(f"{where} is {value!r}; it must be {names.get(kind, kind.__name__)}")
+
+
+def _read(value: Any) -> Any:
+    """A text as the number or the truth value that it is written as, if it is; everything within a list or mapping."""
+    if isinstance(value, Mapping):
+        return {key: _read(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_read(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if value.lower() in (*_YES, *_NO):
+        return value.lower() in _YES
+    if re.match(r"[-+]?(\.?\d|\.?(inf|nan)$)", value):
+        for kind in (int, lambda text: int(text, 0), lambda text: float(re.sub(r"\.(?=inf|nan)", "", text))):
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+    return value
+
+
+def _expanded(path: Any) -> Any:
+    return str(Path(path).expanduser()) if isinstance(path, str) and path.startswith("~") else path
 
 
 def unknown_key(key: str, valid: Sequence[str]) -> UserError:
     """The error that names the nearest of the valid keys."""
-    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.0)
     last = key.rsplit(".", 1)[-1]
     same = [name for name in valid if name.rsplit(".", 1)[-1] == last]
-    return UserError(f"there is no key '{key}'; did you mean '{(same or near or ['?'])[0]}'?")
+    return UserError(f"there is no key '{key}'; did you mean '{(same or [nearest(key, valid)])[0]}'?")
 
 
 def field_names(schema: Any) -> list[str]:

@@ -54,8 +54,8 @@ def test_from_published_files_to_a_world_and_a_folder(tmp_path: Path, capsys: py
     ("words", "expected"),
     [
         (["inform", "a.pt"], "did you mean 'info'"),
-        (["info"], "takes one file"),
-        (["info", "a.pt", "b.pt"], "takes one file"),
+        (["info"], "checkpoint info FILE"),
+        (["info", "a.pt", "b.pt"], "checkpoint info FILE"),
         (["info", "nowhere.pt"], "nowhere.pt"),
         (["info", "tokenizer.pt", "out=x"], "takes no key"),
         (["import", "nowhere.pt", "kind=tokenizer"], "there is no file nowhere.pt"),

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genieredux.cli.data import ACTIONS, data, read_options
+from genieredux.cli.data import ACTIONS, data
 from genieredux.cli.main import run
+from genieredux.cli.words import options
 from genieredux.episodes import Dataset
 from genieredux.episodes.fake import ACTION_NAMES, fake_dataset, fake_episode
 from genieredux.episodes.interchange import ExportConfig, VideoConfig
@@ -35,14 +36,16 @@ def test_help_names_every_action_and_its_keys(capsys: pytest.CaptureFixture[str]
     assert all(f"  {name} {action.usage}" in said for name, action in ACTIONS.items())
     data(["import-videos", "--help"])
     said = capsys.readouterr().out
-    assert "  frame_skip=1\n" in said
+    assert "  frame_skip=1 " in said
+    assert "Take every n-th frame" in said
+    assert "  folder" not in said  # it is the path
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         ([], "data takes an action, one of info, compact"),
-        (["inform", "x"], "got 'inform'"),
+        (["inform", "x"], "has no 'inform'"),
         (["info"], "the command is: data info PATH"),
         (["info", "x", "y"], "the command is: data info PATH"),
         (["info", "x", "fps=3"], "the command is: data info PATH"),
@@ -69,12 +72,12 @@ def test_bad_input_is_one_line_and_writes_nothing(words: list[str], expected: st
 
 
 def test_options_are_typed_as_their_fields_are() -> None:
-    options = read_options(VideoConfig, ["name=2024_01", "fps=12", "root=1e3", "test=0"], folder="films")
-    assert (options.name, options.fps, options.root, options.test) == ("2024_01", 12.0, "1e3", 0.0)
-    options = read_options(VideoConfig, ["name=x", "actions=7", "action_names=[A,B]"], folder="films")
-    assert (options.actions, options.action_names) == ("7", ("A", "B"))
-    assert read_options(VideoConfig, ["name=x", "actions=null"], folder="f").actions is None
-    assert read_options(ExportConfig, ["format=mp4", "out=a=b", "lossless=true"], path="x").out == "a=b"
+    made = options(VideoConfig, ["name=2024_01", "fps=12", "root=1e3", "test=0"], folder="films")
+    assert (made.name, made.fps, made.root, made.test) == ("2024_01", 12.0, "1e3", 0.0)
+    made = options(VideoConfig, ["name=x", "actions=7", "action_names=[A,B]"], folder="films")
+    assert (made.actions, made.action_names) == ("7", ("A", "B"))
+    assert options(VideoConfig, ["name=x", "actions=null"], folder="f").actions is None
+    assert options(ExportConfig, ["format=mp4", "out=a=b", "lossless=true"], path="x").out == "a=b"
 
 
 def test_videos_with_actions_go_in_out_and_in_again(

@@ -18,7 +18,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
-    assert "genie_redux train|eval" in capsys.readouterr().out
+    assert "genie_redux train" in capsys.readouterr().out
     assert run(["--version"]) == 0
     assert run(["generate", "--help"]) == 0
     assert "quickstart/airstriker" in capsys.readouterr().out

@@ -56,9 +56,9 @@ def test_convert_then_list_and_check(capsys):
         (["list", "fid_weights"], "write key=value"),
         (["check", "fid_weights=absent.pth"], "absent.pth"),
         (["convert-i3d", "absent.ckpt"], "absent.ckpt"),
-        (["convert-i3d", "a", "b"], "'b' is not understood"),
-        (["convert-i3d", "net=alex"], "'net=' is not understood"),
-        (["convert-stlpips", "net=squeeze"], "alex or vgg"),
+        (["convert-i3d", "a", "b"], "'b' is one too many"),
+        (["convert-i3d", "net=alex"], "no key 'net'"),
+        (["convert-stlpips", "net=squeeze"], "choose one of alex, vgg"),
     ],
 )
 def test_bad_words_are_one_line(capsys, words, expected):

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from genieredux.cli.main import run
-from genieredux.cli.retroact import HELP
 from genieredux.retroact.words import CONTROLS
 
 
@@ -29,9 +28,9 @@ def said(capsys):
 
 
 def test_help_names_every_action_and_word(said):
-    assert said("-h") == said() == HELP + "\n"
+    assert said("-h") == said()
     for word in ("import-roms", "verify", "coverage", "space_shooter", "tube", "Atari2600"):
-        assert word in HELP
+        assert word in said("-h")
 
 
 def test_list_as_json_has_the_published_words(said):
@@ -95,10 +94,10 @@ def test_import_verify_and_list_what_runs(said, tmp_path):
         (["list", "vew=side"], "did you mean 'view'"),
         (["list", "view"], "cannot read 'view'; write key=value"),
         (["list", "runnable=maybe"], "true or false"),
-        (["list", "format=yaml"], "all: table, csv, json"),
-        (["show"], "takes one game"),
+        (["list", "format=yaml"], "choose one of table, csv, json"),
+        (["show"], "retroact show GAME"),
         (["show", "MegaMann-Nes"], "MegaMan-Nes"),
-        (["import-roms"], "takes folders"),
+        (["import-roms"], "retroact import-roms FOLDER..."),
         (["import-roms", "nowhere"], "no folder or file nowhere"),
         (["import-roms", "."], "0 files"),
         (["verify", "MegaMan-Nes"], "import-roms FOLDER"),

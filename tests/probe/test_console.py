@@ -72,12 +72,12 @@ def test_leaving_early_leaves_no_process():
     [
         (["SuperMarioBros-Nes"], "import-roms FOLDER"),
         (["Airstrikr-Genesis"], "nearest: Airstriker-Genesis"),
-        ([], "takes a game"),
+        ([], "retroact probe GAME..."),
         ([GAME, "states=many"], "whole number"),
         ([GAME, "states=1"], "4 to 500"),
         ([GAME, "stats=9"], "did you mean 'states'"),
         ([GAME, "format=csv"], "table, json"),
-        ([GAME, "workers=0"], "1 or more"),
+        ([GAME, "workers=0"], "from 1 to"),
         ([GAME, "out=picture"], "picture.png"),
     ],
 )

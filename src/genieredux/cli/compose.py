@@ -3,146 +3,214 @@
 Hydra composes the packaged tree of a verb (`configs/<verb>/main.yaml`, and `config=NAME` from
 `configs/<verb>/config/`, or from the folder `configs/<verb>/config/` where the command is run); a dataclass says
 which keys there are and of what type. Other folders beside config/ that hold a `default.yaml` are chosen from alike
-(`eval=papers`). Anything wrong is one `UserError` that names the nearest valid choice.
+(`eval=papers`). `config=` also takes a file by its path, such as the config.yaml of a run. Anything wrong is one
+`UserError` that names the nearest valid choice; a misspelt key is answered before anything heavy is imported.
 """
 
-import dataclasses
-import difflib
 import re
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
-from hydra import compose, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, OverrideParseException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from genieredux.config import field_names, from_plain, keys_of, unknown_key
+from genieredux.checking import nearest
+from genieredux.cli import plain_yaml, words
+from genieredux.config import from_plain
 from genieredux.errors import UserError
 
 T = TypeVar("T")
+
 SEARCHED = Path("configs")  # a user's own configurations, beside where the command is run
+_ENDING = re.compile(r"\.(ya?ml|json)$")
+_OPENING, _SHIELD = "${", "\ue000"  # Hydra must not read what a person typed as a reference to another key
 
 
-def compose_config(verb: str, schema: type[T], words: Sequence[str]) -> T:
-    """The configuration that `words` ask of `verb`, as an object of `schema`.
-
-    words: Hydra overrides; `config=NAME` (`.yaml` or `.json` may follow) chooses the file, in any place.
-    Raises UserError for an unknown configuration, an unknown key, a value of a wrong type or out of range.
+@dataclass
+class Asked:
+    """What words ask for. chosen: group -> name of a configuration. file: the one that `config=PATH` names. rest: the
+    settings. shown: only print the composed configuration, as Hydra's `--cfg job`.
     """
-    chosen, rest = _split_choice(verb, words)
-    rest = _without_aliases(schema, rest)
-    GlobalHydra.instance().clear()
-    with initialize_config_module(f"genieredux.configs.{verb}", version_base="1.3"):
-        base = _compose(verb, chosen)
-        _check_keys(rest, OmegaConf.to_container(base), schema)
-        composed = _compose(verb, [*chosen, *(word if word[:1] in "+~" else f"++{word}" for word in rest)])
-    try:
-        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
-    except OmegaConfBaseException as error:
-        raise UserError(f"configuration: {str(error).splitlines()[0]}") from error
-    return from_plain(schema, values, "")
+
+    chosen: dict[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    rest: words.Words = field(default_factory=words.Words)
+    shown: bool = False
+
+
+@overload
+def compose_config(verb: str, schema: type[T], given: Sequence[str]) -> T: ...
+
+
+@overload
+def compose_config(verb: str, schema: str, given: Sequence[str]) -> Any: ...
+
+
+def compose_config(verb: str, schema: type[T] | str, given: Sequence[str]) -> T | Any:
+    """The configuration that words ask of `verb`, as an object of `schema`: a class, or "module:Class", which is then
+    imported when the words are known to be right.
+
+    given: `key=value` words; `config=NAME` (`.yaml` or `.json` may follow) or `config=PATH` chooses the file, in any
+    place. Raises UserError for an unknown configuration, an unknown key, a value of a wrong type or out of range, and
+    SystemExit(0) after the words `--cfg job`, which print it.
+    """
+    ref = schema if isinstance(schema, str) else f"{schema.__module__}:{schema.__qualname__}"
+    asked = _read(verb, ref, given)
+    values = _composed(verb, ref, asked)
+    module, _, name = ref.partition(":")
+    config = from_plain(getattr(import_module(module), name), values, "")
+    if asked.shown:
+        from omegaconf import OmegaConf
+
+        from genieredux.cli.screen import say
+
+        say(OmegaConf.to_yaml(OmegaConf.create(values)).rstrip())
+        raise SystemExit(0)
+    return config
 
 
 def configurations(verb: str, group: str = "config") -> list[str]:
     """The names that `config=` (or another group) takes for a verb, the user's own included."""
     names = set()
-    for root in (Path(str(files("genieredux.configs") / verb / group)), SEARCHED / verb / group):
-        names |= {str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml")}
+    for root in (packaged(verb) / group, SEARCHED / verb / group):
+        names |= {str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml") if path.is_file()}
     return sorted(names)
 
 
-def _groups(verb: str) -> list[str]:
+def packaged(verb: str) -> Path:
+    """The folder of a verb's configurations in the package."""
+    return Path(str(files("genieredux.configs") / verb))
+
+
+def groups_of(verb: str) -> list[str]:
     """`config`, and the folders beside it that are chosen from alike."""
-    tree = Path(str(files("genieredux.configs") / verb))
-    return ["config", *sorted(path.parent.name for path in tree.glob("*/default.yaml"))]
+    return ["config", *sorted(path.parent.name for path in packaged(verb).glob("*/default.yaml"))]
 
 
-def _split_choice(verb: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(the `config=` words and those of other groups, checked; the other words without leading dashes)."""
-    chosen: dict[str, str] = {}
+def _read(verb: str, schema: str, given: Sequence[str]) -> Asked:
+    asked = Asked()
+    groups = groups_of(verb)
     rest = []
-    groups = _groups(verb)
-    for word in words:
-        word = word.lstrip("-") if re.match(r"--[\w.]+=", word) else word
-        group, _, name = word.partition("=")
-        if group not in groups or not re.fullmatch(r"[\w./-]*", name):
+    for word in _habits(given, asked):
+        group, equals, name = word.removeprefix("--").partition("=")
+        if group in groups and equals:
+            _choose(verb, group, name, asked)
+        else:
             rest.append(word)
+    asked.rest = words.read([word for word in rest if not word.startswith("~") or "=" in word], schema)
+    for path in asked.rest.paths:
+        raise UserError(f"cannot read '{path}'; write key=value")
+    for word in rest:
+        if word.startswith("~") and "=" not in word:
+            keys = words.Keys(words.schema_of(schema))
+            keys.check(word[1:])
+            asked.rest.dropped.append(keys.name(word[1:]))
+    return asked
+
+
+def _habits(given: Sequence[str], asked: Asked) -> list[str]:
+    """The words without those that users of Hydra know, each served or answered."""
+    rest: list[str] = []
+    pending = list(given)
+    while pending:
+        word = pending.pop(0)
+        name, equals, value = word.partition("=")
+        if name in ("--cfg", "-c"):
+            asked.shown = True
+            if not equals and pending and pending[0] in ("job", "hydra", "all"):
+                pending.pop(0)
+        elif name in ("--config-name", "-cn"):
+            if not equals and not pending:
+                raise UserError(f"{word} needs a name; write config=NAME")
+            rest.append(f"config={value if equals else pending.pop(0)}")
+        elif name in ("--config-dir", "-cd", "--config-path", "-cp"):
+            raise UserError(
+                f"{name} is not needed: configurations are found in {SEARCHED}/, and config=PATH takes a file"
+            )
+        elif name in ("--multirun", "-m"):
+            raise UserError(f"{name}: one command is one run; loop in the shell: for s in 0 1; do ... seed=$s; done")
+        elif word == "--resolve":
             continue
-        name = re.sub(r"\.(ya?ml|json)$", "", name)
-        names = configurations(verb, group)
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
-            what = "configuration" if group == "config" else f"{group} preset"
-            raise UserError(f"there is no {what} '{name}' for {verb}; nearest: {', '.join(near)}")
-        chosen[group] = f"{group}={name}"
-    return list(chosen.values()), rest
+        elif word.startswith("-") and not equals:
+            raise UserError(f"there is no option '{word}'; write key=value, and --help lists the keys")
+        else:
+            rest.append(word)
+    return rest
 
 
-def _without_aliases(schema: Any, words: Sequence[str]) -> list[str]:
-    """The words with every key under the name that its dataclass has it by."""
-    names = _aliases(schema)
-
-    def renamed(word: str) -> str:
-        key, equals, value = word.partition("=")
-        bare = key.lstrip("+~")
-        return key.removesuffix(bare) + names.get(bare, bare) + equals + value
-
-    return [renamed(word) for word in words]
-
-
-def _aliases(schema: Any, prefix: str = "") -> dict[str, str]:
-    """Dotted other names of keys -> dotted keys: what the ALIASES of dataclasses say."""
-    found = {prefix + other: prefix + name for other, name in getattr(schema, "ALIASES", {}).items()}
-    for name, kind in typing.get_type_hints(schema).items():
-        if name in field_names(schema) and dataclasses.is_dataclass(kind):
-            found |= _aliases(kind, f"{prefix}{name}.")
-    return found
+def _choose(verb: str, group: str, name: str, asked: Asked) -> None:
+    plain, names = _ENDING.sub("", name), configurations(verb, group)
+    own = next((path for path in [(SEARCHED / verb / group / plain).with_suffix(".yml")] if path.is_file()), None)
+    path = Path(words.expanded(name))
+    if plain in names:
+        asked.chosen[group] = plain
+    elif group == "config" and name and (own or path.exists()):
+        asked.file = own or path
+    elif group == "config" and _ENDING.search(name) and (path.is_absolute() or name.startswith((".", "~"))):
+        raise UserError(f"there is no configuration file {path}")
+    else:
+        what = "configuration" if group == "config" else f"{group} preset"
+        raise UserError(f"there is no {what} '{name}' for {verb}; nearest: {', '.join(_nearest(plain, names))}")
 
 
-def _compose(verb: str, overrides: list[str]) -> Any:
-    own = SEARCHED / verb
-    places = ["pkg://genieredux.configs", *([f"file://{own.resolve()}"] if own.is_dir() else [])]
+def _nearest(name: str, names: list[str]) -> list[str]:
+    near: list[str] = []
+    while len(near) < min(3, len(names)):
+        near.append(nearest(name, [other for other in names if other not in near]))
+    return near
+
+
+def _composed(verb: str, schema: str, asked: Asked) -> dict[str, Any]:
+    """Plain nested values: the tree's, the file's, then the words'."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from genieredux.cli.hydra_tree import compose_tree, first_line
+
     try:
-        return compose("main", overrides=[f"hydra.searchpath=[{','.join(places)}]", *overrides])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"configuration: {str(error).splitlines()[0]}") from error
+        tree = compose_tree(verb, asked.chosen, without_config=asked.file is not None)
+        if asked.file is not None:
+            values = OmegaConf.create(_of_file(verb, schema, asked.file))
+            tree = OmegaConf.merge(*((values, tree) if asked.chosen else (tree, values)))
+        for key, value in asked.rest.values.items():
+            OmegaConf.update(tree, key, _shielded(value), force_add=True)
+        plain = OmegaConf.to_container(tree, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        raise UserError(f"configuration: {first_line(error)}") from error
+    for key in asked.rest.dropped:
+        _drop(plain, key.split("."))
+    opened: dict[str, Any] = _mapped(plain, lambda text: text.replace(_SHIELD, "$"))
+    return opened
 
 
-def _check_keys(words: Sequence[str], base: Any, schema: type) -> None:
-    try:
-        overrides = OverridesParser.create().parse_overrides(list(words))
-    except OverrideParseException as error:
-        raise UserError(f"cannot read '{error.override}'; write key=value") from error
-    valid = sorted({*keys_of(schema), *_keys_in(base)})
-    for override in overrides:
-        key = override.key_or_group
-        free = any(key.startswith(f"{name}.") for name in _free_mappings(schema))
-        if key not in valid and not free:
-            raise unknown_key(key, valid)
+def _of_file(verb: str, schema: str, path: Path) -> dict[str, Any]:
+    """The settings of a file by its path: whole, as a run leaves them, or what the files of the tree hold."""
+    values = plain_yaml.load(path)
+    if "defaults" in values:
+        own = SEARCHED / verb / "config"
+        raise UserError(f"{path} builds on others (defaults:); put it into {own} and call it by its name")
+    if (path.parent / "environment.json").is_file():  # of a run, where every reference has its value
+        values = _shielded(values)
+    known = words.Keys(words.schema_of(schema)).settings
+    return {"config": values} if "config" in known and not any(key in known for key in values) else values
 
 
-def _free_mappings(schema: Any, prefix: str = "") -> list[str]:
-    """Dotted keys below which anything may stand (their owner checks)."""
-    keys = []
-    for name, kind in typing.get_type_hints(schema).items():
-        origin = typing.get_origin(kind)
-        if dataclasses.is_dataclass(kind):
-            keys += _free_mappings(kind, f"{prefix}{name}.")
-        elif isinstance(origin, type) and issubclass(origin, Mapping):
-            keys.append(prefix + name)
-    return keys
+def _shielded(value: Any) -> Any:
+    return _mapped(value, lambda text: text.replace(_OPENING, _SHIELD + "{"))
 
 
-def _keys_in(values: Any, prefix: str = "") -> list[str]:
-    if not isinstance(values, Mapping):
-        return []
-    keys = []
-    for key, value in values.items():
-        keys += [f"{prefix}{key}", *_keys_in(value, f"{prefix}{key}.")]
-    return keys
+def _mapped(value: Any, change: Any) -> Any:
+    """The value with every text in it changed."""
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mapped(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def _drop(values: Any, path: list[str]) -> None:
+    for key in path[:-1]:
+        values = values.get(key) if isinstance(values, dict) else None
+    if isinstance(values, dict):
+        values.pop(path[-1], None)

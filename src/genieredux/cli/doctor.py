@@ -6,37 +6,34 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from genieredux.cli.compose import compose_config, configurations
-from genieredux.cli.schemas import GenieReduxCommand
-from genieredux.cli.screen import say
+from genieredux.cli.compose import compose_config
+from genieredux.cli.genie_redux import SCHEMA
+from genieredux.cli.manual import manual
+from genieredux.cli.screen import say, wants_help
 from genieredux.errors import UserError
 from genieredux.runs import describe_environment
 
-USAGE = """\
-usage: genieredux doctor [config=NAME] [key=value ...]
-
-Without a configuration: versions, devices, memory, disk, ROMs, optional packages.
-With one of `genie_redux train` (and the keys that go with it): parameters, memory and time per step, measured here by a
-few real steps, and what will not fit.
-
-config:
-  """
 CONFIGURES = r"(--)?(config|model)="
 
 
 def doctor(words: list[str]) -> None:
     """Look at the machine, or at what a run would take on it."""
-    if any(word in ("-h", "--help") for word in words):
-        _say([USAGE + "\n  ".join(configurations("genie_redux"))])
-        return
+    if wants_help(words):
+        about = (
+            "Without a configuration: versions, devices, memory, disk, ROMs, optional packages. With one of "
+            "`genie_redux train` (and the keys that go with it): parameters, memory and time per step, measured by "
+            "a few real steps here, and what will not fit."
+        )
+        return say(manual("doctor [config=NAME] [key=value ...]", about, SCHEMA, "genie_redux"))
     words = list(words[2:] if words[:2] == ["genie_redux", "train"] else words)
     if not words:
         _say(_environment())
         return
     if not any(re.match(CONFIGURES, word) for word in words):
         raise UserError(f"doctor needs to know the configuration that '{words[0]}' is for; add config=NAME")
-    _say(_diagnosis(compose_config("genie_redux", GenieReduxCommand, words)))
+    _say(_diagnosis(compose_config("genie_redux", SCHEMA, words)))
 
 
 def _environment() -> list[str]:
@@ -94,7 +91,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _diagnosis(command: GenieReduxCommand) -> list[str]:
+def _diagnosis(command: Any) -> list[str]:
     from genieredux.models.build import KINDS, build_model
     from genieredux.training.doctor import diagnose, gib
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 
 from genieredux.cli.compose import compose_config
-from genieredux.cli.screen import say, say_usage, wants_help
+from genieredux.cli.manual import manual
+from genieredux.cli.screen import say, wants_help
 from genieredux.collect import CollectConfig, ConnectorConfig, collect
 from genieredux.collect.backends.choice import BackendConfig, chosen
+from genieredux.config import FilePath
 from genieredux.episodes import Dataset, quality
 
 
@@ -14,6 +16,7 @@ class Published:
     """What `generate` takes below `config.`, as the published commands write it."""
 
     connector: ConnectorConfig
+    """What is played."""
 
 
 @dataclass(frozen=True)
@@ -21,17 +24,22 @@ class GenerateCommand:
     """generate: play games and store the episodes."""
 
     config: Published
-    root: str = "datasets"
+    root: FilePath = "datasets"
     """The folder of data sets."""
     seed: int = 0
+    """Everything that is random follows from it: same seed, same versions, same bytes."""
     collect: BackendConfig = field(default_factory=BackendConfig)
-    """Where the games are played: collect.backend=ray for a Ray cluster."""
 
 
 def generate(words: list[str]) -> None:
     """Play games and store the episodes."""
     if wants_help(words):
-        return say_usage("generate", "config.connector.generator_config.n_sessions=10 root=datasets seed=0")
+        about = (
+            "Play games and store the episodes: for example genieredux generate config=quickstart/airstriker root=data "
+            "seed=1; the amounts are below config.connector.generator_config and in config.connector.splits"
+        )
+        schema = "genieredux.cli.generate:GenerateCommand"
+        return say(manual("generate [config=NAME] [key=value ...]", about, schema, "generate"))
     command = compose_config("generate", GenerateCommand, words)
     connector = command.config.connector
     with chosen(command.collect, connector.generator_config.n_workers) as make_backend:

@@ -4,25 +4,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from genieredux.cli.compose import compose_config
-from genieredux.cli.screen import say, say_usage, wants_help
+from genieredux.cli.manual import manual
+from genieredux.cli.screen import say, wants_help
 from genieredux.errors import UserError
 
 if TYPE_CHECKING:
     from genieredux.cli.schemas import GenieReduxCommand
 
 
+SCHEMA = "genieredux.cli.schemas:GenieReduxCommand"
+
+
 def genie_redux(words: list[str]) -> None:
     """Train or evaluate a model."""
     if wants_help(words):
-        keys = "train.batch_size=4 tokenizer_fpath=FILE, or eval=papers eval.model_fpath=FILE"
-        return say_usage("genie_redux", keys, "genie_redux train|eval")
+        about = (
+            "Train a tokenizer, a latent action model or a world, or measure one: for example genieredux genie_redux "
+            "train config=tokenizer train.batch_size=4, or genie_redux eval eval=papers eval.model_fpath=FILE"
+        )
+        return say(manual("genie_redux train|eval [config=NAME] [key=value ...]", about, SCHEMA, "genie_redux"))
     if not words or words[0] not in ("train", "eval"):
         said = f"'{words[0]}'" if words else "nothing"
         raise UserError(f"genie_redux takes a mode, train or eval, and got {said}: genie_redux train config=NAME")
-    from genieredux.cli.evaluate import evaluate  # torch: not for the help
-    from genieredux.cli.schemas import GenieReduxCommand
+    command = compose_config("genie_redux", SCHEMA, _without_mode(words[0], words[1:]))
+    from genieredux.cli.evaluate import evaluate  # torch: not for the help and not for a misspelt key
 
-    command = compose_config("genie_redux", GenieReduxCommand, _without_mode(words[0], words[1:]))
     if words[0] == "train":
         _train(command)
     else:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genieredux.cli.compose import compose_config
-from genieredux.cli.screen import say, say_usage, wants_help
+from genieredux.cli.manual import manual
+from genieredux.cli.screen import say, wants_help
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 
 
@@ -12,7 +14,7 @@ from genieredux.errors import UserError
 class PlayCommand:
     """play: walk in a world in the browser."""
 
-    world: str | None = None
+    world: FilePath | None = None
     """A world's file; null: the one that ships with the package."""
     port: int = 8765
     """On 127.0.0.1; 0 takes a free one."""
@@ -23,13 +25,16 @@ class PlayCommand:
     steps: int | None = None
     """Refinement steps a frame; null: as the world says (models/sampling.py, like the next two)."""
     temperature: float | None = None
+    """Of the noise on the logits; null: as the world says."""
     choice: str | None = None
+    """mode takes the likeliest token, mean the one nearest to the expected vector; null: as the world says."""
 
 
 def play(words: list[str]) -> None:
     """Walk in a world in the browser."""
     if wants_help(words):
-        return say_usage("play", "world=FILE port=8765 browser=false fps=15")
+        about = "Walk in a world in the browser: for example genieredux play world=FILE port=8765 browser=false"
+        return say(manual("play [key=value ...]", about, "genieredux.cli.play:PlayCommand"))
     command = compose_config("play", PlayCommand, words)
     from genieredux.models.world.file import load_world, shipped_world
     from genieredux.play import serve

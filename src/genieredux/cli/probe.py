@@ -1,8 +1,9 @@
 """`genieredux retroact probe ...`: games annotated by playing them, as tables or JSON. No logic of its own."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,25 +16,24 @@ from genieredux.retroact import resolve
 from genieredux.retroact.roms import present_roms
 from genieredux.retroact.words import CONTROLS
 
-KEYS = ("states", "seed", "workers", "format", "out")
+if TYPE_CHECKING:
+    from genieredux.cli.retroact import ProbeOptions
+
 _ALL = "all"
 
 Say = Callable[[str], None]
 ShowTable = Callable[[Table], None]
 
 
-def run_probe(names: Sequence[str], keys: Mapping[str, str], form: str, say: Say, show: ShowTable) -> None:
+def run_probe(names: Sequence[str], options: "ProbeOptions", say: Say, show: ShowTable) -> None:
     """Probe the named games and print. Raises `UserError` at bad input, and where no game could be probed."""
-    cfg = ProbeConfig(_number(keys, "states", 24), _number(keys, "seed", 0))
-    workers = _number(keys, "workers", 1)
-    if workers < 1:
-        raise UserError(f"workers is {workers}; it must be 1 or more")
+    cfg = ProbeConfig(options.states, options.seed)
     games = _games(names)
-    out = Path(keys["out"]).expanduser() if "out" in keys else None
+    out = Path(options.out) if options.out else None
     if out and len(games) == 1 and out.suffix.lower() != ".png":
         raise UserError(f"out={out}: the picture of one game is a PNG; write out={out}.png")
     findings, failed = [], []
-    for game, answer in _probed(games, cfg, workers):
+    for game, answer in _probed(games, cfg, options.workers):
         if isinstance(answer, UserError):
             if len(games) == 1:
                 raise answer
@@ -45,7 +45,7 @@ def run_probe(names: Sequence[str], keys: Mapping[str, str], form: str, say: Say
     findings.sort(key=lambda one: one.game)
     if not findings:
         raise UserError("no game could be probed: " + "; ".join(failed))
-    if form == "json":
+    if options.format == "json":
         one = findings[0].plain()
         many = {"games": [each.plain() for each in findings], "agreement": agreement(findings).plain()}
         return say(json.dumps(one if len(games) == 1 else {**many, "failed": failed}, indent=1))
@@ -61,18 +61,9 @@ def run_probe(names: Sequence[str], keys: Mapping[str, str], form: str, say: Say
 
 
 def _games(names: Sequence[str]) -> list[str]:
-    if not names:
-        raise UserError("retroact probe takes a game, several, or all: genieredux retroact probe Airstriker-Genesis")
     if _ALL in names:
         return [resolve(game).name for game in sorted(present_roms())]
     return list(dict.fromkeys(resolve(name).name for name in names))
-
-
-def _number(keys: Mapping[str, str], key: str, default: int) -> int:
-    try:
-        return int(keys.get(key, default))
-    except ValueError:
-        raise UserError(f"{key} is '{keys[key]}'; it must be a whole number") from None
 
 
 def _probed(games: Sequence[str], cfg: ProbeConfig, workers: int) -> Iterator[tuple[str, Finding | UserError]]:

@@ -4,21 +4,25 @@ Reads words, calls the room `retroact`, prints; no logic of its own.
 """
 
 import csv
-import difflib
 import io
 import json
 import os
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genieredux.cli.screen import say, wants_help
+from genieredux.checking import within
+from genieredux.cli.actions import Action, act
+from genieredux.cli.screen import say
+from genieredux.cli.words import options
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.retroact import Game, catalogue, resolve, select, selection
 from genieredux.retroact.query import SELECTIONS
@@ -28,23 +32,7 @@ from genieredux.retroact.words import CONTROLS, GENRES, MOTIONS, VIEWS
 _IMPORT = "genieredux retroact import-roms FOLDER"
 _PLAIN_WIDTH = 120  # of a table that goes to a file or a pipe
 
-HELP = f"""\
-usage: genieredux retroact ACTION ...
-
-  list [view=.. motion=.. genre=.. console=.. controls=true runnable=true] [format=table|csv|json]
-                            the games that fit every filter; several words as view=side,top
-  show GAME                 all that is known of one game
-  import-roms FOLDER...     find ROMs in folders, files and zips by their SHA-1 and keep them for collecting;
-                            the word ale-py stands for the Atari ROMs within the installed ale-py
-  verify [GAME...]          hash the ROMs that are here: is each the one that its game was annotated for?
-  probe GAME... | all [states=24] [seed=0] [workers=1] [format=table|json] [out=PICTURE.png]
-                            annotate a game by playing it: what its buttons do and how the player moves, each with a
-                            confidence, and a picture of the evidence. For several games, or all that run here, also
-                            how far that agrees with their labels; out= is then a folder of pictures
-  coverage config=NAME [key=value ...] [format=table|json]
-                            which games of a configuration of `generate` run here; or selection=NAME
-                            with NAME one of {", ".join(SELECTIONS)}
-
+NOTE = f"""\
 view     {", ".join(VIEWS)}
 motion   {", ".join(MOTIONS)}
 genre    {", ".join(GENRES)}
@@ -54,23 +42,67 @@ Games are written Name-Console, in any letter case, with or without -v0. ROMs ar
 none is downloaded. `docs/retroact.md` says what the words mean and where the labels come from."""
 
 
+@dataclass(frozen=True)
+class ListOptions:
+    """retroact list: the games that fit every filter; several words as view=side,top."""
+
+    view: str | None = None
+    """How the game is seen, one word or several with commas."""
+    motion: str | None = None
+    """The axis of motion, one word or several."""
+    genre: str | None = None
+    """One word or several."""
+    console: str | None = None
+    """One word or several."""
+    controls: bool | None = None
+    """Only games whose buttons are labelled, or only those whose are not."""
+    runnable: bool | None = None
+    """Only games whose ROM is here, or only those whose is not."""
+    format: Literal["table", "csv", "json"] = "table"
+    """How the list is written."""
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """retroact probe."""
+
+    states: int = 24
+    """Saved states that must count, 4 to 500; time is in proportion."""
+    seed: int = 0
+    """Of the play that reaches them; the same seed gives the same finding."""
+    workers: int = 1
+    """Processes."""
+    format: Literal["table", "json"] = "table"
+    """How the findings are written."""
+    out: FilePath | None = None
+    """A picture of the evidence, FILE.png; for several games a folder of pictures."""
+
+    def __post_init__(self) -> None:
+        within("workers", self.workers, 1, 65_536)
+
+
+@dataclass(frozen=True)
+class CoverageOptions:
+    """retroact coverage."""
+
+    selection: str | None = None
+    """Games by the name of a selection, instead of config=NAME."""
+    format: Literal["table", "json"] = "table"
+    """How the answer is written."""
+
+
 def retroact(words: list[str]) -> None:
     """Ask the catalogue of games, bring ROMs in and check them."""
-    if not words or wants_help(words):
-        return say(HELP)
-    if words[0] not in ACTIONS:
-        near = difflib.get_close_matches(words[0], ACTIONS, n=1, cutoff=0.0)[0]
-        raise UserError(f"retroact has no action '{words[0]}'; did you mean '{near}'? (all: {', '.join(ACTIONS)})")
-    ACTIONS[words[0]](words[1:])
+    act("retroact", ACTIONS, words or ["--help"], NOTE)
 
 
-def _list(words: list[str]) -> None:
-    filters = _keys("list", words, ("view", "motion", "genre", "console", "controls", "runnable", "format"))
-    form = _format(filters.pop("format", "table"), ("table", "csv", "json"))
-    chosen: dict[str, Any] = {key: _several(value) for key, value in filters.items()}
-    for key in chosen.keys() & {"controls", "runnable"}:
-        chosen[key] = _truth(key, filters[key])
-    games, here = select(**chosen), present_roms()
+def _list(paths: list[str], options: ListOptions) -> None:
+    chosen: dict[str, Any] = {
+        key: _several(value) if isinstance(value, str) else value
+        for key, value in vars(options).items()
+        if value is not None and key != "format"
+    }
+    games, here, form = select(**chosen), present_roms(), options.format
     if form == "json":
         return say(json.dumps([_plain(game, game.game in here) for game in games], indent=1))
     if form == "csv":
@@ -84,12 +116,12 @@ def _list(words: list[str]) -> None:
     _show_table(table)
     running = sum(game.game in here for game in games)
     say(f"\n{len(games)} of {len(catalogue())} games; {running} of them run here")
+    if options.runnable and not games:
+        say(f"No ROM of a game that fits is here; bring your own in: {_IMPORT}")
 
 
-def _show(words: list[str]) -> None:
-    if len(words) != 1 or "=" in words[0]:
-        raise UserError("retroact show takes one game: genieredux retroact show SuperMarioBros-Nes")
-    game = resolve(words[0])
+def _show(paths: list[str]) -> None:
+    game = resolve(paths[0])
     path = rom_path(game)
     controls = ", ".join(f"{key} {word}" for key, word in (game.controls or {}).items())
     lines = {
@@ -111,8 +143,6 @@ def _show(words: list[str]) -> None:
 
 
 def _import(words: list[str]) -> None:
-    if not words:
-        raise UserError(f"retroact import-roms takes folders, ROM files or zips, or the word ale-py: {_IMPORT}")
     with Console(stderr=True).status("Looking for ROMs") as status:
         report = import_roms(words, lambda source, _: status.update(f"Looking at {escape(source)}"))
     _say_import(report)
@@ -168,17 +198,16 @@ def _verify(words: list[str]) -> None:
 
 
 def _coverage(words: list[str]) -> None:
-    own = [word for word in words if word.startswith(("selection=", "format="))]
-    keys = _keys("coverage", own, ("selection", "format"))
-    form = _format(keys.get("format", "table"), ("table", "json"))
+    own = [word for word in words if word.lstrip("-").startswith(("selection=", "format="))]
+    asked = options(CoverageOptions, own)
     configured = [word for word in words if word not in own]
-    if ("selection" in keys) == any(word.startswith("config=") for word in configured):
+    if (asked.selection is not None) == any(word.lstrip("-").startswith("config=") for word in configured):
         raise UserError(f"retroact coverage takes config=NAME or selection={'|'.join(SELECTIONS)}, one of the two")
-    names = selection(keys["selection"]) if "selection" in keys else _configured(configured)
+    names = selection(asked.selection) if asked.selection is not None else _configured(configured)
     games, here = [resolve(name) for name in names], present_roms()
     running = [game for game in games if game.game in here]
     missing = [game for game in games if game.game not in here]
-    if form == "json":
+    if asked.format == "json":
         parts = {"runnable": running, "missing": missing}
         return say(json.dumps({part: [game.name for game in of] for part, of in parts.items()}, indent=1))
     table = Table(box=None, pad_edge=False)
@@ -196,13 +225,10 @@ def _coverage(words: list[str]) -> None:
         say(f"\nWith ROMs of your own: {_IMPORT}")
 
 
-def _probe(words: list[str]) -> None:
-    from genieredux.cli import probe
+def _probe(paths: list[str], options: ProbeOptions) -> None:
+    from genieredux.cli.probe import run_probe
 
-    names = [word for word in words if "=" not in word]
-    keys = _keys("probe", [word for word in words if "=" in word], probe.KEYS)
-    form = _format(keys.get("format", "table"), ("table", "json"))
-    probe.run_probe(names, keys, form, say, _show_table)
+    run_probe(paths, options, say, _show_table)
 
 
 def _configured(words: Sequence[str]) -> Sequence[str]:
@@ -219,13 +245,44 @@ def _configured(words: Sequence[str]) -> Sequence[str]:
     return configured_games(connector)
 
 
-ACTIONS: dict[str, Callable[[list[str]], None]] = {
-    "list": _list,
-    "show": _show,
-    "import-roms": _import,
-    "verify": _verify,
-    "coverage": _coverage,
-    "probe": _probe,
+_HERE = "genieredux.cli.retroact"
+ACTIONS: dict[str, Action] = {
+    "list": Action(
+        "[view=..] [motion=..] [genre=..] [console=..] [controls=true] [runnable=true] [format=table|csv|json]",
+        "the games that fit every filter; several words as view=side,top",
+        _list,
+        f"{_HERE}:ListOptions",
+        paths=(0, 0),
+    ),
+    "show": Action("GAME", "all that is known of one game", _show),
+    "import-roms": Action(
+        "FOLDER...",
+        "find ROMs in folders, files and zips by their SHA-1 and keep them for collecting; the word ale-py stands for "
+        "the Atari ROMs within the installed ale-py",
+        _import,
+        paths=(1, float("inf")),
+    ),
+    "verify": Action(
+        "[GAME...]",
+        "hash the ROMs that are here: is each the one that its game was annotated for?",
+        _verify,
+        paths=(0, float("inf")),
+    ),
+    "probe": Action(
+        "GAME... | all [states=24] [seed=0] [workers=1] [format=table|json] [out=PICTURE.png]",
+        "annotate a game by playing it: what its buttons do and how the player moves, each with a confidence, and a "
+        "picture of the evidence; for several games, or all that run here, also how far that agrees with their labels",
+        _probe,
+        f"{_HERE}:ProbeOptions",
+        paths=(1, float("inf")),
+    ),
+    "coverage": Action(
+        f"config=NAME [key=value ...] | selection={'|'.join(SELECTIONS)}",
+        "which games of a configuration of `generate` run here; any key of `generate` can be set",
+        _coverage,
+        f"{_HERE}:CoverageOptions",
+        raw=True,
+    ),
 }
 
 
@@ -258,35 +315,8 @@ def _as_csv(games: Sequence[Game], here: Mapping[str, Any]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def _keys(action: str, words: Sequence[str], known: tuple[str, ...]) -> dict[str, str]:
-    """key=value words as a mapping. Raises `UserError` at a word of another form and a key that is not known."""
-    keys = {}
-    for word in words:
-        key, equals, value = word.lstrip("-").partition("=")
-        if not equals or not value:
-            raise UserError(f"retroact {action}: cannot read '{word}'; write key=value with {', '.join(known)}")
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise UserError(f"retroact {action} has no key '{key}'; did you mean '{near}'? (all: {', '.join(known)})")
-        keys[key] = value
-    return keys
-
-
 def _several(value: str) -> list[str]:
     return [part.strip() for part in value.strip("[]").split(",")]
-
-
-def _truth(key: str, value: str) -> bool:
-    if value.lower() not in ("true", "false"):
-        raise UserError(f"{key} is '{value}'; it must be true or false")
-    return value.lower() == "true"
-
-
-def _format(value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        near = difflib.get_close_matches(value, known, n=1, cutoff=0.0)[0]
-        raise UserError(f"there is no format '{value}'; nearest: '{near}'; all: {', '.join(known)}")
-    return value
 
 
 def _show_table(table: Table) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from genieredux.config import FilePath
 from genieredux.envs import EnvConfig
 from genieredux.errors import UserError
 from genieredux.policies import VARIANTS
@@ -50,7 +51,7 @@ class GeneratorConfig:
 class AgentConfig:
     """The variety of an agent's play."""
 
-    checkpoint_fpath: str | None = None
+    checkpoint_fpath: FilePath | None = None
     """A trained agent's file; the policies `random` and `held` have none."""
     gamma: float = 0.0
     """The probability of a random action at each step."""
@@ -299,7 +300,7 @@ class CollectConfig:
     """One collection: a connector, a place and a seed."""
 
     connector: ConnectorConfig
-    root: str = "datasets"
+    root: FilePath = "datasets"
     """The data set becomes a folder in this one."""
     seed: int = 0
     """Everything that is random follows from it: same seed, same versions, same bytes."""

@@ -16,6 +16,7 @@ from genieredux.compat.convert_dynamics import DynamicsOptions, convert_dynamics
 from genieredux.compat.published import latent_action_model_from_state_dict, tokenizer_from_state_dict
 from genieredux.compat.published_file import PublishedFile, is_foreign, naming, open_published
 from genieredux.compat.published_layout import State, read_grid_side, read_heads, read_patch_side
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.models.build import settings_of
 from genieredux.models.checkpoint import Section, fingerprint, load_model, plain, save_model
@@ -40,9 +41,9 @@ class ImportOptions(DynamicsOptions):
 
     kind: str = ""
     """tokenizer, lam, genie_redux (latent actions) or genie_redux_guided (true actions)."""
-    tokenizer: str | None = None
+    tokenizer: FilePath | None = None
     """The tokenizer of a dynamics, which published files leave out: a published .pt or an imported one."""
-    out: str | None = None
+    out: FilePath | None = None
     """The checkpoint to write; null: checkpoints/<model>/<name of the file>/model-<step>.pt."""
     image_size: int | None = None
     """Pixels of a side; null: what the tensors say, else 64."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from genieredux.compat.published import CODE_GAIN, PublishedDynamics, dynamics_from_state_dict
 from genieredux.compat.published_file import PublishedFile, naming
 from genieredux.compat.published_layout import State, read_heads
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, fingerprint, plain
 from genieredux.models.dynamics.maskgit import MaskGIT
@@ -33,14 +34,15 @@ class DynamicsOptions:
     """What the tensors of a published dynamics do not say."""
 
     heads: int | None = None
-    dim_head: int | None = None
     """Of the attention, as a check; null: what the tensors say."""
+    dim_head: int | None = None
+    """Width of a head, as a check; null: what the tensors say."""
     token_input: bool | None = None
     """Whether code vectors enter beside token embeddings; null: as in the published configurations, where a model
     with action embeddings has them and others have not."""
     action_names: tuple[str, ...] = ()
     """The true actions in order; empty: the file's, else the five canonical ones."""
-    action_embeddings: str | None = None
+    action_embeddings: FilePath | None = None
     """For a guided file without its table of action embeddings: a .pt that holds it, or `new` to draw one (the dreams
     then follow no true action until it is trained)."""
     seed: int = 0

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from genieredux.collect import ConnectorConfig
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig
 from genieredux.models.sampling import Sampling
@@ -24,7 +25,7 @@ class DemoConfig:
     eval: EvalConfig = field(default_factory=EvalConfig)
     sampling: Sampling = field(default_factory=Sampling)
     """How the world draws frames, in the evaluation and in play."""
-    out: str = "runs/demo"
+    out: FilePath = "runs/demo"
     """The run's folder; data, checkpoints and reports go into it."""
     seed: int = 0
     """Of collection, training and evaluation."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import ClassVar, Literal
 
 from genieredux.checking import one_of, require, within
+from genieredux.config import FilePath
 from genieredux.evaluation.metric_networks import NetworksConfig
 
 NETWORK_METRICS = ("FID", "FVD", "ST-LPIPS", "LPIPS")
@@ -112,9 +113,9 @@ class EvalConfig:
 class EvalJobConfig(EvalConfig):
     """`genie_redux eval`: what is measured, on what, and where the answer goes."""
 
-    model_fpath: str | None = None
+    model_fpath: FilePath | None = None
     """The model: a model-<step>.pt of a tokenizer, a latent action model or a dynamics, or a world.pt."""
-    dataset_root_dpath: str | None = None
+    dataset_root_dpath: FilePath | None = None
     """The folder of data sets; null: train.dataset_root_dpath."""
     dataset_name: str | None = None
     """The data set; null: train.dataset_name."""
@@ -155,7 +156,7 @@ class EvalJobConfig(EvalConfig):
     """auto, cpu or cuda."""
     precision: str = "auto"
     """auto, 32 or bf16."""
-    save_root_dpath: str = "outputs/evaluation"
+    save_root_dpath: FilePath = "outputs/evaluation"
     """Results go to <here>/<model name>/<data set>/."""
 
     ALIASES: ClassVar[Mapping[str, str]] = {**EvalConfig.ALIASES, "model_path": "model_fpath"}

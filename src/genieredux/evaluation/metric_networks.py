@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.evaluation.fid import RESIZES, FrameFeatures
 from genieredux.evaluation.fvd import VideoFeatures
@@ -26,22 +27,22 @@ NAMES = (FID, FVD, ST_LPIPS, LPIPS)
 class NetworksConfig:
     """The weights of the metrics that look through a network."""
 
-    fid_weights: str | None = None
+    fid_weights: FilePath | None = None
     """The Inception file of pytorch-fid and torch-fidelity; null: the user's cache, then torch hub's."""
     fid_trust: bool = False
     """Take a file of its layout whose SHA-256 is another."""
     fid_resize: str = "bilinear"
     """bilinear (as TensorFlow 1 and torch-fidelity) or nearest (as the published GenieRedux code)."""
-    i3d_weights: str | None = None
+    i3d_weights: FilePath | None = None
     """The network of FVD, which `genieredux metrics` converted; null: from the cache, or converted now from the
     installed package."""
     stlpips_net: str = "alex"
     """alex or vgg."""
-    stlpips_weights: str | None = None
+    stlpips_weights: FilePath | None = None
     """The network of ST-LPIPS, as i3d_weights."""
-    lpips_trunk: str | None = None
+    lpips_trunk: FilePath | None = None
     """torchvision's AlexNet; LPIPS needs it and lpips_heads."""
-    lpips_heads: str | None = None
+    lpips_heads: FilePath | None = None
     """alex.pth of lpips v0.1."""
 
     def __post_init__(self) -> None:

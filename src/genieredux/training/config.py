@@ -6,6 +6,7 @@ Knows no model.
 from dataclasses import dataclass, field
 
 from genieredux.checking import above, at_least, one_of, require, within
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 
 PRECISIONS = ("auto", "32", "bf16")
@@ -81,7 +82,7 @@ class TrainConfig:
     grad_accum, num_train_steps, num_processes.
     """
 
-    dataset_root_dpath: str = "datasets"
+    dataset_root_dpath: FilePath = "datasets"
     """The folder of data sets."""
     dataset_name: str = ""
     """The data set, a folder in dataset_root_dpath."""
@@ -132,7 +133,7 @@ class TrainConfig:
     schedule: str = "steps"
     """What the learning rate follows. time: the elapsed part of time_limit_s, so that any machine ends on the lowest
     rate; only steps promises that an interrupted run equals an uninterrupted one."""
-    resume: str = "auto"
+    resume: FilePath = "auto"
     """auto goes on from the newest checkpoint of the run folder, previous from the one before it (the newest is set
     aside), never refuses a folder that has one, a path takes that checkpoint."""
     tensorboard: bool = True

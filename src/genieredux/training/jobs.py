@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from genieredux.config import FilePath
 from genieredux.episodes import Dataset, TokenCache
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import CheckpointData, Section, fingerprint, load_model, plain
@@ -47,13 +48,13 @@ class JobConfig:
     """What to train: tokenizer, latent_action_model (or lam), genie_redux or genie_redux_guided."""
     run_name: str = ""
     """The run folder is checkpoints_dpath/kind/run_name; empty: the model's name."""
-    checkpoints_dpath: str = "checkpoints"
+    checkpoints_dpath: FilePath = "checkpoints"
     """The folder of all run folders."""
-    tokenizer_fpath: str | None = None
+    tokenizer_fpath: FilePath | None = None
     """A trained tokenizer: what a dynamics is made for, or what a tokenizer begins with."""
-    model_fpath: str | None = None
+    model_fpath: FilePath | None = None
     """A checkpoint to begin with; what `tokenizer`, `lam` and `dynamics` leave open is taken from it."""
-    lam_fpath: str | None = None
+    lam_fpath: FilePath | None = None
     """A trained latent action model, for genie_redux."""
     lam_weight: float = 1.0
     """Of the latent action model's own loss while genie_redux trains; 0 freezes it."""

@@ -12,6 +12,7 @@ from typing import Any
 from genieredux.collect.report.missing import missing_games
 from genieredux.collect.report.page import DataReport, render
 from genieredux.collect.report.pictures import Pictures, draw_pictures
+from genieredux.config import FilePath
 from genieredux.episodes import Dataset, describe
 from genieredux.episodes.quality import LEVELS, THRESHOLDS, Budget, QualityNote, note
 from genieredux.errors import UserError
@@ -28,9 +29,9 @@ _FEW_GAMES, _ROWS_OF_FEW, _ROWS = 4, 8, 3
 class DataReportConfig:
     """What to report on, and where to."""
 
-    path: str
+    path: FilePath
     """A data set."""
-    out: str = ""
+    out: FilePath = ""
     """The page, FILE.html, with its numbers beside it as FILE.json; empty: report.html in the data set's folder."""
     games: str = ""
     """Only these, separated by commas; empty: all."""

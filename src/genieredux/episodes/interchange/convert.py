@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from genieredux.config import FilePath
 from genieredux.episodes.interchange.continuing import open_writer
 from genieredux.episodes.interchange.published import Damaged, Leaf, Session, find_leaves, read_leaf, read_session
 from genieredux.episodes.interchange.splits import Progress, Shares
@@ -24,11 +25,11 @@ _THREADS, _AHEAD = 2, 8
 class ConvertConfig:
     """What to convert and where to."""
 
-    source: str
+    source: FilePath
     """A published data set (a folder of games), or one game's folder."""
     name: str = ""
     """Of the data set to make; empty: that of the source."""
-    root: str = "datasets"
+    root: FilePath = "datasets"
     """The folder of data sets."""
     validation: float = 0.09
     """This part of each level's sessions (the published one)."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from genieredux.config import FilePath
 from genieredux.episodes.interchange.lerobot_export import write_lerobot
 from genieredux.episodes.interchange.minari_export import minari_id, write_minari
 from genieredux.episodes.interchange.mp4_export import write_films
@@ -23,11 +24,11 @@ MARKER = "export.json"
 class ExportConfig:
     """What to export, how and where to."""
 
-    path: str
+    path: FilePath
     """A data set."""
     format: Literal["minari", "lerobot", "mp4"]
     """minari, lerobot or mp4 (films)."""
-    out: str
+    out: FilePath
     """The folder to make."""
     fps: int = 15
     """Frames a second of the films: the store keeps no clock; consoles held 4 frames give 15."""

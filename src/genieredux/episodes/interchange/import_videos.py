@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genieredux.config import FilePath
 from genieredux.envs.frame import transform
 from genieredux.episodes.alignment import num_actions
 from genieredux.episodes.interchange.action_files import ActionTable, read_actions
@@ -49,11 +50,11 @@ _TICK = 1e-6
 class VideoConfig:
     """Which videos to import and how."""
 
-    folder: str
+    folder: FilePath
     """The folder of videos."""
     name: str
     """Of the data set, also stored as the game."""
-    root: str = "datasets"
+    root: FilePath = "datasets"
     """The folder of data sets."""
     image_size: int = 64
     """Side of the square frames in pixels."""
@@ -61,7 +62,7 @@ class VideoConfig:
     """Take that many frames a second by the clock of the video; null: as frame_skip says."""
     frame_skip: int = 1
     """Take every n-th frame; 1: every frame."""
-    actions: str | None = None
+    actions: FilePath | None = None
     """A CSV or JSON file, or a folder with one per video (action_files.py)."""
     action_names: tuple[str, ...] | None = None
     """What the indices in `actions` mean."""

@@ -1,0 +1,82 @@
+"""Mistakes in one's own configuration are one line that names the file and the line, soon."""
+
+from pathlib import Path
+
+import pytest
+
+from genieredux.cli.compose import compose_config
+from genieredux.cli.plain_yaml import load, parse
+from genieredux.cli.schemas import GenieReduxCommand
+from genieredux.errors import UserError
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)
+)
+MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}]}}\n" for i in range(1, 10))
+MISTAKES = {
+    "a tab": (b"run_name: x\n\ttrain: 3\n", r"line \d: a tab; indent with spaces"),
+    "a repeated key": (b"run_name: x\nmodel: lam\nrun_name: y\n", r"line \d: the key 'run_name' is there twice"),
+    "an open list": (b"run_name: [\n", r"line \d: "),
+    "other bytes": ("run_name: été\n".encode("latin-1"), r"line \d: not UTF-8"),
+    "nothing": (b"", r"is empty"),
+    "only a comment": (b"# soon\n", r"is empty"),
+    "a list": (b"- a\n- b\n", r"line \d: a configuration is a mapping"),
+    "a word": (b"tokenizer\n", r"line \d: a configuration is a mapping"),
+    "anchors that multiply": (LAUGHS.encode(), r"anchors that multiply"),
+    "merges that multiply": (MERGES.encode(), r"anchors that multiply"),
+    "deep lists": (b"a: " + b"[" * 5000 + b"]" * 5000, r"nested"),
+    "deep mappings": ("".join(" " * i + "a:\n" for i in range(120)).encode(), r"nested over 50 deep"),
+    "a tag": (b"a: !!python/object/apply:os.system [x]\n", r"no key 'a'"),
+    "a circle": (b"a: &a [*a]\n", r"nested over"),
+    "a broken reference": (b"run_name: ${\n", r"configuration: "),
+    "a reference to nothing": (b"run_name: ${nothing}\n", r"configuration: "),
+    "an unknown alias": (b"a: *b\n", r"line \d: found undefined alias"),
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def compose(name: str) -> GenieReduxCommand:
+    return compose_config("genie_redux", GenieReduxCommand, [f"config={name}"])
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("place", ["configs/genie_redux/config/mine.yaml", "mine.yaml"])
+def test_a_mistake_is_one_line(mistake: str, place: str, elsewhere: Path) -> None:
+    content, expected = MISTAKES[mistake]
+    path = elsewhere / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((b"# @package _global_\n" if place.startswith("configs") and content else b"") + content)
+    with pytest.raises(UserError, match=expected) as error:
+        compose("mine" if place.startswith("configs") else "mine.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_named_like_a_file_and_the_other_ending(elsewhere: Path) -> None:
+    folder = elsewhere / "configs" / "genie_redux" / "config"
+    (folder / "x.yaml").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"no configuration 'x'"):
+        compose("x")
+    (elsewhere / "y.yaml").mkdir()
+    with pytest.raises(UserError, match=r"y.yaml is a folder"):
+        compose("y.yaml")
+    with pytest.raises(UserError, match=r"there is no configuration file nowhere.yaml"):
+        compose("./nowhere.yaml")
+    (folder / "mine.yml").write_text("run_name: abc\n")
+    assert compose("mine").run_name == "abc"
+    (elsewhere / "big.yaml").write_text("a: b\n" * 400_000)
+    with pytest.raises(UserError, match=r"1048576 at most"):
+        load(elsewhere / "big.yaml")
+
+
+def test_anchors_and_merges_are_understood() -> None:
+    assert parse("a: &a {x: 1, y: 1.10}\nb: {<<: *a, x: 2}\nc: *a\n") == {
+        "a": {"x": 1, "y": "1.10"},
+        "b": {"x": 2, "y": "1.10"},
+        "c": {"x": 1, "y": "1.10"},
+    }
+    assert parse("[a, 'null', null, 3, 0.5, 1e3, yes, true]") == ["a", "null", None, 3, 0.5, "1e3", "yes", True]
