@@ -4,13 +4,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from genieredux.evaluation import Clips, EvalConfig
 from genieredux.evaluation.job import measure
-from genieredux.evaluation.report import Report
 from genieredux.evaluation.writing import write_measured
 from genieredux.models.world.fake import FakeWorld
+from genieredux.report import PageWords, write
 
 CONFIG = EvalConfig(resamples=50, keep_clips=1, keep_extremes=1)
+
+
+def make_clips(
+    episodes: int = 4,
+    per_episode: int = 2,
+    length: int = 12,
+    seed: int = 0,
+    texture: float = 0.1,
+    held: bool = False,
+) -> Clips:
+    """Clips of a fake world, whose rules are known. held: one action all along."""
+    world = FakeWorld()
+    rng = np.random.default_rng(seed)
+    frames, actions = [], []
+    for clip in range(episodes * per_episode):
+        count = 1 if held else length - 1
+        taken = np.resize(rng.integers(0, len(world.action_names), count), length - 1)
+        frames.append(world.play(taken, seed=1000 * seed + clip, texture=texture))
+        actions.append(taken)
+    return Clips(np.stack(frames), np.stack(actions), np.repeat(np.arange(episodes), per_episode))
 
 
 def write_run(
@@ -18,10 +40,10 @@ def write_run(
     sets: Mapping[str, Clips],
     world: FakeWorld | None = None,
     config: EvalConfig = CONFIG,
-    report: Report | None = None,
+    words: PageWords | None = None,
     made_with: Mapping[str, Any] | None = None,
 ) -> Path:
-    """What an evaluation of a fake world leaves."""
+    """What an evaluation of a fake world leaves, and its page."""
     world = world or FakeWorld(noise=0.05)
     said = {
         "config": {"eval": config.to_json()},
@@ -35,5 +57,6 @@ def write_run(
         "seconds": {"test": 300.0},
         **(made_with or {}),
     }
-    write_measured(folder, measure(world, sets, config), report or Report(folder.name), said)
+    write_measured(folder, measure(world, sets, config), said)
+    write(folder, words or PageWords(folder.name))
     return folder

@@ -74,7 +74,7 @@ def test_an_interrupted_report_leaves_what_was_there(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genieredux.evaluation.report.to_csv", interrupted)
+    monkeypatch.setattr("genieredux.report.worlds.page.to_csv", interrupted)
     assert run(["report", str(runs), f"out={out}", "title=Other"]) == 130
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     capsys.readouterr()

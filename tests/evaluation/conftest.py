@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluated import make_clips
 from factories import ACTIONS, make_dynamics, make_tokenizer
 from genieredux.episodes import DatasetSpec, DatasetWriter, Episode
 from genieredux.evaluation import Clips
@@ -16,29 +17,11 @@ from genieredux.models.world.fake import FakeWorld
 MakeClips = Callable[..., Clips]
 
 
-@pytest.fixture(scope="session")
-def make_clips() -> MakeClips:
+@pytest.fixture(scope="session", name="make_clips")
+def _make_clips() -> MakeClips:
     """make_clips(episodes=4, per_episode=2, length=12, seed=0, texture=0.1, held=False) -> Clips."""
 
-    def make(
-        episodes: int = 4,
-        per_episode: int = 2,
-        length: int = 12,
-        seed: int = 0,
-        texture: float = 0.1,
-        held: bool = False,
-    ) -> Clips:
-        world = FakeWorld()
-        rng = np.random.default_rng(seed)
-        frames, actions = [], []
-        for clip in range(episodes * per_episode):
-            count = 1 if held else length - 1
-            taken = np.resize(rng.integers(0, len(world.action_names), count), length - 1)
-            frames.append(world.play(taken, seed=1000 * seed + clip, texture=texture))
-            actions.append(taken)
-        return Clips(np.stack(frames), np.stack(actions), np.repeat(np.arange(episodes), per_episode))
-
-    return make
+    return make_clips
 
 
 @dataclass(frozen=True)

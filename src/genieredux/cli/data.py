@@ -59,7 +59,7 @@ def _export(paths: list[str], cfg: Any) -> None:
 
 
 def _report(paths: list[str], cfg: Any) -> None:
-    from genieredux.collect.report import write_data_report
+    from genieredux.report import write_data_report
     from genieredux.runs.progress import ProgressLine
 
     with ProgressLine("report", 1, unit="game") as line:
@@ -91,7 +91,7 @@ ACTIONS: dict[str, Action] = {
         "PATH [out=FILE.html] [games=A,B]",
         "a page that shows how good a data set is",
         _report,
-        "genieredux.collect.report:DataReportConfig",
+        "genieredux.report:DataReportConfig",
         "path",
     ),
     "export": Action(

@@ -7,8 +7,10 @@ from genieredux.errors import UserError
 
 def evaluate(command: GenieReduxCommand) -> None:
     """Measure a model. Raises UserError for what a user can mend."""
+    from genieredux import report
     from genieredux.episodes import Dataset
     from genieredux.evaluation.job import evaluate_file
+    from genieredux.report.worlds import RESULTS
     from genieredux.runs.progress import ProgressLine
     from genieredux.training.sources import choose_games
 
@@ -25,6 +27,8 @@ def evaluate(command: GenieReduxCommand) -> None:
             config, dataset, lambda done, total, name: line.advance_to(done, total), command.model_fpath
         )
     said = [*made.lines, ""]
-    said += [f"{what:8} {path}" for what, path in (("Report", made.report), ("Numbers", made.results)) if path]
+    if made.results.name == RESULTS:
+        said.append(f"Report   {report.write(made.folder)}")
+    said.append(f"Numbers  {made.results}")
     said += [f"Moving   {made.film}"] if made.film else []
     say("\n".join(said))

@@ -24,21 +24,17 @@ def report(words: list[str]) -> None:
         raise UserError(
             "report takes the folder of an evaluation (or several): genieredux report RUN... [out=FILE.html]"
         )
-    from genieredux.evaluation.report import compare_runs
+    from genieredux.report import compare_runs
 
     made = compare_runs(runs, keys.get("out"), keys.get("title"), keys.get("baseline"))
     lines = [f"note: {trap}" for trap in made.traps]
     for one in made.paired:
         lines += [f"note: {why}" for why in one.why_not]
-        for name, found in one.by_set.items():
-            row = next((row for row in ("model", "tokenizer_only") if row in found.differences["psnr"]), None)
-            if row is None:
-                continue
-            average = found.differences["psnr"][row].average
+        for name, (row, average, clips) in one.headlines().items():
             what = "PSNR" if row == "model" else "PSNR of the tokenizer"
             lines.append(
                 f"{name}: {one.run.name} minus {one.baseline.name}: {what} {average.mean:+.2f} dB "
-                f"({average.low:+.2f} to {average.high:+.2f}) on {found.clips} clips of {found.episodes} episodes"
+                f"({average.low:+.2f} to {average.high:+.2f}) on {clips}"
             )
     lines += [f"Report   {made.page}", f"Numbers  {made.numbers}", f"Table    {made.table}"]
     return say("\n".join(lines))

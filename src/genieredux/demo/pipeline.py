@@ -18,12 +18,12 @@ from genieredux.demo.config import DemoConfig
 from genieredux.episodes import Dataset
 from genieredux.evaluation.clips import Clips, cut_clips
 from genieredux.evaluation.job import measure
-from genieredux.evaluation.report import Report
 from genieredux.evaluation.testsets import check_actions, describe_data, test_sets
 from genieredux.evaluation.writing import Measured, Written, write_measured
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model
 from genieredux.models.world.file import Prompt, load_world, write_world
+from genieredux.report import PageWords, training_curves, write
 from genieredux.runs import RunFolder
 from genieredux.runs.files import write_text
 from genieredux.runs.progress import ProgressLine
@@ -75,8 +75,8 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
             about={"made_with": " ".join(command), "seed": config.seed},
         )
         measured = stages.run("evaluation", lambda: _measure(world, dataset, sets, config))
-        written = _write(run, config, measured, stages, (tokenizer_job, dynamics_job))
-    return Made(written.report, written.results, written.film, world)
+        page, written = _write(run, config, measured, stages, (tokenizer_job, dynamics_job))
+    return Made(page, written.results, written.film, world)
 
 
 class Stages:
@@ -131,12 +131,12 @@ def _measure(path: Path, dataset: Dataset, sets: dict[str, Clips], config: DemoC
 
 def _write(
     run: RunFolder, config: DemoConfig, measured: Measured, stages: Stages, jobs: tuple[JobConfig, JobConfig]
-) -> Written:
+) -> tuple[Path, Written]:
     environment = run.executions()[-1]
     plain: Any = dataclasses.asdict(config)
     dataset = Dataset.open(str(Path(jobs[0].train.dataset_root_dpath) / jobs[0].train.dataset_name))
     played = int(trainable(dataset).lengths.sum())
-    report = Report(
+    words = PageWords(
         title=config.title,
         summary="Left: what the game did. Beside it: what the world model dreamed from the same two frames and "
         "the same actions, on levels it never saw.",
@@ -144,7 +144,7 @@ def _write(
             "test.random": "unseen levels, a new random action at every step",
             "test.held": "unseen levels, every random action held for 4 to 8 steps",
         },
-        training={job.model: RunFolder(job.folder).history("train", "validate") for job in jobs},
+        training=training_curves({job.model: RunFolder(job.folder).history("train", "validate") for job in jobs}),
         commands=(
             ("walk in this world", f"genieredux play world={run.path / 'world.pt'}"),
             ("make it again", run.resume_command()),
@@ -160,4 +160,5 @@ def _write(
         "environment": environment,
         "seconds": stages.seconds,
     }
-    return write_measured(run.path, measured, report, made_by)
+    written = write_measured(run.path, measured, made_by)
+    return write(run.path, words), written

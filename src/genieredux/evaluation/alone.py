@@ -146,12 +146,12 @@ def evaluate_alone(
     safe = json_safe({**plain, "made_by": made_by})
     assert isinstance(safe, dict)
     results = write_json(folder / "results.json", safe)
-    write_csv(folder / "results.csv", {name: safe[name] for name in plain})
+    write_csv(folder / "results.csv", safe)
     write_parquet(folder / "clips.parquet", numbers, dataset.spec.action_names)
     write_frames_csv(folder / "clips.csv", numbers, dataset.spec.action_names)
     drawn = {name: np.concatenate([batch.drawn for batch in batches]) for name, batches in found.items()}
     film = _show(folder / "media", sets, drawn, config)
-    return Evaluated(folder, results, None, film, _lines(plain))
+    return Evaluated(folder, results, film, _lines(plain))
 
 
 def _measure_sets(

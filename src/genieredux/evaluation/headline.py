@@ -10,13 +10,12 @@ from genieredux.evaluation.results import SetResult
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluation left. results: its numbers; report: a page, film: moving pictures, where there are any.
-    lines: what it found, for a person.
+    """What an evaluation left. results: its numbers; film: moving pictures, where there are any; lines: what it found,
+    for a person.
     """
 
     folder: Path
     results: Path
-    report: Path | None
     film: Path | None
     lines: tuple[str, ...]
 

@@ -37,7 +37,6 @@ from genieredux.evaluation.opening import (
     usable_networks,
 )
 from genieredux.evaluation.probes import Probes
-from genieredux.evaluation.report import Report
 from genieredux.evaluation.results import Evaluation
 from genieredux.evaluation.steer_job import hold_action
 from genieredux.evaluation.team import Alone, Team, Together
@@ -102,12 +101,8 @@ def evaluate_file(
     with _team(bench, recipe, config.num_processes) as team:
         measured = measure(world, sets, config, sampling, progress, team=team, cache=truths, long=long)
     made_by = _made_by(config, data, dataset, world, sampling, networks, read_by, measured.evaluation)
-    report = Report(
-        f"{model_name(data.path)} on {dataset.spec.name}",
-        "What the game did, and what the world model dreamed from the same frames and actions.",
-    )
-    written = write_measured(folder, measured, report, made_by)
-    return Evaluated(folder, written.results, written.report, written.film, headline(measured.evaluation.sets, config))
+    written = write_measured(folder, measured, made_by)
+    return Evaluated(folder, written.results, written.film, headline(measured.evaluation.sets, config))
 
 
 def measure(

@@ -45,7 +45,7 @@ def hold_action(bench: Bench, sampling: Sampling, config: EvalJobConfig, dataset
             f"{name}: {world.action_names[action]} held for {config.horizon} frames on {len(found[name].did)} clips: "
             f"the picture moves {scroll} a frame, a pixel changes by {mean['change']:.1f} of 255{shown}"
         )
-    return Evaluated(here, results, None, films[0], tuple(lines))
+    return Evaluated(here, results, films[0], tuple(lines))
 
 
 def _show(folder: Path, name: str, found: Steered, config: EvalJobConfig, action: str) -> Path:

@@ -6,66 +6,68 @@ Columns: set, kind and part (of the breakdown; `all` for the whole test set), me
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from genieredux.evaluation.upgrade import upgrade
 from genieredux.runs.files import write_bytes
 
 COLUMNS = ("set", "kind", "part", "metric", "row", "horizon", "clips", "episodes", "mean", "low", "high")
-_NOT_MEANS = ("clips", "frames", "episodes")
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ESTIMATE = ("mean", "low", "high")
 
 
-def write_csv(path: Path, sets: Mapping[str, Mapping[str, Any]]) -> Path:
-    """sets: `Evaluation.to_json()`. Whole or not at all."""
+def write_csv(path: Path, results: Mapping[str, Any]) -> Path:
+    """results: what is in results.json (docs/metrics.md). Whole or not at all."""
+    plain = upgrade(results)
+    about, sets = plain["about"], {key: plain[key] for key in plain if key not in ("version", "about", "made_by")}
+    return write_bytes(path, to_csv(COLUMNS, _lines(sets, about)).encode("utf-8", "replace"))
+
+
+def to_csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    """A table for spreadsheets: texts that one would take for a formula begin with an apostrophe."""
     text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(COLUMNS)
-    for name, found in sets.items():
-        size = (found["clips"], found["episodes"])
-        for metric, row, horizon, *estimate in lines_of_set(found):
-            lines.writerow([name, "all", "all", metric, row, horizon, *size, *map(_cell, estimate)])
-        for kind, parts in found["breakdown"].items():
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in line] for line in lines)
+    return text.getvalue()
+
+
+def lines_of_set(plain: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """(metric, row, horizon, mean, low, high) of all that was measured on a test set, or in its long dreams."""
+    for metric, described in about.items():
+        if metric not in plain:
+            continue
+        if described["pooled"]:
+            for row, by in plain[metric]["rows"].items():
+                yield metric, row, "pooled", by["all"], None, None
+                for t, mean in enumerate(by.get("by_horizon") or []):
+                    yield metric, row, t + 1, mean, None, None
+            continue
+        for row, by in plain[metric].items():
+            for t, estimate in enumerate(zip(*(by[key] for key in _ESTIMATE), strict=True)):
+                if estimate[0] is not None:
+                    yield metric, row, t + 1, *estimate
+            yield metric, row, "mean", *(by["average"][key] for key in _ESTIMATE)
+
+
+def _lines(sets: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    for name, plain in sets.items():
+        for metric, row, horizon, *estimate in lines_of_set(plain, about):
+            yield name, "all", "all", metric, row, horizon, plain["clips"], plain["episodes"], *estimate
+        for kind, parts in plain.get("breakdown", {}).items():
             for part, values in parts.items():
-                about = [name, kind, part]
-                for metric, rows in values.items():
-                    if metric in _NOT_MEANS:
-                        continue
-                    horizon = found.get("compare_at") if metric == "delta_psnr" else "mean"
-                    for row, one in rows.items():
-                        cells = (_cell(one[key]) for key in ("mean", "low", "high"))
-                        lines.writerow([*about, metric, row, horizon, values["clips"], values["episodes"], *cells])
-    content = text.getvalue().encode()
-    return write_bytes(path, content)
+                for metric in (key for key in about if key in values):
+                    horizon = plain.get("compare_at") if about[metric]["at"] == "compare_at" else "mean"
+                    for row, one in values[metric].items():
+                        estimate = [one[key] for key in _ESTIMATE]
+                        yield name, kind, part, metric, row, horizon, values["clips"], values["episodes"], *estimate
 
 
-def lines_of_set(found: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """(metric, row, horizon, mean, low, high) of a whole test set."""
-    for metric in ("psnr", "ssim"):
-        for row, means in found[metric].items():
-            bounds = found[f"{metric}_interval"][row]
-            for t, (mean, low, high) in enumerate(zip(means, bounds["low"], bounds["high"], strict=True)):
-                yield metric, row, t + 1, mean, low, high
-    for row, by in found.get("gain", {}).items():
-        yield from _by_horizon("gain", row, by)
-        yield "gain", row, "mean", *(by["average"][key] for key in ("mean", "low", "high"))
-    for row, by in found.get("delta_psnr_by_horizon", {}).items():
-        for t, *estimate in zip(by["horizon"], by["mean"], by["low"], by["high"], strict=True):
-            yield "delta_psnr", row, t, *estimate
-    for metric, rows in found.get("metrics", {}).items():
-        for row, by in rows.items():
-            yield from _by_horizon(metric, row, by)
-    for metric, of_metric in found.get("frechet", {}).items():
-        for row, by in of_metric["rows"].items():
-            yield metric, row, "pooled", by["all"], None, None
-            for t, mean in enumerate(by.get("by_horizon", [])):
-                yield metric, row, t + 1, mean, None, None
-
-
-def _by_horizon(metric: str, row: str, by: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    for t, estimate in enumerate(zip(by["mean"], by["low"], by["high"], strict=True)):
-        yield metric, row, t + 1, *estimate
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_STARTS_A_FORMULA) else value
+    return f"{value:.6g}" if isinstance(value, float) else value

@@ -6,8 +6,8 @@ clips.parquet  the numbers of every clip (numbers.py); clips.csv: the same, a li
 pictures.npz   frames of some clips, uint8, for pages: `<set>/<even|worst|best>/<what>` as in kept.KeptClips,
                `control/frames` as in control.ControlGrid, `drift/<set>/<truth|model>` as in drift.Drift
 media/         films and strips of the same
-page.json      what the page says besides: title, notes, curves of training (report.Report)
-report.html    a page, made from all of these
+
+A page is made from all of these (genieredux/report), which keeps its own words beside them in page.json.
 """
 
 import io
@@ -24,7 +24,6 @@ from genieredux.evaluation.control import ControlGrid
 from genieredux.evaluation.drift import Drift
 from genieredux.evaluation.kept import KeptClips
 from genieredux.evaluation.numbers import write_frames_csv, write_parquet
-from genieredux.evaluation.report import Report, write_report
 from genieredux.evaluation.results import Evaluation
 from genieredux.evaluation.tables import write_csv
 from genieredux.pictures import column_labels, filmstrip, panels, write_loop, write_png
@@ -44,20 +43,19 @@ class Measured:
 class Written:
     """The files that `write_measured` left."""
 
-    report: Path
     results: Path
     film: Path
     strips: tuple[Path, ...] = field(default_factory=tuple)
 
 
-def write_measured(folder: Path, measured: Measured, report: Report, made_by: Mapping[str, Any]) -> Written:
+def write_measured(folder: Path, measured: Measured, made_by: Mapping[str, Any]) -> Written:
     """Write everything. made_by: plain values, kept under that name in results.json."""
     evaluation = measured.evaluation
     if any(not result.kept for result in evaluation.sets.values()):
         raise UserError("eval.keep_clips is 0, so there is nothing to show; set it to 1 or more")
     sets = evaluation.to_json()
     results = write_json(folder / "results.json", {**sets, "made_by": dict(made_by)})
-    write_csv(folder / "results.csv", sets)  # type: ignore[arg-type]
+    write_csv(folder / "results.csv", {**sets, "made_by": made_by})
     numbers = {name: result.numbers for name, result in evaluation.sets.items()}
     write_parquet(folder / "clips.parquet", numbers, measured.control.action_names)
     write_frames_csv(folder / "clips.csv", numbers, measured.control.action_names)
@@ -72,8 +70,7 @@ def write_measured(folder: Path, measured: Measured, report: Report, made_by: Ma
         films += _films(folder / "media" / name, result.kept)
     for name, drift in measured.drift.items():
         write_loop(folder / "media" / f"{name}.drift.mp4", panels({"truth": drift.truth[0], "dream": drift.model[0]}))
-    write_json(folder / "page.json", report.to_json())
-    return Written(write_report(folder), results, films[0], tuple(strips))
+    return Written(results, films[0], tuple(strips))
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> Path:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from genieredux.errors import UserError
+from genieredux.evaluation.bootstrap import Estimate
 from genieredux.evaluation.compare import Comparison, compare
-from genieredux.evaluation.page.run import Run
-from genieredux.evaluation.page.values import bootstrap_settings
+from genieredux.evaluation.results import MODEL, TOKENIZER_ONLY
+from genieredux.report.worlds.folder import Run
+from genieredux.report.worlds.values import bootstrap_settings
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,17 @@ class Paired:
     baseline: Run
     by_set: Mapping[str, Comparison]
     why_not: tuple[str, ...]
+
+    def headlines(self) -> dict[str, tuple[str, Estimate, str]]:
+        """By test set (row, average difference of PSNR in dB, on how many clips); none where neither row is common."""
+        found = {}
+        for name, comparison in self.by_set.items():
+            rows = comparison.differences.get("psnr", {})
+            row = next((row for row in (MODEL, TOKENIZER_ONLY) if row in rows), None)
+            if row:
+                size = f"{comparison.clips} clips of {comparison.episodes} episodes"
+                found[name] = (row, rows[row].average, size)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

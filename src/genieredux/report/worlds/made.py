@@ -1,30 +1,34 @@
 """What made the runs: weights, data, settings, machines; and in which of these they differ."""
 
-import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
-from omegaconf import OmegaConf
 
-from genieredux.evaluation.page.curves import tone_of
-from genieredux.evaluation.page.run import Run
 from genieredux.pictures import charts
+from genieredux.report.html import finite, to_yaml
+from genieredux.report.worlds.curves import tone_of
+from genieredux.report.worlds.folder import Run
 
-_NOT_SETTINGS = ("environment", "seconds", "config", "networks", "model", "dataset", "action_names", "page")
+_NOT_SETTINGS = ("environment", "seconds", "config", "metrics", "action_names", "page")
 
 
 def runs_list(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """A line for each run: its colour, weights, data and folder."""
     found = []
     for place, run in enumerate(runs):
-        model, data = run.made_by.get("model") or {}, run.made_by.get("dataset") or {}
-        step = f", step {model['step']:,}" if model.get("step") else ""
-        checksum = f" ({data['checksum'][:12]})" if data.get("checksum") else ""
-        weights = f"{model['file']} ({model.get('kind', 'model')}{step})" if model.get("file") else "–"
-        name = f"{data['name']}{checksum}" if data.get("name") else "–"
+        step, checksum = run.made("model").get("step"), run.word("dataset", "checksum")
+        kind = run.word("model", "kind") or "model"
+        weights = f"{run.word('model', 'file')} ({kind}{f', step {step:,}' if finite(step) and step else ''})"
+        data = f"{run.word('dataset', 'name')}{f' ({checksum[:12]})' if checksum else ''}"
         found.append(
-            {"name": run.name, "tone": tone_of(place), "weights": weights, "data": name, "folder": str(run.folder)}
+            {
+                "name": run.name,
+                "tone": tone_of(place),
+                "weights": weights if run.word("model", "file") else "–",
+                "data": data or "–",
+            }
         )
     return found
 
@@ -42,7 +46,7 @@ def machines(runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
 def machine(run: Run) -> list[tuple[str, str]]:
     """Versions, hardware and commit of one run, as (name, value)."""
     found: list[tuple[str, str]] = []
-    for key, value in (run.made_by.get("environment") or {}).items():
+    for key, value in run.made("environment").items():
         if isinstance(value, Mapping):
             found += [(str(inner), _plain(item)) for inner, item in value.items()]
         elif value is not None and key != "command":
@@ -55,9 +59,11 @@ def commands(runs: Sequence[Run]) -> list[tuple[str, str]]:
     found = []
     for run in runs:
         mark = f"{run.name}: " if len(runs) > 1 else ""
-        said = [(mark + what, line) for what, line in run.page.get("commands") or ()]
-        line = (run.made_by.get("environment") or {}).get("command")
-        found += said or ([(f"{mark}evaluate again", " ".join(map(_quoted, line)))] if line else [])
+        command = run.made("environment").get("command")
+        line = shlex.join(map(str, command)) if isinstance(command, list) else ""
+        found += [(mark + what, words) for what, words in run.words.commands] or (
+            [(f"{mark}evaluate again", line)] if line else []
+        )
     return found
 
 
@@ -65,34 +71,30 @@ def seconds(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Bars of the stages of each run, and their sum."""
     found = []
     for run in runs:
-        by_stage = {name: float(value) for name, value in (run.made_by.get("seconds") or {}).items()}
+        by_stage = {str(name): float(value) for name, value in run.made("seconds").items() if finite(value)}
         if by_stage:
             total = sum(by_stage.values())
             readable = f"{total:.0f} s" if total < 120 else f"{total / 60:.1f} min"
-            name = run.name if len(runs) > 1 else ""
-            found.append({"name": name, "bars": Markup(charts.bars(by_stage, "{:,.1f} s".format)), "total": readable})
+            bars = Markup(charts.bars(by_stage, "{:,.1f} s".format))
+            found.append({"name": run.name if len(runs) > 1 else "", "bars": bars, "total": readable})
     return found
 
 
 def protocol_text(run: Run) -> str:
     """The settings of the evaluation, a line each."""
-    return "\n".join(
-        f"{name}: {_plain(value)}" for name, value in run.protocol.items() if not isinstance(value, Mapping)
-    )
+    plain = {name: value for name, value in run.made("config").items() if not isinstance(value, Mapping)}
+    return "\n".join(f"{name}: {_plain(value)}" for name, value in plain.items())
 
 
 def config_text(run: Run) -> str:
     """All that made a run, but its machine, as YAML."""
-    kept = {key: value for key, value in run.made_by.items() if key not in ("environment", "seconds")}
-    plain = json.loads(json.dumps(kept, default=str))
-    return OmegaConf.to_yaml(OmegaConf.create(plain)).strip()
+    written = run.results.as_written
+    return to_yaml({key: value for key, value in written.items() if key not in ("environment", "seconds")})
 
 
 def _settings(run: Run) -> dict[str, str]:
-    made = run.made_by
-    parts = {key: value for key, value in made.items() if key not in _NOT_SETTINGS}
-    named = {key: made.get(key) or {} for key in ("model", "dataset")}
-    return _flat({**named, **(made.get("config") or {}), **parts})
+    rest = {key: value for key, value in run.results.made_by.items() if key not in _NOT_SETTINGS}
+    return _flat({**run.made("config"), **rest})
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -117,8 +119,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value) or "none"
     return "null" if value is None else str(value)
-
-
-def _quoted(word: Any) -> str:
-    text = str(word)
-    return f"'{text}'" if any(mark in text for mark in " []{}*?$&|;<>()") else text

@@ -9,13 +9,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from evaluated import write_run
+from evaluated import make_clips, write_run
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig
-from genieredux.evaluation.control import control_grid
-from genieredux.evaluation.page.curves import training_curves
-from genieredux.evaluation.report import ONE_RUN, Report, compare_runs
 from genieredux.models.world.fake import FakeWorld
+from genieredux.report import PageWords, compare_runs, training_curves
+from genieredux.report.worlds.page import ONE_RUN
 
 VOID = {"meta", "input", "br"}
 
@@ -65,7 +64,7 @@ def records():
 
 
 @pytest.fixture(scope="module")
-def sets(make_clips):
+def sets():
     return {"test.random": make_clips(3, 1), "test.held": make_clips(3, 1, held=True, seed=3)}
 
 
@@ -73,8 +72,8 @@ def sets(make_clips):
 def written(tmp_path_factory, sets):
     """A better world and a worse one, on the same clips; nobody changes them."""
     root = tmp_path_factory.mktemp("written")
-    report = Report("Better", training={"Dynamics": records()})
-    write_run(root / "better" / "toy", sets, FakeWorld(noise=0.02), report=report)
+    words = PageWords("Better", training=training_curves({"Dynamics": records()}))
+    write_run(root / "better" / "toy", sets, FakeWorld(noise=0.02), words=words)
     write_run(root / "worse" / "toy", sets, FakeWorld(noise=0.3), made_with={"sampling": {"steps": 2}})
     return root
 
@@ -87,17 +86,17 @@ def two(tmp_path, written):
 
 
 def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
-    report = Report(
+    words = PageWords(
         title="A <small> world",
         summary="Made & measured.",
         set_notes={"test.held": "held for 4-8 steps"},
-        training={"Tokenizer": records(), "Dynamics": records(), "Nothing": []},
+        training=training_curves({"Tokenizer": records(), "Dynamics": records(), "Nothing": []}),
         commands=[("again", "make demo"), ("play", "genieredux play world=runs/demo/world.pt")],
         facts=[("frames", "100,000")],
     )
     config = EvalConfig(resamples=100, keep_extremes=1)
     plain = {"eval": config.to_json(), "tokenizer": {"codes": 64}}
-    folder = write_run(tmp_path / "run", sets, config=config, report=report, made_with={"config": plain})
+    folder = write_run(tmp_path / "run", sets, config=config, words=words, made_with={"config": plain})
     results = json.loads((folder / "results.json").read_text())
     page = (folder / "report.html").read_text(encoding="utf-8")
     text = check(page)
@@ -164,14 +163,14 @@ def test_two_runs_side_by_side(tmp_path, two):
     average = paired.by_set["test.held"].differences["psnr"]["model"].average
     assert average.high < 0
     # Clip by clip, so the mean of the differences is the difference of the means.
-    means = [np.mean(run.sets["test.held"]["psnr"]["model"]) for run in made.runs]
+    means = [np.mean(run.sets["test.held"].metrics["psnr"]["model"].mean) for run in made.runs]
     assert float(average.mean) == pytest.approx(means[1] - means[0])
     assert f"−{-float(average.mean):.2f}" in text
     said = json.loads(made.numbers.read_text())
     assert said["baseline"] == "better"
     psnr = said["differences"][0]["sets"]["test.held"]["differences"]["psnr"]["model"]["average"]
     assert psnr["mean"] == pytest.approx(float(average.mean))
-    assert said["sets"]["worse"]["test.random"]["psnr"] == made.runs[1].sets["test.random"]["psnr"]
+    assert said["sets"]["worse"]["test.random"]["psnr"] == made.runs[1].sets["test.random"].plain["psnr"]
 
 
 def test_the_other_one_as_baseline(two):
@@ -198,18 +197,17 @@ def test_the_table_has_every_mean_in_long_format(tmp_path, two):
         assert len(found) == 1, (run, metric, row, horizon, found)
         return float(found[0])
 
-    plain = made.runs[1].sets["test.random"]
-    assert value("worse", "psnr", "model", "3") == pytest.approx(plain["psnr"]["model"][2], rel=1e-5)
-    assert value("worse", "psnr", "model", "mean") == pytest.approx(np.mean(plain["psnr"]["model"]), rel=1e-5)
-    assert value("worse", "delta_psnr", "genie", "4", "low") == pytest.approx(
-        plain["delta_psnr"]["genie"]["low"], rel=1e-4
-    )
+    metrics = made.runs[1].sets["test.random"].metrics
+    assert value("worse", "psnr", "model", "3") == pytest.approx(metrics["psnr"]["model"].mean[2], rel=1e-5)
+    assert value("worse", "psnr", "model", "mean") == pytest.approx(np.mean(metrics["psnr"]["model"].mean), rel=1e-5)
+    low = metrics["delta_psnr"]["genie"].at(4).low
+    assert value("worse", "delta_psnr", "genie", "4", "low") == pytest.approx(low, rel=1e-4)
     gap = value("worse", "psnr", "model", "10") - value("better", "psnr", "model", "10")
     assert value("worse minus better", "psnr", "model", "10") == pytest.approx(gap, abs=1e-4)
     assert value("worse", "psnr", "model", "1", "n") == 3
 
 
-def test_other_clips_are_said_and_not_paired(tmp_path, make_clips):
+def test_other_clips_are_said_and_not_paired(tmp_path):
     first = write_run(tmp_path / "a", {"test": make_clips(2, 1, seed=1)})
     second = write_run(tmp_path / "b", {"test": make_clips(2, 1, seed=2)})
     short = EvalConfig(resamples=50, keep_clips=1, keep_extremes=0, horizon=4)
@@ -234,15 +232,15 @@ def test_a_run_without_its_clips_and_pictures_is_a_page_of_numbers(tmp_path, two
     assert "bare has no clips.parquet, so clips cannot be paired" in text
 
 
-def test_one_episode_has_no_interval_and_no_nan(tmp_path, make_clips):
+def test_one_episode_has_no_interval_and_no_nan(tmp_path):
     folder = write_run(tmp_path / "a", {"only": make_clips(1, 1)})
     text = check(compare_runs([str(folder)]).page.read_text())
     assert "only" in text
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b", text)
 
 
-def test_pictures_stay_within_their_budget(tmp_path, make_clips, monkeypatch):
-    monkeypatch.setattr("genieredux.evaluation.report.ONE_RUN", 60_000)
+def test_pictures_stay_within_their_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr("genieredux.report.worlds.page.ONE_RUN", 60_000)
     folder = write_run(tmp_path / "a", {"a": make_clips(2, 1, texture=0.5)})
     page = compare_runs([str(folder)]).page.read_text()
     assert "more left out" in check(page)
@@ -257,7 +255,7 @@ def test_pictures_stay_within_their_budget(tmp_path, make_clips, monkeypatch):
         (lambda folder: (folder / "results.json").write_text("[]"), "not what genie_redux eval writes"),
         (
             lambda folder: (folder / "results.json").write_text('{"test": {"psnr": {}}, "made_by": {}}'),
-            "test set test lacks clips, episodes.* another version wrote it; evaluate again",
+            "results.json: lacks or misplaces .psnr_interval., so it is of no version that is known; evaluate again",
         ),
         (lambda folder: (folder / "clips.parquet").write_bytes(b"PAR1"), "clips.parquet: damaged"),
         (lambda folder: (folder / "pictures.npz").write_bytes(b"PK\x03\x04"), "pictures.npz is damaged"),
@@ -284,16 +282,6 @@ def test_a_page_that_cannot_be_written_is_named(tmp_path, two):
 def test_training_curves_choose_what_matters_and_are_thin():
     curves = training_curves({"Tokenizer": records(), "Nothing": []})
     assert list(curves) == ["Tokenizer"]
-    assert [curve["title"] for curve in curves["Tokenizer"]] == ["loss", "psnr", "grad norm"]
-    assert [line["name"] for line in curves["Tokenizer"][0]["lines"]] == ["training", "validation"]
-    assert len(curves["Tokenizer"][0]["lines"][0]["x"]) == 240
-
-
-def test_control_grid_holds_each_action(make_clips):
-    clips = make_clips()
-    exact = FakeWorld()
-    grid = control_grid(exact, clips, [2], steps=4)
-    assert grid.frames.shape == (1, 5, 6, 64, 64, 3)
-    assert (grid.frames[0, :, :2] == clips.frames[2, :2]).all()
-    right, left = grid.frames[0, 0, 2:], grid.frames[0, 1, 2:]
-    assert (np.roll(right[0], 16, axis=1) == left[0]).all()
+    assert [curve.title for curve in curves["Tokenizer"]] == ["loss", "psnr", "grad norm"]
+    assert [line.name for line in curves["Tokenizer"][0].lines] == ["training", "validation"]
+    assert len(curves["Tokenizer"][0].lines[0].x) == 240

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from genieredux.cli.main import run
-from genieredux.collect import collect
-from genieredux.collect.report import DataReportConfig, job, write_data_report
-from genieredux.collect.report.missing import missing_games
-from genieredux.collect.report.pictures import COLUMNS, draw_pictures
+from genieredux.collect import CollectConfig, ConnectorConfig, GeneratorConfig, SilentReporter, collect
 from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Episode, quality
 from genieredux.episodes.schema import UNKNOWN_ACTION
+from genieredux.report.data import DataReportConfig, job, write_data_report
+from genieredux.report.data.missing import missing_games
+from genieredux.report.data.pictures import COLUMNS, draw_pictures
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 GAMES = ("Lively-Nes", "Frozen-Nes", "Black-Genesis")
@@ -203,8 +203,10 @@ def test_missing_games_of_a_filter(make):
     assert missing_games(Dataset.open(make(created_by=damaged, name="other"))) == ()
 
 
-def test_a_collection_is_reported_on(small):
-    summary = collect(small())
+def test_a_collection_is_reported_on(tmp_path):
+    sizes = GeneratorConfig(n_instances=3, n_sessions=2, n_steps_max=40)
+    connector = ConnectorConfig(name="fake", kind="fake", games=("Fake",), generator_config=sizes)
+    summary = collect(CollectConfig(connector, str(tmp_path)), SilentReporter())
     page = report(summary.path).page.read_text()
     assert "How it was made" in page
     assert "n_steps_max: 40" in page

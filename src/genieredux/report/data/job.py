@@ -9,13 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from genieredux.collect.report.missing import missing_games
-from genieredux.collect.report.page import DataReport, render
-from genieredux.collect.report.pictures import Pictures, draw_pictures
 from genieredux.config import FilePath
 from genieredux.episodes import Dataset, describe
 from genieredux.episodes.quality import LEVELS, THRESHOLDS, Budget, QualityNote, note
 from genieredux.errors import UserError
+from genieredux.report.data.missing import missing_games
+from genieredux.report.data.page import DataReport, render
+from genieredux.report.data.pictures import Pictures, draw_pictures
 from genieredux.runs.files import write_bytes
 
 PICTURE_BYTES = 19_000_000

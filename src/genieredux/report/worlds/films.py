@@ -6,16 +6,16 @@ Differences are made by the browser from two sprites, so they weigh nothing. It 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from genieredux.evaluation.kept import KeptClips
-from genieredux.evaluation.page.run import Run
-from genieredux.evaluation.page.values import Plain, number
 from genieredux.pictures import column_labels, heat, sprite
+from genieredux.report.html import number
+from genieredux.report.worlds.folder import Run
 
 DRIFT_SHOWN = 13
 """Frames of a long dream that its strip shows."""
@@ -99,7 +99,7 @@ def drift_strips(runs: Sequence[Run], sprites: Sprites) -> list[dict[str, Any]]:
     for name in dict.fromkeys(name for run in runs for name in run.drift):
         here = [run for run in runs if name in run.drift]
         first = here[0].drift[name]["truth"]
-        given = here[0].prompt_frames
+        given = min(here[0].prompt_frames, len(first[0]))
         at = np.unique(np.linspace(given - 1, len(first[0]) - 1, DRIFT_SHOWN).round().astype(int))
         columns = ["given" if t < given else f"+{t - given + 1}" for t in at.tolist()]
         films = [("truth", first[0])]
@@ -114,7 +114,7 @@ def drift_strips(runs: Sequence[Run], sprites: Sprites) -> list[dict[str, Any]]:
     return found
 
 
-def hero(groups: Sequence[Plain]) -> Plain | None:
+def hero(groups: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The clip at the head of a page of one run: the best of those spread evenly over the last set."""
     even = [group for group in groups if group["part"] == "even" and group["cards"]]
     return max(even[-1]["cards"], key=lambda card: card["lanes"][0]["value"]) if even else None
@@ -140,46 +140,58 @@ def _group(
 
 
 def _card(lanes: Sequence[tuple[Run, KeptClips, int]], top: float, sprites: Sprites) -> dict[str, Any] | None:
-    """One clip: its truth, and what each run dreamed. None where it does not fit any more."""
+    """One clip: its truth, and what each run drew. None where it does not fit any more."""
     run, kept, k = lanes[0]
-    given = run.prompt_frames
-    names = run.action_names
-    films = [kept.truth[k]]
+    truth = kept.truth[k]
+    given = min(run.prompt_frames, len(truth)) if kept.psnr.shape[1] < len(truth) else 0
+    films = [truth]
     for _, of, row in lanes:
-        films += [of.model[row], _unsure(of, row, given, top)]
-    found = sprites.add(films)
-    if found is None:
+        films += [_drawn(of)[row], *([_unsure(of, row, given, top)] if of.entropy.size else [])]
+    names = sprites.add(films)
+    if names is None:
         return None
-    truth, rest = found[0], found[1:]
-    taken = [names[action] if action < len(names) else str(action) for action in kept.actions[k].tolist()]
+    taken = [_action(run, action) for action in kept.actions[k].tolist()] if kept.actions.size else []
+    rest = iter(names[1:])
     return {
-        "index": int(kept.index[k]),
+        "index": int(kept.index[k]) if kept.index.size else k,
         "prompt_frames": given,
-        "frames": len(kept.truth[k]),
-        "columns": column_labels(given, len(kept.truth[k])),
+        "frames": len(truth),
+        "columns": column_labels(given, len(truth)),
         # The action that led to each frame: none to the first.
         "actions": json.dumps(["", *taken]),
         "lanes": [
-            _lane(run, of, row, truth, *rest[2 * place : 2 * place + 2]) for place, (run, of, row) in enumerate(lanes)
+            _lane(run, of, row, given, names[0], next(rest), next(rest) if of.entropy.size else None)
+            for run, of, row in lanes
         ],
     }
 
 
-def _lane(run: Run, kept: KeptClips, k: int, truth: str, dream: str, unsure: str) -> dict[str, Any]:
-    finite = np.minimum(kept.psnr[k], 60.0)
+def _drawn(kept: KeptClips) -> np.ndarray:
+    """What the model drew: a dream, or of a tokenizer alone what it redrew."""
+    return next((films for films in (kept.model, kept.tokenizer_only) if films.size), kept.truth)
+
+
+def _action(run: Run, action: int) -> str:
+    return run.action_names[action] if 0 <= action < len(run.action_names) else str(action)
+
+
+def _lane(run: Run, kept: KeptClips, k: int, given: int, truth: str, drawn: str, unsure: str | None) -> dict[str, Any]:
+    decibel = np.minimum(np.nan_to_num(kept.psnr[k]), 60.0) if kept.psnr.size else np.zeros(0)
+    mean = float(decibel.mean()) if decibel.size else 0.0
     gain = f", {number(float(kept.gain[k]), 2, signed=True)} over repeating" if kept.gain.size else ""
+    panels = [("truth", [truth]), ("dream" if given else "redrawn", [drawn]), ("error ×2", [truth, drawn])]
     return {
         "run": run.name,
-        "value": float(finite.mean()),
-        "mean": f"mean {number(float(finite.mean()), 2)} dB{gain}",
-        "decibel": json.dumps([""] * run.prompt_frames + [f"{value:.1f} dB" for value in finite]),
-        "panels": [("truth", [truth]), ("dream", [dream]), ("error ×2", [truth, dream]), ("unsure", [unsure])],
+        "value": mean,
+        "mean": f"mean {number(mean, 2)} dB{gain}" if decibel.size else "",
+        "decibel": json.dumps([""] * given + [f"{value:.1f} dB" for value in decibel]),
+        "panels": [*panels, *([("unsure", [unsure])] if unsure else [])],
     }
 
 
 def _unsure(kept: KeptClips, k: int, given: int, top: float) -> np.ndarray:
     """The entropy of every token as heat, a pixel each; black where frames were given."""
-    glow = heat(kept.entropy[k], kept.entropy.shape[-1], top)
+    glow = heat(np.nan_to_num(kept.entropy[k]), kept.entropy.shape[-1], top)
     return np.concatenate([np.zeros((given, *glow.shape[1:]), np.uint8), glow])
 
 
@@ -188,11 +200,12 @@ def _top_entropy(runs: Sequence[Run]) -> float:
     found = [
         kept.entropy for run in runs for parts in run.kept.values() for kept in parts.values() if kept.entropy.size
     ]
-    return max([0.1, *(float(np.quantile(entropy, 0.995)) for entropy in found)])
+    return max([0.1, *(float(np.quantile(np.nan_to_num(entropy), 0.995)) for entropy in found)])
 
 
 def _identity(kept: KeptClips, k: int) -> str:
-    content = kept.truth[k].tobytes() + kept.actions[k].astype("<i8").tobytes()
+    actions = kept.actions[k] if kept.actions.size else kept.actions
+    content = kept.truth[k].tobytes() + actions.astype("<i8").tobytes()
     return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 

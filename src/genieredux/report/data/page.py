@@ -1,28 +1,20 @@
-"""The page of a data report: measured values laid out as one HTML file that needs nothing else.
+"""The page of a data report: measured values laid out as one HTML file that needs nothing else. Measures nothing."""
 
-Styles are those of the world report (evaluation/templates/report.css) and a few more. Measures nothing.
-"""
-
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
-from omegaconf import OmegaConf
 
-from genieredux.collect.report.pictures import Pictures
 from genieredux.episodes import DatasetInfo, DatasetSpec
 from genieredux.episodes.quality import GOOD, LEVELS, LOOK, POOR, THRESHOLDS, Budget, GameMeasures, QualityNote
-from genieredux.pictures import base_css, charts
+from genieredux.pictures import charts
+from genieredux.report.data.pictures import Pictures
+from genieredux.report.html import counted, render_page, to_yaml
 
-_STYLES = ("evaluation/templates/report.css", "collect/report/templates/data_report.css")
 _MOST_BARS = 14
 _FEWEST_GAMES_FOR_A_CHART = 6
 
@@ -64,36 +56,33 @@ def render(report: DataReport) -> str:
     created = dict(report.spec.created_by)
     versions = created.pop("versions", {})
     cards = [_card(k, note, report.pictures[note.game]) for k, note in enumerate(report.notes)]
-    return _template().render(
-        name=report.spec.name,
-        summary=_summary(report),
-        facts=_facts(report),
-        tiles=_tiles(report),
-        worth=[card for level in (POOR, LOOK) for card in cards if card["level"] == level],
-        charts=_charts(report),
-        columns=COLUMNS,
-        cards=cards,
-        counts={level: sum(card["level"] == level for card in cards) for level in LEVELS},
-        missing=report.missing,
-        action_names=report.spec.action_names,
-        thresholds=[(name, f"{one.value:.3g}", one.reason) for name, one in THRESHOLDS.items()],
-        budget=report.budget,
-        made=_yaml(created),
-        versions=list(versions.items()) if isinstance(versions, Mapping) else [],
-        path=report.info.path,
-        css=Markup(
-            base_css() + _asset("evaluation/templates/report.css") + _asset("collect/report/templates/data_report.css")
-        ),
-        script=Markup(_asset("collect/report/templates/data_report.js")),
-    )
+    values: dict[str, Any] = {
+        "name": report.spec.name,
+        "summary": _summary(report),
+        "facts": _facts(report),
+        "tiles": _tiles(report),
+        "worth": [card for level in (POOR, LOOK) for card in cards if card["level"] == level],
+        "charts": _charts(report),
+        "columns": COLUMNS,
+        "cards": cards,
+        "counts": {level: sum(card["level"] == level for card in cards) for level in LEVELS},
+        "missing": report.missing,
+        "action_names": report.spec.action_names,
+        "thresholds": [(f"{name} {one.value:.3g}", one.reason) for name, one in THRESHOLDS.items()],
+        "budget": report.budget,
+        "made": to_yaml(created),
+        "versions": list(versions.items()) if isinstance(versions, Mapping) else [],
+        "command": f"genieredux data report {report.info.path}",
+    }
+    return render_page("data", values)
 
 
 def _summary(report: DataReport) -> str:
     info = report.info
-    games = _count(len(report.notes), "game")
+    games = counted(len(report.notes), "game")
     odd = [f"{n} {word}" for level, word in _WORDS.items() if (n := sum(one.level == level for one in report.notes))]
     return (
-        f"{games}, {_count(info.episodes, 'episode')}, {_count(info.frames, 'frame')}. {', '.join(odd).capitalize()}."
+        f"{games}, {counted(info.episodes, 'episode')}, {counted(info.frames, 'frame')}. {', '.join(odd).capitalize()}."
     )
 
 
@@ -102,7 +91,7 @@ _WORDS = {GOOD: "good", LOOK: "worth a look", POOR: "poor"}
 
 def _facts(report: DataReport) -> list[tuple[str, str]]:
     info, created = report.info, report.spec.created_by
-    found = [
+    return [
         ("frames", f"{info.image_size} × {info.image_size}"),
         ("actions", str(len(report.spec.action_names)) if report.spec.action_names else "none recorded"),
         ("levels", f"{info.levels:,}"),
@@ -111,38 +100,36 @@ def _facts(report: DataReport) -> list[tuple[str, str]]:
         ("made by", str(created.get("job", "–"))),
         ("seed", str(created.get("seed", "–"))),
     ]
-    return found
 
 
-def _tiles(report: DataReport) -> list[dict[str, str]]:
+def _tiles(report: DataReport) -> list[tuple[str, str, str]]:
+    """(value, label, note)."""
     info = report.info
     level = Counter(one.level for one in report.notes)
-    raw = info.image_size**2 * 3
-    tiles = [
-        {
-            "value": f"{level[GOOD]} of {len(report.notes)}",
-            "label": "game is good" if len(report.notes) == 1 else "games are good",
-            "note": f"{level[LOOK]} worth a look, {level[POOR]} poor",
-        },
-        {
-            "value": f"{info.frames:,}",
-            "label": "frames",
-            "note": f"in {_count(info.episodes, 'episode')} of {info.lengths[0]:,} to {info.lengths[-1]:,}",
-        },
-        {
-            "value": f"{info.bytes_per_frame:,.0f}",
-            "label": "bytes a frame",
-            "note": f"{_bytes(info.bytes)} on disk; raw a frame takes {raw:,}",
-        },
-        {
-            "value": f"{100 * info.ended:.0f} %",
-            "label": "of episodes ended by themselves",
-            "note": f"returns {info.returns[0]:,.4g} to {info.returns[2]:,.4g}, mean {info.returns[1]:,.4g}",
-        },
+    missing = f"; {len(report.missing)} more are missing" if report.missing else ""
+    lowest, mean, highest = info.returns
+    return [
+        (
+            f"{level[GOOD]} of {len(report.notes)}",
+            "game is good" if len(report.notes) == 1 else "games are good",
+            f"{level[LOOK]} worth a look, {level[POOR]} poor{missing}",
+        ),
+        (
+            f"{info.frames:,}",
+            "frames",
+            f"in {counted(info.episodes, 'episode')} of {info.lengths[0]:,} to {info.lengths[-1]:,}",
+        ),
+        (
+            f"{info.bytes_per_frame:,.0f}",
+            "bytes a frame",
+            f"{_bytes(info.bytes)} on disk; raw a frame takes {info.image_size**2 * 3:,}",
+        ),
+        (
+            f"{100 * info.ended:.0f} %",
+            "of episodes ended by themselves",
+            f"returns {lowest:,.4g} to {highest:,.4g}, mean {mean:,.4g}",
+        ),
     ]
-    if report.missing:
-        tiles[0]["note"] += f"; {len(report.missing)} more are missing"
-    return tiles
 
 
 def _charts(report: DataReport) -> list[dict[str, Any]]:
@@ -169,7 +156,7 @@ def _charts(report: DataReport) -> list[dict[str, Any]]:
             ("Distinct frames, by game", charts.histogram(bins[0].tolist(), bins[1].tolist(), "% of an episode"))
         )
     found.append(("How episodes end", charts.bars(*_ends(report.index))))
-    return [{"title": title, "body": Markup(body)} for title, body in found]
+    return [{"title": title, "svg": Markup(body), "legend": ""} for title, body in found]
 
 
 def _ends(index: pa.Table) -> tuple[dict[str, int], Callable[[float], str]]:
@@ -232,9 +219,9 @@ def _cells(note: QualityNote) -> list[tuple[str, float | str]]:
 
 
 def _game_facts(m: GameMeasures) -> list[tuple[str, str]]:
-    found = [
+    return [
         ("episodes", f"{m.episodes:,} of {m.lengths[0]:,} to {m.lengths[2]:,} frames"),
-        ("looked at", f"{m.sampled_frames:,} frames of {_count(m.sampled_episodes, 'episode')}"),
+        ("looked at", f"{m.sampled_frames:,} frames of {counted(m.sampled_episodes, 'episode')}"),
         ("distinct frames", _share(m.distinct)[0]),
         ("idle steps", _share(m.idle)[0]),
         ("mean change", "–" if m.change is None else f"{m.change:.2f} of 255"),
@@ -244,7 +231,6 @@ def _game_facts(m: GameMeasures) -> list[tuple[str, str]]:
         ("varying truth", ", ".join(m.varying) or "none"),
         ("constant truth", ", ".join(m.constant) or "none"),
     ]
-    return found
 
 
 def _share(value: float | None) -> tuple[str, float]:
@@ -259,26 +245,5 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "." if text else ""
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
 def _bytes(number: int) -> str:
     return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
-
-
-def _yaml(values: Mapping[str, Any]) -> str:
-    plain = json.loads(json.dumps(dict(values), default=str))
-    return OmegaConf.to_yaml(OmegaConf.create(plain)).strip() if plain else ""
-
-
-def _asset(path: str) -> str:
-    return files("genieredux").joinpath(path).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_asset("collect/report/templates/data_report.html.j2"))

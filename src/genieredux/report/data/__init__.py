@@ -3,6 +3,6 @@
 Reads a finished data set and the catalogue of games; plays nothing.
 """
 
-from genieredux.collect.report.job import DataReportConfig, ReportSummary, write_data_report
+from genieredux.report.data.job import DataReportConfig, ReportSummary, write_data_report
 
 __all__ = ["DataReportConfig", "ReportSummary", "write_data_report"]
