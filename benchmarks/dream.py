@@ -22,12 +22,12 @@ from genieredux.models.world.model import WorldModel
 
 def cached(world: WorldModel, prompt: Tensor, given: Tensor, actions: list[int]) -> tuple[list[float], list[Tensor]]:
     """Seconds and tokens of each frame of a live dream, decoded to pixels."""
-    dream, seconds, tokens = world.dream(prompt, given), [], []
+    dream, seconds, tokens = world.dream(prompt[None], given[None]), [], []
     for action in actions:
         began = time.perf_counter()
-        step = dream.step(action)
+        step = dream.step(torch.tensor([action]))
         seconds.append(time.perf_counter() - began)
-        tokens.append(step.tokens)
+        tokens.append(step.tokens[0])
     return seconds, tokens
 
 
@@ -46,8 +46,8 @@ def uncached(world: WorldModel, prompt: Tensor, given: Tensor, actions: list[int
             def logits(flat: Tensor, outlook: object = outlook) -> Tensor:
                 return dynamics.predict(outlook, flat.view(1, 1, *dynamics.grid), given[None, :0]).flatten(1, 3)
 
-            found, _ = decode_masked(logits, hidden, dynamics.codes, world.sampling)
-        new = found.view(1, 1, *dynamics.grid)
+            decoded = decode_masked(logits, hidden, dynamics.codes, world.sampling)
+        new = decoded.tokens.view(1, 1, *dynamics.grid)
         world.decode(new)
         past = torch.cat([past, new], 1)
         seconds.append(time.perf_counter() - began)

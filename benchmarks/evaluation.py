@@ -67,12 +67,12 @@ def time_dream(world: World, steps: int) -> dict[str, float]:
     """Frames a second of one live rollout, and its slowest frame after the first."""
     clips = make_clips(1, 2, len(world.action_names), world.image_size)
     frames, actions = clips.batch(0, 1)
-    dream = world.dream(frames[0], actions[0], 0)
-    dream.step(0)
+    dream = world.dream(frames[:1], actions[:1])
+    dream.step(torch.tensor([0]))
     times = []
     for step in range(steps):
         began = time.perf_counter()
-        dream.step(step % len(world.action_names))
+        dream.step(torch.tensor([step % len(world.action_names)]))
         times.append(time.perf_counter() - began)
     return {"dream_frames_per_s": steps / sum(times), "dream_slowest_ms": 1000 * max(times)}
 

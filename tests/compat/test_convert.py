@@ -161,8 +161,8 @@ class TestGuided:
         tokens = torch.cat([world.encode(clips()[:, :2]), rolled.tokens], 1)
         logits = published.logits(tokens[:, :-1], torch.eye(5)[actions])
         assert torch.equal(logits[:, 1:].argmax(-1), rolled.tokens)  # each frame follows from those before it
-        dream = world.dream(clips()[0, :2], actions[0, :1], seed=1)
-        assert torch.equal(dream.step(1).tokens, rolled.tokens[0, 0])
+        dream = world.dream(clips()[:, :2], actions[:, :1], 1)
+        assert torch.equal(dream.step(actions[:, 1]).tokens, rolled.tokens[:, 0])
 
     def test_embedded_actions_with_their_table(self, tmp_path: Path) -> None:
         table = torch.randn(6, files.DIM)

@@ -12,13 +12,13 @@ import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from genieredux.dreams.session import DreamSession
 from genieredux.errors import UserError
 from genieredux.models.world.fake import FakeWorld
 from genieredux.play import serve
 from genieredux.play.bindings import bind
 from genieredux.play.connection import Connection
 from genieredux.play.server import HOST, MAX_DREAMS, listen
-from genieredux.play.session import DreamSession
 
 PATIENCE = 30  # seconds; only a machine with much else to do needs them
 

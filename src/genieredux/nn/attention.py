@@ -95,7 +95,8 @@ class Attention(nn.Module):
         keep: bool = True,
         beside: Tensor | None = None,
     ) -> Tensor:
-        """x: (B, T, N, D). bias: (heads or 1, queries, keys), causal masks included.
+        """x: (B, T, N, D). bias: (heads or 1, queries, keys), causal masks included; over time also one for each clip,
+        (B, heads or 1, queries, keys).
 
         cache (time only): older frames' keys and values; x are the frames after them, stored if keep.
         beside: (B, T, beside), the condition of each frame, where the layer has one.
@@ -105,6 +106,8 @@ class Attention(nn.Module):
         q, k, v = self._project(x, beside)
         if cache is not None:
             k, v = cache.extend(k, v, keep)
+        if bias is not None and bias.dim() == 4:
+            bias = bias.repeat_interleave(n, 0)
         out = attend(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), bias=bias, scale=self._scale)
         if self.axis == "space":  # (B*T, heads, N, d)
             out = out.transpose(1, 2).reshape(b, t, n, -1)

@@ -42,6 +42,32 @@ class KeyValues:
             self.stop = end
         return self.keys[..., self.start : end, :], self.values[..., self.start : end, :]
 
+    def put(self, rows: Tensor, other: "KeyValues", clips: int) -> None:
+        """The past of `rows` (int64 (R,)) of the `clips` becomes that of `other`, of R clips; both end at one frame.
+
+        Of the longer of two pasts the shorter one's clips hold nothing, which the caller must hide.
+        """
+        if other.keys is None:
+            return
+        count, held = other.stop - other.start, self.stop - self.start
+        if self.keys is None or count > held:
+            self._widen(other.keys, clips, count)
+        for name in ("keys", "values"):
+            source = getattr(other, name)[..., other.start : other.stop, :]
+            getattr(self, name)[rows.to(source.device), :, :, self.stop - count : self.stop] = source
+
+    @torch.inference_mode(False)
+    def _widen(self, like: Tensor, clips: int, count: int) -> None:
+        """Hold `count` frames, the older ones of all clips zeros."""
+        held = self.stop - self.start
+        for name in ("keys", "values"):
+            old = getattr(self, name)
+            wider = like.new_zeros((clips, *like.shape[1:-2], 2 * max(count, self.window or 0, 8), like.shape[-1]))
+            if old is not None:
+                wider[..., count - held : count, :] = old[..., self.start : self.stop, :]
+            setattr(self, name, wider)
+        self.start, self.stop = 0, count
+
     def _reserve(self, like: Tensor, new: int) -> None:
         """Make room for `new` frames: what is still visible moves to the front of this or a larger buffer."""
         held = self.stop - self.start
@@ -79,6 +105,10 @@ class History:
             self.frames = torch.cat([past, x], 1)[:, -self.length :].clone()
         return past
 
+    def put(self, rows: Tensor, other: "History", clips: int) -> None:
+        """The past of `rows` becomes that of `other`; what has none has zeros."""
+        self.frames = put_rows(self.frames, rows, other.frames, clips)
+
 
 @dataclass
 class BlockCache:
@@ -101,6 +131,8 @@ class Cache:
             raise ValueError(f"a cache's window is at least 1 frame, got {window}")
         self.window = window
         self.frames = 0
+        self.late: Tensor | None = None
+        """int64 (B,): how many frames later than the first of them each clip began; None: all together."""
         self.blocks = [BlockCache(KeyValues(window)) for _ in range(depth)]
 
     def clone(self) -> "Cache":
@@ -112,6 +144,32 @@ class Cache:
         return self._map(lambda t: t.index_select(0, index.to(t.device)))
 
     @property
+    def ages(self) -> int | Tensor:
+        """How many frames each clip has: one number for all, or int64 (B,)."""
+        return self.frames if self.late is None else self.frames - self.late
+
+    def put(self, rows: Tensor, other: "Cache", clips: int) -> None:
+        """The past of `rows` (int64 (R,)) of the `clips` becomes that of `other`, whose R clips have one age. The other
+        clips keep theirs, bit for bit."""
+        for mine, new in zip(self.blocks, other.blocks, strict=True):
+            mine.temporal.put(rows, new.temporal, clips)
+            mine.spatial_peg.put(rows, new.spatial_peg, clips)
+            mine.temporal_peg.put(rows, new.temporal_peg, clips)
+        frames = max(self.frames, other.frames)
+        late = (torch.zeros(clips, dtype=torch.int64) if self.late is None else self.late) + (frames - self.frames)
+        late[rows.cpu()] = frames - other.frames
+        self.frames, self.late = frames, late if late.any() else None
+
+    def hidden(self, new: int) -> Tensor | None:
+        """bool (B, keys), true for keys that are older than their clip, when `new` frames come; None: there are
+        none."""
+        if self.late is None:
+            return None
+        held = self.frames if self.window is None else min(self.frames, self.window - 1)
+        empty = held - (self.frames - self.late).clamp(max=held)
+        return torch.arange(held + new) < empty[:, None] if empty.any() else None
+
+    @property
     def nbytes(self) -> int:
         """Bytes held."""
         return sum(t.nbytes for b in self.blocks for t in _tensors(b) if t is not None)
@@ -120,6 +178,7 @@ class Cache:
     def _map(self, function: Callable[[Tensor], Tensor]) -> "Cache":
         other = Cache(len(self.blocks), self.window)
         other.frames = self.frames
+        other.late = None if self.late is None else function(self.late)
         for new, old in zip(other.blocks, self.blocks, strict=True):
             for name in ("keys", "values"):
                 tensor = getattr(old.temporal, name)
@@ -129,6 +188,16 @@ class Cache:
                 tensor = getattr(old, peg).frames
                 getattr(new, peg).frames = None if tensor is None else function(tensor)
         return other
+
+
+def put_rows(old: Tensor | None, rows: Tensor, new: Tensor | None, clips: int, empty: float = 0) -> Tensor | None:
+    """A copy of `old` (B, ...) with `rows` from `new` (R, ...); None stands for a tensor full of `empty`."""
+    like = new if old is None else old
+    if like is None:
+        return None
+    result = like.new_full((clips, *like.shape[1:]), empty) if old is None else old.clone()
+    result[rows.to(like.device)] = empty if new is None else new
+    return result
 
 
 def _tensors(block: BlockCache) -> tuple[Tensor | None, ...]:

@@ -95,8 +95,14 @@ class STTransformer(nn.Module):
     def _temporal_bias(
         self, frames: int, cache: Cache | None, window: int | None, device: torch.device
     ) -> Tensor | None:
+        """(heads or 1, queries, keys), or with a cache of clips that began at different times (B, ...) of these."""
         keys = frames
         if cache is not None:
             window = cache.window
             keys += cache.frames if window is None else min(cache.frames, window - 1)
-        return temporal_bias(frames, keys, slopes=self.slopes, causal=self.config.causal, window=window, device=device)
+        bias = temporal_bias(frames, keys, slopes=self.slopes, causal=self.config.causal, window=window, device=device)
+        hidden = None if cache is None else cache.hidden(frames)
+        if hidden is None:
+            return bias
+        bias = torch.zeros((1, 1, keys), device=device) if bias is None else bias
+        return bias.expand(len(hidden), *bias.shape).masked_fill(hidden.to(device)[:, None, None], -torch.inf)

@@ -13,8 +13,8 @@ from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from genieredux.dreams.session import DreamSession, Picture
 from genieredux.play.bindings import Bindings
-from genieredux.play.session import DreamSession, Picture
 
 _IN_FLIGHT = 2  # frames sent that the page has not confirmed
 

@@ -18,11 +18,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from genieredux.dreams.session import DreamSession, check_prompts
 from genieredux.errors import UserError
 from genieredux.models.world.protocol import World
 from genieredux.play.bindings import bind
 from genieredux.play.connection import Connection
-from genieredux.play.session import DreamSession, check_prompts
 
 HOST = "127.0.0.1"
 MAX_DREAMS = 4  # each holds a cache and wants a core

@@ -16,6 +16,7 @@ from genieredux.models.latent.genie_redux import GenieRedux
 from genieredux.models.latent.mapping import ActionMapping
 from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
 from genieredux.models.types import Batch
+from genieredux.models.world.contract import check_world
 from genieredux.models.world.model import WorldModel
 from genieredux.training.jobs import tokenizer_of
 
@@ -99,8 +100,22 @@ class TestBoth:
         prompt = torch.rand(1, 2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
         codes = torch.tensor([[0, 3, 1, 2]])
         whole = world.rollout(prompt, codes, seed=5).tokens[0]
-        dream = world.dream(prompt[0], codes[0, :1], seed=5)
-        assert torch.equal(whole, torch.stack([dream.step(int(code)).tokens for code in codes[0, 1:]]))
+        dream = world.dream(prompt, codes[:, :1], 5)
+        assert torch.equal(whole, torch.cat([dream.step(code).tokens for code in codes[:, 1:].unbind(1)]))
+
+    def test_it_keeps_the_contract_by_codes_and_by_buttons(
+        self, tokenizer: ConvTokenizer, dynamics: dict[str, Any]
+    ) -> None:
+        model = make(tokenizer, dynamics).eval()
+        prompts = torch.rand(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+        world = WorldModel(tokenizer, model, [f"LATENT_{k}" for k in range(4)])
+        assert world.takes == "codes"
+        assert torch.equal(world.actions_of(prompts), model.lam.actions(prompts))  # type: ignore[arg-type]
+        check_world(world, prompts)
+        model.press([0, 3])
+        pressed = WorldModel(tokenizer, model, ["A", "B"])
+        assert pressed.takes == "buttons"
+        check_world(pressed, prompts)
 
 
 def test_a_negative_weight() -> None:

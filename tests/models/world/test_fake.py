@@ -1,47 +1,12 @@
-"""What any world must hold to; `check_world` serves for real ones too."""
+"""The world without a network keeps the contract, and the contract finds out those that do not."""
 
 import numpy as np
 import pytest
 import torch
 
-from genieredux.models.world.fake import FakeWorld
-from genieredux.models.world.protocol import Dream, World
-
-
-def check_world(world: World, prompt: torch.Tensor, frames: int = 4) -> None:
-    """Shapes and ranges; seeds per clip; a dream equals a rollout; noise is common. prompt (B, P, C, H, W),
-    B >= 2.
-    """
-    clips, given = prompt.shape[:2]
-    generator = torch.Generator().manual_seed(0)
-    actions = torch.randint(len(world.action_names), (clips, given - 1 + frames), generator=generator)
-    seeds = list(range(7, 7 + clips))
-    rollout = world.rollout(prompt, actions, seeds)
-    tokens = world.encode(prompt)
-    assert isinstance(world, World)
-    assert rollout.frames.shape == (clips, frames, 3, world.image_size, world.image_size)
-    assert rollout.frames.dtype == torch.float32
-    assert rollout.frames.min() >= 0
-    assert rollout.frames.max() <= 1
-    assert tokens.dtype == rollout.tokens.dtype == torch.int64
-    assert rollout.tokens.shape == rollout.entropy.shape == (clips, frames, *tokens.shape[2:])
-    assert (rollout.entropy >= 0).all()
-    assert world.decode(tokens).shape == prompt.shape
-
-    again = world.rollout(prompt, actions, seeds)
-    alone = world.rollout(prompt[1:], actions[1:], seeds[1:])
-    assert torch.equal(rollout.tokens, again.tokens)
-    assert torch.equal(rollout.tokens[1:], alone.tokens)
-    one_seed = world.rollout(prompt[:1].expand_as(prompt), actions[:1].expand_as(actions), 3)
-    assert torch.equal(one_seed.tokens, one_seed.tokens[:1].expand_as(one_seed.tokens))
-
-    dream = world.dream(prompt[0], actions[0, : given - 1], seeds[0])
-    assert isinstance(dream, Dream)
-    for index, action in enumerate(actions[0, given - 1 :].tolist()):
-        step = dream.step(action)
-        assert torch.equal(step.tokens, rollout.tokens[0, index])
-        assert step.frame.shape == prompt.shape[2:]
-        assert step.entropy.shape == step.tokens.shape
+from genieredux.models.world.contract import check_world
+from genieredux.models.world.fake import FakeDream, FakeWorld
+from genieredux.models.world.protocol import DreamStep
 
 
 def prompt_of(world: FakeWorld, clips: int = 3, given: int = 2) -> torch.Tensor:
@@ -83,10 +48,39 @@ def test_it_predicts_what_it_plays():
 def test_bad_arguments_are_refused():
     world = FakeWorld()
     with pytest.raises(ValueError, match="not one of 5"):
-        world.dream(prompt_of(world)[0], torch.tensor([0])).step(5)
+        world.dream(prompt_of(world)[:1], torch.tensor([[0]])).step(torch.tensor([5]))
     with pytest.raises(ValueError, match="need 1 actions"):
-        world.dream(prompt_of(world)[0], torch.tensor([]))
+        world.dream(prompt_of(world), torch.zeros(3, 0, dtype=torch.int64))
     with pytest.raises(ValueError, match="seeds for"):
         world.rollout(prompt_of(world), torch.zeros(3, 3, dtype=torch.int64), [1])
     with pytest.raises(ValueError, match="multiple"):
         FakeWorld(image_size=60)
+
+
+class Forgetful(FakeWorld):
+    """Its dreams begin at number 0 whatever came before: no longer the rollout of the same seed after a restart."""
+
+    def dream(self, *args, **options):  # type: ignore[no-untyped-def]
+        dream = super().dream(*args, **options)
+        dream.restart = lambda mask, prompts, actions, seeds: None  # type: ignore[method-assign]
+        return dream
+
+
+class Peeking(FakeDream):
+    """What it says that follows is the truth that it was told."""
+
+    def follow(self, frames: torch.Tensor, actions: torch.Tensor) -> DreamStep:
+        step = super().follow(frames, actions)
+        return DreamStep(frames, self._tokens, step.entropy, step.logits)
+
+
+class Oracle(FakeWorld):
+    def dream(self, prompts, actions, seeds=0, sampling=None):  # type: ignore[no-untyped-def]
+        seeds = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
+        return Peeking(self, prompts, actions, seeds)
+
+
+@pytest.mark.parametrize("world", [Forgetful(noise=0.3), Oracle(noise=0.3)], ids=["forgetful", "oracle"])
+def test_a_world_that_breaks_the_contract_is_found_out(world: FakeWorld) -> None:
+    with pytest.raises(AssertionError):
+        check_world(world, prompt_of(world))

@@ -16,8 +16,8 @@ def test_it_opens_and_its_actions_matter() -> None:
         prompt = torch.from_numpy(frames).permute(0, 3, 1, 2) / 255
         ends = []
         for action in (0, 1):
-            dream = world.dream(prompt, torch.from_numpy(actions), seed=0)
-            ends.append([dream.step(action) for _ in range(6)][-1].frame)
+            dream = world.dream(prompt[None], torch.from_numpy(actions)[None])
+            ends.append([dream.step(torch.tensor([action])) for _ in range(6)][-1].frames[0])
         differ.append(float((ends[0] - ends[1]).abs().mean()))
     assert max(differ) > 0.02
     restored = world.decode(world.encode(prompt[None]))[0]

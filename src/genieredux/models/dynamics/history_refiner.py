@@ -28,8 +28,9 @@ from genieredux.models.sampling import expected_token
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.attention import Attention
 from genieredux.nn.blocks import AttentionSettings, FeedForward, TransformerConfig
+from genieredux.nn.cache import Cache, put_rows
 from genieredux.nn.draws import uniform
-from genieredux.nn.transformer import Cache, STTransformer
+from genieredux.nn.transformer import STTransformer
 from genieredux.settings import Depth, Frames, Heads, Layers, Range, Share, Width
 
 
@@ -99,6 +100,11 @@ class Memory:
     cache: Cache
     last: Tensor | None = field(default=None, repr=False)
     """(B, 1, h, w, D), or None before the first frame."""
+
+    def put(self, rows: Tensor, other: "Memory", clips: int) -> None:
+        """See dynamics.protocol.Memory.put."""
+        self.cache.put(rows, other.cache, clips)
+        self.last = put_rows(self.last, rows, other.last, clips)
 
 
 class SpatialBlock(nn.Module):
@@ -249,10 +255,14 @@ class HistoryRefiner(nn.Module):
         """An empty past that remembers `window` frames (None: config.window)."""
         return Memory(self.history.new_cache(window or self.config.window))
 
+    def remember(self, tokens: Tensor, actions: Tensor, memory: Memory) -> None:
+        """Take in frames (B, T, h, w) and actions (B, T)."""
+        self.look_ahead(tokens, actions, memory)
+
     def observe(self, tokens: Tensor, actions: Tensor, memory: Memory) -> Outlook:
         """Take in frames (B, T, h, w) and actions (B, T); the outlook is that after the last."""
         if tokens.shape[1] > 1:
-            self.look_ahead(tokens[:, :-1], actions[:, :-1], memory)
+            self.remember(tokens[:, :-1], actions[:, :-1], memory)
         return self.look_ahead(tokens[:, -1:], actions[:, -1:], memory)
 
     def predict(self, outlook: Outlook, target: Tensor, actions: Tensor) -> Tensor:

@@ -1,12 +1,9 @@
 """What the space-time dynamics is trained on beside the cross-entropy: distances between codes, and decoded pixels."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from genieredux.errors import UserError
 from genieredux.models.tokenizers.protocol import Tokenizer
 
 
@@ -25,23 +22,19 @@ class DecoderLoss:
     """Squared error of pixels decoded from expected codes, through a frozen tokenizer that belongs to somebody else."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        """Raises UserError for a tokenizer that cannot decode vectors."""
-        if not hasattr(tokenizer, "decode_vectors") or not hasattr(tokenizer, "quantizer"):
-            raise UserError(
-                f"dynamics.decoder_weight needs a tokenizer that decodes vectors, and {type(tokenizer).__name__} does "
-                f"not; set dynamics.decoder_weight=0 or use tokenizer.architecture=st_vivit"
-            )
-        self._tokenizer: Any = tokenizer
+        self._tokenizer = tokenizer
 
     def __call__(self, logits: Tensor, tokens: Tensor, frames: Tensor | None = None) -> Tensor:
         """logits (B, T-1, h, w, K) of frames 1..T-1; tokens (B, T, h, w). Returns a scalar.
 
         frames: float32 (B, T, C, H, W) in [0, 1], the true pixels; None: those that the true tokens decode to.
         """
-        tokenizer = self._tokenizer.to(logits.device)
+        tokenizer = self._tokenizer
+        if isinstance(tokenizer, nn.Module):
+            tokenizer.to(logits.device)
         codes = torch.arange(logits.shape[-1], device=logits.device)
         with torch.no_grad():
-            vectors = tokenizer.quantizer.codes(codes).float()  # (K, what the decoder reads)
+            vectors = tokenizer.token_vectors(codes).float()  # (K, what the decoder reads)
             first = F.embedding(tokens[:, :1], vectors)
             wanted = tokenizer.decode_vectors(F.embedding(tokens, vectors)) if frames is None else frames
         decoded = tokenizer.decode_vectors(torch.cat([first, logits.softmax(-1) @ vectors], 1))

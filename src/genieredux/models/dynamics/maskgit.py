@@ -25,17 +25,25 @@ from genieredux.models.dynamics.maskgit_config import MaskGITConfig
 from genieredux.models.dynamics.token_input import TiedLogits, TokenInput
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch, Losses
-from genieredux.nn.transformer import Cache, STTransformer
+from genieredux.nn.cache import Cache, put_rows
+from genieredux.nn.transformer import STTransformer
 
 
 @dataclass
 class STMemory:
-    """The past of B running dreams. recent: int64 (B, 2, h, w), the last two frames, K where there is none. action:
-    float (B, 1, C), the one taken at the last frame."""
+    """The past of B running dreams. mask_id: K. recent: int64 (B, 2, h, w), the last two frames, K where there is none.
+    action: float (B, 1, C), the one taken at the last frame."""
 
     cache: Cache
+    mask_id: int
     recent: Tensor | None = None
     action: Tensor | None = None
+
+    def put(self, rows: Tensor, other: "STMemory", clips: int) -> None:
+        """See dynamics.protocol.Memory.put."""
+        self.cache.put(rows, other.cache, clips)
+        self.recent = put_rows(self.recent, rows, other.recent, clips, empty=self.mask_id)
+        self.action = put_rows(self.action, rows, other.action, clips)
 
 
 @dataclass
@@ -245,22 +253,30 @@ class MaskGIT(nn.Module):
 
     def new_memory(self, window: int | None = None) -> STMemory:
         """An empty past that remembers `window` frames (None: config.window)."""
-        return STMemory(self.transformer.new_cache(window or self.config.window))
+        return STMemory(self.transformer.new_cache(window or self.config.window), self.mask_id)
+
+    def remember(self, tokens: Tensor, actions: Tensor, memory: STMemory) -> None:
+        """Take in frames (B, T, h, w) and the actions taken at them."""
+        self._take_in(tokens, actions, memory)
 
     def observe(self, tokens: Tensor, actions: Tensor, memory: STMemory) -> STOutlook:
         """Take in frames (B, T, h, w) and the actions taken at them; under the shift this is the one pass that the
         next frame costs."""
-        condition, first = self.condition(actions), None
-        x = self.inputs(tokens, self._before(tokens, memory.recent), self.codes, memory.cache.frames)
-        if self.config.objective == "in_place":
-            self._run(x, _after_nothing(condition[:, :-1], memory.action), memory.cache)
-        else:
-            first = self._logits(self._run(x, condition, memory.cache)[:, -1:])
+        features = self._take_in(tokens, actions, memory)
+        in_place = self.config.objective == "in_place"
+        return STOutlook(memory, None if in_place else self._logits(features[:, -1:]))
+
+    def _take_in(self, tokens: Tensor, actions: Tensor, memory: STMemory) -> Tensor:
+        """The features (B, T, h, w, dim) of frames, which the memory holds from now on."""
+        condition = self.condition(actions)
+        led = _after_nothing(condition[:, :-1], memory.action) if self.config.objective == "in_place" else condition
+        x = self.inputs(tokens, self._before(tokens, memory.recent), self.codes, memory.cache.ages)
+        features = self._run(x, led, memory.cache)
         absent = torch.full_like(tokens[:, :1], self.mask_id).expand(-1, 2, -1, -1)
-        seen = absent if memory.recent is None else memory.recent
-        memory.recent = torch.cat([seen, tokens], 1)[:, -2:]
+        recent = absent if memory.recent is None else memory.recent
+        memory.recent = torch.cat([recent, tokens], 1)[:, -2:]
         memory.action = condition[:, -1:]
-        return STOutlook(memory, first)
+        return features
 
     def predict(self, outlook: STOutlook, target: Tensor, actions: Tensor) -> Tensor:
         """Logits (B, d, h, w, K) of the next d frames target (B, d, h, w); actions (B, d-1) at all but the last."""
@@ -273,7 +289,7 @@ class MaskGIT(nn.Module):
         else:
             taken = self.condition(actions) if actions.shape[1] else None
             condition = _after_nothing(taken, memory.action)
-        x = self.inputs(inputs, self._before(inputs, memory.recent), self.codes, memory.cache.frames)
+        x = self.inputs(inputs, self._before(inputs, memory.recent), self.codes, memory.cache.ages)
         logits = self._logits(self._run(x, condition, memory.cache, keep=False))
         return logits if outlook.first is None else torch.cat([outlook.first, logits], 1)
 

@@ -15,6 +15,15 @@ METHODS = ("autoregressive", "one_go")
 """autoregressive: frames are decided a few at a time, and then are the past of the next. one_go: all together."""
 
 
+class Memory(Protocol):
+    """The past of B clips, bounded by a window for ever."""
+
+    def put(self, rows: Tensor, other: Any, clips: int) -> None:
+        """The past of `rows` (int64 (R,)) of the B = `clips` becomes that of `other`, a memory of the same dynamics
+        whose R clips are equally long. The other clips keep theirs, bit for bit."""
+        ...
+
+
 class DynamicsModel(Protocol):
     """Tokens and actions so far to the tokens that follow."""
 
@@ -48,12 +57,16 @@ class DynamicsModel(Protocol):
         """Which METHODS the training prepares this model for. Without "one_go" it decides one frame at a time."""
         ...
 
-    def new_memory(self, window: int | None = None) -> Any:
+    def new_memory(self, window: int | None = None) -> Memory:
         """An empty past that remembers `window` frames (None: as many as in training)."""
         ...
 
+    def remember(self, tokens: Tensor, actions: Tensor, memory: Any) -> None:
+        """Take in known frames (B, T, h, w) and the actions taken at them (B, T)."""
+        ...
+
     def observe(self, tokens: Tensor, actions: Tensor, memory: Any) -> Any:
-        """Take in known frames (B, T, h, w) and the actions taken at them (B, T); returns the outlook on what follows.
+        """`remember`, and the outlook on what follows.
 
         The outlook holds until the next call of `observe` with the same memory.
         """

@@ -30,15 +30,19 @@ class TokenInput(nn.Module):
         self.pos_emb = nn.Parameter(0.02 * torch.randn(config.max_frames, *grid, config.dim))
         self.stem = nn.Conv2d(2 * width, config.dim, 3, padding=1) if config.stem == "conv" else None
 
-    def forward(self, tokens: Tensor, before: tuple[Tensor, Tensor], code_vectors: Tensor, start: int = 0) -> Tensor:
+    def forward(
+        self, tokens: Tensor, before: tuple[Tensor, Tensor], code_vectors: Tensor, start: int | Tensor = 0
+    ) -> Tensor:
         """tokens int64 (B, T, h, w), hidden ones K, to (B, T, h, w, dim).
 
         before: the last and the last but one frame before the predicted one, each like tokens, K where there is none;
-        the stem reads them. code_vectors: (K, D). start: the number of the first frame.
+        the stem reads them. code_vectors: (K, D). start: the number of the first frame,
+        of all clips or int64 (B,).
         """
         vectors = torch.cat([code_vectors, code_vectors.new_zeros(1, code_vectors.shape[1])])
         x = self._embed(tokens, vectors)
-        times = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+        times = torch.arange(tokens.shape[1], device=tokens.device)
+        times = times + (start if isinstance(start, int) else start.to(tokens.device)[:, None])
         x = x + self.pos_emb[times.clamp_max(self.config.max_frames - 1)]
         if self.stem is not None:
             x = x + self._look_back(before, vectors)

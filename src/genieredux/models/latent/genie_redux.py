@@ -118,6 +118,10 @@ class GenieRedux(nn.Module):
         """An empty past."""
         return self._inner.new_memory(window)
 
+    def remember(self, tokens: Tensor, actions: Tensor, memory: Any) -> None:
+        """Known frames (B, T, h, w) and the actions int64 (B, T) taken at them."""
+        self._inner.remember(tokens, self._vectors(actions), memory)
+
     def observe(self, tokens: Tensor, actions: Tensor, memory: Any) -> Any:
         """Known frames (B, T, h, w) and the actions int64 (B, T) taken at them."""
         return self._inner.observe(tokens, self._vectors(actions), memory)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from genieredux.models.tokenizers.decoder_part import WithDecoder
 from genieredux.models.tokenizers.settings import TokenizerSettings
+from genieredux.models.tokenizers.stream import Framewise
 from genieredux.models.types import Batch, Losses
 from genieredux.settings import Codes, Depth, Width
 
@@ -60,7 +61,7 @@ class ConvTokenizer(WithDecoder):
 
     kind = "tokenizer"
     framewise = True
-    """Tokens of a frame depend on that frame alone."""
+    """A frame's tokens, and what they are drawn as, depend on that frame alone."""
 
     def __init__(self, config: ConvTokenizerConfig | None = None) -> None:
         super().__init__()
@@ -105,12 +106,24 @@ class ConvTokenizer(WithDecoder):
         reconstruction = F.mse_loss(restored, frames)
         parts = {
             "reconstruction": reconstruction,
-            "quantiser": quantised.loss,
+            "quantizer": quantised.loss,
             "perplexity": quantised.perplexity,
             "psnr": -10 * reconstruction.log10(),
         }
         total = reconstruction + self.config.vq_weight * quantised.loss
         return Losses(total, {name: value.detach() for name, value in parts.items()})
+
+    def token_vectors(self, tokens: Tensor) -> Tensor:
+        """Tokens int64 (...) to what the decoder reads, float (..., encoder_width)."""
+        return self.quantizer.codes(tokens)
+
+    def decode_vectors(self, vectors: Tensor) -> Tensor:
+        """Vectors (B, T, h, w, encoder_width) to frames float32 (B, T, C, H, W), not clamped."""
+        return self._pixels(vectors.flatten(0, 1)).unflatten(0, vectors.shape[:2])
+
+    def new_stream(self) -> Framewise:
+        """Clips without end: frame by frame."""
+        return Framewise(self.encode, self.decode)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frames float (B, T, C, H, W) in [0, 1] to tokens int64 (B, T, h, w)."""

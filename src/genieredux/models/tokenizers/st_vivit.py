@@ -13,8 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.models.tokenizers.decoder_part import WithDecoder
-from genieredux.models.tokenizers.video import STVideo, STVideoConfig
+from genieredux.models.tokenizers.stream import Causal, Direction
+from genieredux.models.tokenizers.video import STVideo, STVideoConfig, first_and_rest
 from genieredux.models.types import Batch, Losses
+from genieredux.nn.cache import Cache
+from genieredux.settings import Frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +32,15 @@ class STViViTConfig(STVideoConfig):
     """Space-time transformer of the papers: tokens of a frame depend on the frames before."""
     quantizer: Literal["gradient", "ema", "fsq"] = "gradient"
     """gradient: the published rule. ema: moving averages with revival. fsq: a fixed grid of fsq_levels."""
+    clip_frames: Frames = 16
+    """Frames of a training clip: no frame of a longer one is encoded or decoded as a later one than that."""
 
 
 class STViViT(WithDecoder, STVideo):
     """Frames to tokens and back."""
 
     kind = "tokenizer"
+    framewise = False
     config: STViViTConfig
 
     def __init__(self, config: STViViTConfig | None = None) -> None:
@@ -71,6 +77,32 @@ class STViViT(WithDecoder, STVideo):
         total = error + self.config.vq_weight * quantised.loss
         parts = {"reconstruction": error, "quantizer": quantised.loss, "perplexity": quantised.perplexity}
         return Losses(total, {name: part.detach() for name, part in parts.items()})
+
+    def token_vectors(self, tokens: Tensor) -> Tensor:
+        """Tokens int64 (...) to what the decoder reads, float (..., dim)."""
+        return self.quantizer.codes(tokens)
+
+    def new_stream(self) -> Causal:
+        """Clips without end, of which no frame is run as a later one than config.clip_frames."""
+        length = self.config.clip_frames
+        return Causal(
+            Direction(self._encode_on, self.encoder.new_cache, length),
+            Direction(self._decode_on, self.decoder.new_cache, length),
+        )
+
+    def _encode_on(self, x: Tensor, cache: Cache, *, first: bool, keep: bool) -> Tensor:
+        """Frames (B, T, C, H, W) to tokens (stream.Run)."""
+        patches = self.patches(x)
+        embedded = first_and_rest(self.embed_first, self.embed_rest, patches) if first else self.embed_rest(patches)
+        bias = self.position(*self.grid)
+        return self.quantizer.encode(self.encoder(embedded, cache=cache, keep=keep, spatial_bias=bias))
+
+    def _decode_on(self, x: Tensor, cache: Cache, *, first: bool, keep: bool) -> Tensor:
+        """Tokens (B, T, h, w) to frames (stream.Run)."""
+        vectors = self.token_vectors(x)
+        decoded = self.decoder(vectors, cache=cache, keep=keep, spatial_bias=self.position(*self.grid))
+        patches = first_and_rest(self.pixels_first, self.pixels_rest, decoded) if first else self.pixels_rest(decoded)
+        return self.frames(patches).float().clamp(0, 1)
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:

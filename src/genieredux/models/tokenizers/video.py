@@ -75,7 +75,7 @@ class STVideo(nn.Module):
     def embed(self, frames: Tensor) -> Tensor:
         """Frames (B, T, C, H, W) to patch embeddings (B, T, h, w, dim)."""
         patches = self.patches(frames)
-        return _first_and_rest(self.embed_first, self.embed_rest, patches)
+        return first_and_rest(self.embed_first, self.embed_rest, patches)
 
     def patches(self, frames: Tensor) -> Tensor:
         """Frames (B, T, C, H, W) cut to (B, T, h, w, C*p*p): a patch's values by channel, row, column."""
@@ -96,7 +96,7 @@ class STVideo(nn.Module):
     def decode_patches(self, vectors: Tensor, bias: Tensor) -> Tensor:
         """Vectors (B, T, h, w, dim) to patches (B, T, h, w, C*p*p)."""
         decoded = self.decoder(vectors, spatial_bias=bias)
-        return _first_and_rest(self.pixels_first, self.pixels_rest, decoded)
+        return first_and_rest(self.pixels_first, self.pixels_rest, decoded)
 
     def frames(self, patches: Tensor) -> Tensor:
         """Patches (B, T, h, w, C*p*p) put together to frames (B, T, C, H, W)."""
@@ -106,7 +106,7 @@ class STVideo(nn.Module):
         return cut.reshape(b, t, -1, h * p, w * p)
 
 
-def _first_and_rest(first: nn.Module, rest: nn.Module, x: Tensor) -> Tensor:
+def first_and_rest(first: nn.Module, rest: nn.Module, x: Tensor) -> Tensor:
     """One module for the first frame of (B, T, ...), another for the others.
 
     Of one frame alone the other module sees none in training: its gradient then is zero instead of absent, which

@@ -9,12 +9,13 @@ ignores actions has a delta PSNR of zero.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from genieredux.models.sampling import Sampling
 from genieredux.models.world.protocol import DreamStep, Rollout
 
 DEFAULT_ACTIONS = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
@@ -51,37 +52,44 @@ class FakeWorld:
         self._palette = _palette(codes)  # (K, 3)
         self._moves = [_displacement(name) for name in self.action_names]
 
-    def encode(self, frames: Tensor) -> Tensor:
+    takes: Literal["buttons", "codes"] = "buttons"
+    sampling: Sampling | None = None
+
+    def actions_of(self, frames: Tensor) -> Tensor | None:
+        """None: its actions are true ones."""
+        return None
+
+    def encode(self, frames: Tensor, actions: Tensor | None = None) -> Tensor:
         """Frames (B, T, C, H, W) to the nearest colours (B, T, h, w)."""
         b, t, c, _, _ = frames.shape
         s, p = self._side, self._tile
         means_BThwC = frames.reshape(b, t, c, s, p, s, p).mean(dim=(4, 6)).movedim(2, -1)
         return torch.cdist(means_BThwC.flatten(0, 3), self._palette).argmin(-1).reshape(b, t, s, s)
 
-    def decode(self, tokens: Tensor) -> Tensor:
+    def decode(self, tokens: Tensor, actions: Tensor | None = None) -> Tensor:
         """Tokens (B, T, h, w) to flat tiles (B, T, C, H, W)."""
         tiles = self._palette[tokens].movedim(-1, 2)
         return tiles.repeat_interleave(self._tile, -2).repeat_interleave(self._tile, -1)
 
-    def rollout(self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Any = None) -> Rollout:
-        """See `models.protocol.World.rollout`. `sampling` is ignored."""
-        clips, given = prompt.shape[:2]
-        seeds = [seed] * clips if isinstance(seed, int) else list(seed)
-        if len(seeds) != clips:
-            raise ValueError(f"{len(seeds)} seeds for {clips} clips")
-        tokens = torch.stack(
-            [
-                self._predict(first, moves[given - 1 :], clip_seed)
-                for first, moves, clip_seed in zip(self.encode(prompt[:, -1:])[:, 0], actions, seeds, strict=True)
-            ]
-        )
-        return Rollout(self.decode(tokens), tokens, self._entropy(tokens))
+    def rollout(
+        self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Sampling | None = None
+    ) -> Rollout:
+        """See `models.world.protocol.World.rollout`. `sampling` is ignored."""
+        given = prompt.shape[1]
+        dream = self.dream(prompt, actions[:, : given - 1], seed)
+        steps = [dream.step(taken) for taken in actions[:, given - 1 :].unbind(1)]
+        tokens = torch.stack([step.tokens for step in steps], 1)
+        return Rollout(self.decode(tokens), tokens, torch.stack([step.entropy for step in steps], 1))
 
-    def dream(self, prompt: Tensor, prompt_actions: Tensor, seed: int = 0, sampling: Any = None) -> "FakeDream":
-        """See `models.protocol.World.dream`."""
-        if len(prompt_actions) != len(prompt) - 1:
-            raise ValueError(f"{len(prompt)} prompt frames need {len(prompt) - 1} actions")
-        return FakeDream(self, self.encode(prompt[None, -1:])[0, 0], seed)
+    def dream(
+        self,
+        prompts: Tensor,
+        actions: Tensor,
+        seeds: int | Sequence[int] = 0,
+        sampling: Sampling | None = None,
+    ) -> "FakeDream":
+        """See `models.world.protocol.World.dream`. `sampling` is ignored."""
+        return FakeDream(self, prompts, actions, [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds))
 
     def play(self, actions: np.ndarray, seed: int, texture: float = 0.0) -> np.ndarray:
         """The true frames (T, S, S, 3) uint8 of an episode with actions (T - 1,), from a random grid of that
@@ -120,34 +128,54 @@ class FakeWorld:
         hit = torch.from_numpy(rng.random(tokens.shape) < self.noise)
         return torch.where(hit, torch.from_numpy(rng.integers(0, len(self._palette), tokens.shape)), tokens)
 
-    def _predict(self, first: Tensor, actions: Tensor, seed: int) -> Tensor:
-        tokens = [first]
-        for index, action in enumerate(actions.tolist()):
-            tokens.append(self.sample(self.advance(tokens[-1], action), seed, index))
-        return torch.stack(tokens[1:])
-
-    def _entropy(self, tokens: Tensor) -> Tensor:
-        """Entropy in nats of `noise` spread over all colours, where a tile differs from its left neighbour;
-        else 0.
-        """
+    def logits(self, tokens: Tensor) -> Tensor:
+        """What the next token of grids (B, h, w) is, as the world sees it before it draws: log-probabilities float32
+        (B, h, w, K). `noise` is spread over all colours; a tile like its left neighbour is sure."""
         count = len(self._palette)
-        kept, other = 1 - self.noise + self.noise / count, self.noise / count
-        nats = 0.0 if self.noise == 0 else -(kept * np.log(kept) + (count - 1) * other * np.log(other))
-        return (tokens != tokens.roll(1, -1)).float() * float(nats)
+        sure = torch.nn.functional.one_hot(tokens, count).float()
+        share = (tokens != tokens.roll(1, -1)).float()[..., None] * self.noise
+        return (sure * (1 - share) + share / count).clamp_min(1e-38).log()
 
 
 class FakeDream:
-    """A live rollout of a `FakeWorld`; the same frames as `rollout` gives for the same seed and actions."""
+    """Live rollouts of a `FakeWorld`."""
 
-    def __init__(self, world: FakeWorld, tokens: Tensor, seed: int) -> None:
-        self._world, self._tokens, self._seed, self._index = world, tokens, seed, 0
+    def __init__(self, world: FakeWorld, prompts: Tensor, actions: Tensor, seeds: list[int]) -> None:
+        if actions.shape[1] != prompts.shape[1] - 1:
+            raise ValueError(f"{prompts.shape[1]} prompt frames need {prompts.shape[1] - 1} actions")
+        if len(seeds) != len(prompts):
+            raise ValueError(f"{len(seeds)} seeds for {len(prompts)} clips")
+        self._world, self._seeds, self._numbers = world, seeds, [prompts.shape[1]] * len(seeds)
+        self._tokens = world.encode(prompts[:, -1:])[:, 0]
 
-    def step(self, action: int) -> DreamStep:
+    def step(self, actions: Tensor) -> DreamStep:
         """One frame on; raises ValueError for an action that the world does not have."""
-        self._tokens = self._world.sample(self._world.advance(self._tokens, action), self._seed, self._index)
-        self._index += 1
-        frame = self._world.decode(self._tokens[None, None])[0, 0]
-        return DreamStep(frame, self._tokens, self._world._entropy(self._tokens))
+        return self._go_on(actions, None)
+
+    def follow(self, frames: Tensor, actions: Tensor) -> DreamStep:
+        """One frame on, which truly was `frames`."""
+        return self._go_on(actions, self._world.encode(frames[:, None])[:, 0])
+
+    def restart(self, mask: Tensor, prompts: Tensor, actions: Tensor, seeds: Sequence[int]) -> None:
+        """Some begin anew."""
+        other = FakeDream(self._world, prompts, actions, list(seeds))
+        rows = torch.as_tensor(mask).nonzero()[:, 0]
+        self._tokens = self._tokens.clone()
+        self._tokens[rows] = other._tokens
+        for row, seed in zip(rows.tolist(), other._seeds, strict=True):
+            self._seeds[row], self._numbers[row] = seed, prompts.shape[1]
+
+    def _go_on(self, actions: Tensor, truth: Tensor | None) -> DreamStep:
+        world = self._world
+        led = [world.advance(grid, int(action)) for grid, action in zip(self._tokens, actions, strict=True)]
+        clean = torch.stack(led)
+        sampled = zip(led, self._seeds, self._numbers, strict=True)
+        drawn = torch.stack([world.sample(grid, seed, number) for grid, seed, number in sampled])
+        self._tokens = drawn if truth is None else truth
+        self._numbers = [number + 1 for number in self._numbers]
+        logits = world.logits(clean)
+        entropy = torch.special.entr(logits.exp()).sum(-1)
+        return DreamStep(world.decode(drawn[:, None])[:, 0], drawn, entropy, logits)
 
 
 def _palette(codes: int) -> Tensor:

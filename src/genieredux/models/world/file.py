@@ -60,12 +60,15 @@ def write_world(
 
 def load_world(path: str | Path, device: str = "cpu") -> tuple[WorldModel, list[Prompt]]:
     """A world and the prompts that travel with it (none in a plain checkpoint). Raises UserError."""
-    world = WorldModel.load(path, device)
-    sections = load_model(path, expect=WORLD_KINDS).sections
-    if "prompts" not in sections:
+    data = load_model(path, expect=WORLD_KINDS)
+    world = WorldModel.of(data, device)
+    if "prompts" not in data.sections:
         return world, []
-    held = sections["prompts"].state_dict
-    return world, list(zip(held["frames"].numpy(), held["actions"].numpy(), strict=True))
+    held = data.sections["prompts"].state_dict
+    frames, actions = held.get("frames"), held.get("actions")
+    if frames is None or actions is None or frames.dim() != 5 or actions.shape != (len(frames), frames.shape[1] - 1):
+        raise UserError(f"{path} holds prompts that are none (frames and the actions between); make the world again")
+    return world, list(zip(frames.numpy(), actions.numpy(), strict=True))
 
 
 def shipped_world() -> Path:

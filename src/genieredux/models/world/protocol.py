@@ -1,17 +1,19 @@
-"""What a world is to everything that uses one: evaluation, the player, the explorer, the Gymnasium
-environment.
+"""What a world is to everything that uses one: evaluation, the player, the explorer, the Gymnasium environment.
 
-The contract only: no network, no file. `models/world/model.py` and `models/world/fake.py` satisfy it, and
-`tests/models/test_fake_world.py` holds the tests that any world must pass.
+The contract only: no network, no file. `model.py` and `fake.py` satisfy it; `contract.py` is the test that any world
+must pass.
 
-Shapes: B clips, P prompt frames, N predicted frames, C=3 channels, H=W pixels, (h, w) tokens of one frame.
+Shapes: B clips or dreams, P prompt frames, N predicted frames, C=3 channels, H=W pixels, (h, w) tokens of one frame, K
+codes. Frames are float32 in [0, 1].
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
+
+from genieredux.models.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -30,26 +32,40 @@ class Rollout:
 
 @dataclass(frozen=True)
 class DreamStep:
-    """One dreamed frame.
+    """The next frame of every dream, as the world drew it.
 
-    frame: float32 (C, H, W) in [0, 1].
-    tokens: int64 (h, w).
-    entropy: float32 (h, w), nats.
+    frames: float32 (B, C, H, W) in [0, 1].
+    tokens: int64 (B, h, w).
+    entropy: float32 (B, h, w), nats, of what the world knew before any token of the frame was decided.
+    logits: float32 (B, h, w, K), of the same moment: what rewards of an explorer are made of.
     """
 
-    frame: Tensor
+    frames: Tensor
     tokens: Tensor
     entropy: Tensor
+    logits: Tensor
 
 
 @runtime_checkable
 class Dream(Protocol):
-    """A live rollout, one frame at a time. It may go on for ever; it holds its own cache and belongs to one
-    thread.
+    """B live rollouts that advance together, one frame at a time, each with a past of its own.
+
+    They may go on for ever: what they hold is bounded. An object belongs to one thread. Every dream equals the same
+    dream alone: its noise is that of its own seed and frame number. (Its tokens; its pixels and logits to float
+    rounding, since a product of matrices of another size may be summed in another order.)
     """
 
-    def step(self, action: int) -> DreamStep:
-        """Take `action` (an index into the world's `action_names`) and return the frame it leads to."""
+    def step(self, actions: Tensor) -> DreamStep:
+        """Take an action in every dream, int64 (B,), and go on with what it leads to."""
+        ...
+
+    def follow(self, frames: Tensor, actions: Tensor) -> DreamStep:
+        """Say what the actions, int64 (B,), lead to, and go on with what they truly led to: frames (B, C, H, W)."""
+        ...
+
+    def restart(self, mask: Tensor, prompts: Tensor, actions: Tensor, seeds: Sequence[int]) -> None:
+        """Begin anew the R dreams that mask, bool (B,), marks: prompts (R, P, C, H, W), their actions (R, P - 1), and a
+        seed each. The others go on as if nothing had happened, bit for bit."""
         ...
 
 
@@ -73,24 +89,49 @@ class World(Protocol):
         """S: frames are S x S pixels."""
         ...
 
-    def encode(self, frames: Tensor) -> Tensor:
-        """Frames float32 (B, T, C, H, W) in [0, 1] to tokens int64 (B, T, h, w)."""
+    @property
+    def takes(self) -> Literal["buttons", "codes"]:
+        """What an action is: a button of the game, or the code of a latent action, whose meaning nobody gave."""
         ...
 
-    def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens int64 (B, T, h, w) to frames float32 (B, T, C, H, W) in [0, 1]."""
+    @property
+    def sampling(self) -> Sampling | None:
+        """How tokens are drawn unless a call says otherwise; None where there is nothing to choose."""
         ...
 
-    def rollout(self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Any = None) -> Rollout:
+    def actions_of(self, frames: Tensor) -> Tensor | None:
+        """The codes int64 (B, T - 1) of what happened between frames (B, T, C, H, W); None in a world that names no
+        codes: there the true actions serve."""
+        ...
+
+    def encode(self, frames: Tensor, actions: Tensor | None = None) -> Tensor:
+        """Frames (B, T, C, H, W) of clips from their first frame, and the actions (B, T - 1) between them where they
+        are known, to tokens int64 (B, T, h, w)."""
+        ...
+
+    def decode(self, tokens: Tensor, actions: Tensor | None = None) -> Tensor:
+        """Tokens (B, T, h, w) of clips from their first frame, and the actions (B, T - 1) between them where they are
+        known, to frames (B, T, C, H, W)."""
+        ...
+
+    def rollout(
+        self, prompt: Tensor, actions: Tensor, seed: int | Sequence[int] = 0, sampling: Sampling | None = None
+    ) -> Rollout:
         """Predict N frames after a prompt.
 
-        prompt: float32 (B, P, C, H, W) in [0, 1]; P >= 1.
-        actions: int64 (B, P - 1 + N): those taken between the prompt's frames, then one for each predicted
-        frame. seed: one for all clips, or one per clip. sampling: how tokens are drawn; None means the
-        world's own default.
+        prompt: (B, P, C, H, W); P >= 1. actions: int64 (B, P - 1 + N): those taken between the prompt's frames, then
+        one for each predicted frame. seed: one for all clips, or one per clip. sampling: how tokens are drawn; None
+        means `sampling`.
         """
         ...
 
-    def dream(self, prompt: Tensor, prompt_actions: Tensor, seed: int = 0, sampling: Any = None) -> Dream:
-        """Begin a live rollout after prompt (P, C, H, W) float32 and its actions (P - 1,) int64."""
+    def dream(
+        self,
+        prompts: Tensor,
+        actions: Tensor,
+        seeds: int | Sequence[int] = 0,
+        sampling: Sampling | None = None,
+    ) -> Dream:
+        """Begin B live rollouts after prompts (B, P, C, H, W) and the actions (B, P - 1) between their frames; each
+        equals the rollout of its seed at any length."""
         ...

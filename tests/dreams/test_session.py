@@ -1,19 +1,9 @@
 import numpy as np
 import pytest
 
+from genieredux.dreams.session import DreamSession, Prompt, check_prompts
 from genieredux.errors import UserError
 from genieredux.models.world.fake import FakeWorld
-from genieredux.play.session import DreamSession, Prompt, check_prompts
-
-
-def test_pictures_survive_the_wire(prompts, unpack):
-    session = DreamSession(FakeWorld(noise=0.2), prompts)
-    for picture in (session.start(0), session.step(0), session.step(4)):
-        shown = unpack(picture.pack())
-        assert (shown.frame == picture.frame).all()
-        assert (shown.entropy == picture.entropy).all()
-        assert shown.head["number"] == picture.number
-        assert shown.head["action"] == picture.action
 
 
 def test_it_dreams_what_the_world_plays(world, prompts):

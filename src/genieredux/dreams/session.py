@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from genieredux.errors import UserError
+from genieredux.frames import to_bytes, to_float
 from genieredux.models.world.protocol import Dream, World
 
 
@@ -72,9 +73,9 @@ class DreamSession:
         """Begin at the prompt of this index (counted around the end) and show its last frame."""
         self.prompt, self.number = prompt % len(self._prompts), 0
         frames, actions = self._prompts[self.prompt]
-        given = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1).float() / 255
         began = time.perf_counter()
-        self._dream = self._world.dream(given, torch.from_numpy(np.asarray(actions, np.int64)), self._seed)
+        taken = torch.from_numpy(np.asarray(actions, np.int64))
+        self._dream = self._world.dream(to_float(frames)[None], taken[None], self._seed)
         self._seed += 1
         return self._picture(frames[-1], np.zeros((0, 0), np.float32), None, began)
 
@@ -83,10 +84,9 @@ class DreamSession:
         if self._dream is None:
             raise RuntimeError("start the dream first")
         began = time.perf_counter()
-        step = self._dream.step(action)
-        frame = (step.frame.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
+        step = self._dream.step(torch.tensor([action]))
         self.number += 1
-        return self._picture(frame, step.entropy.float().cpu().numpy(), action, began)
+        return self._picture(to_bytes(step.frames[0]), step.entropy[0].cpu().numpy(), action, began)
 
     def _picture(self, frame: np.ndarray, entropy: np.ndarray, action: int | None, began: float) -> Picture:
         return Picture(frame, entropy, self.number, self.prompt, action, 1000 * (time.perf_counter() - began))
