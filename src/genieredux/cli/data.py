@@ -4,6 +4,7 @@ from typing import Any
 
 from genieredux.cli.actions import Action, act
 from genieredux.cli.screen import say
+from genieredux.errors import UserError
 
 
 def data(words: list[str]) -> None:
@@ -28,6 +29,20 @@ def _index(paths: list[str]) -> None:
     from genieredux.episodes import rebuild_index
 
     say(f"{paths[0]}: {rebuild_index(paths[0]).num_rows} episodes in the index")
+
+
+def _verify(paths: list[str]) -> None:
+    from genieredux.episodes.verify import verify
+    from genieredux.runs.progress import ProgressLine
+
+    with ProgressLine("verify", 1, unit="file") as line:
+        result = verify(paths[0], line.advance_to)
+    say(f"{paths[0]}: {result.to_text()}")
+    if result.faults:
+        raise UserError(
+            f"{paths[0]}: {len({fault.file for fault in result.faults})} files are damaged; restore or delete them, "
+            f"rebuild the index with `genieredux data index {paths[0]}` and make again what is gone"
+        )
 
 
 def _convert(paths: list[str], cfg: Any) -> None:
@@ -73,6 +88,7 @@ ACTIONS: dict[str, Action] = {
     "info": Action("PATH", "what a data set holds, in numbers", _info),
     "compact": Action("PATH", "merge many small episode files into few", _compact),
     "index": Action("PATH", "make the index anew from the episode files", _index),
+    "verify": Action("PATH", "read everything, and name every file with what is wrong", _verify),
     "convert": Action(
         "SRC [name=NAME] [root=datasets]",
         "a data set in the published folder format",

@@ -11,7 +11,8 @@ rebuilt from the files alone.
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, BinaryIO
@@ -20,8 +21,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genieredux.episodes.schema import BLOCK_FRAMES, SCHEMA_VERSION, UNKNOWN_ACTION, Episode
+from genieredux.episodes.schema import (
+    BLOCK_FRAMES,
+    MOST_ACTIONS,
+    MOST_SIDE,
+    SCHEMA_VERSION,
+    UNKNOWN_ACTION,
+    Episode,
+    is_episode_id,
+)
 from genieredux.errors import UserError
+from genieredux.runs.places import is_inside
 
 META_KEY = b"genieredux"
 ROW_SCHEMA = pa.schema(
@@ -44,6 +54,7 @@ _COMPRESSION = {  # the small columns would only grow; `frames` and `info` are m
     "terminated": "none",
     "info": "zstd",
 }
+_DTYPE = re.compile(r"[<>|=]?[biuf][1248]")
 _TABLE_BYTES = 64 << 20  # an episode is written in tables of about this size, so long ones need little memory
 
 
@@ -242,19 +253,73 @@ def metas_to_json(metas: Sequence[EpisodeMeta]) -> bytes:
 
 
 def metas_from_json(text: bytes) -> tuple[int, list[EpisodeMeta]]:
-    """The schema version and the episodes of a file. Raises ValueError, KeyError or TypeError where it is
-    something else.
+    """The schema version and the episodes of a file. Raises ValueError, KeyError, TypeError or RecursionError where it
+    is something else.
     """
     values = json.loads(text)
     version = int(values["schema_version"])
     if version != SCHEMA_VERSION:
         return version, []
-    metas = []
-    for entry in values["episodes"]:
-        for key in ("tags", "shape", "action_counts"):
-            entry[key] = tuple(entry[key])
-        metas.append(EpisodeMeta(**entry))
-    return version, metas
+    return version, [meta_from_plain(entry) for entry in values["episodes"]]
+
+
+def meta_from_plain(values: Mapping[str, Any]) -> EpisodeMeta:
+    """Facts that a file states, checked: every use of an id or a split as a name relies on it.
+
+    Raises ValueError that names the field, TypeError where fields lack or are too many.
+    """
+    facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    meta = EpisodeMeta(**facts)
+    for name, (holds, allowed) in _META_RULES.items():
+        if not holds(getattr(meta, name)):
+            raise ValueError(f"{name} is {getattr(meta, name)!r:.80}, it must be {allowed}")
+    return meta
+
+
+def _is_count(value: object, most: int = 2**31 - 1) -> bool:
+    return type(value) is int and 0 <= value <= most
+
+
+def _is_seed(value: object) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_shape(value: Any) -> bool:
+    return len(value) == 3 and value[2] == 3 and all(_is_count(n, MOST_SIDE) and n > 0 for n in value)
+
+
+_TEXT, _FLAG, _SEED = (_is_text, "a text"), (lambda v: type(v) is bool, "true or false"), (_is_seed, "a whole number")
+_META_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "id": (is_episode_id, "1-180 letters, digits and ._=+-"),
+    "game": _TEXT,
+    "console": _TEXT,
+    "tags": (lambda v: isinstance(v, tuple) and all(map(_is_text, v)), "a list of texts"),
+    "length": (lambda v: _is_count(v) and v > 0, "a number of frames from 1 to 2147483647"),
+    "total_reward": (lambda v: type(v) in (int, float), "a number"),
+    "terminated": _FLAG,
+    "truncated": _FLAG,
+    "policy": _TEXT,
+    "seed": _SEED,
+    "instance": _SEED,
+    "split": (is_inside, "a plain name"),
+    "shape": (lambda v: isinstance(v, tuple) and _is_shape(v), f"(H, W, 3) of at most {MOST_SIDE}"),
+    "action_counts": (
+        lambda v: isinstance(v, tuple) and len(v) <= MOST_ACTIONS and all(_is_count(n, 2**63 - 1) for n in v),
+        "counts of 0 or more",
+    ),
+    "info_dtypes": (
+        lambda v: (
+            isinstance(v, dict) and all(_is_text(k) and _is_text(d) and _DTYPE.fullmatch(d) for k, d in v.items())
+        ),
+        "numpy types of numbers by name",
+    ),
+    "checksum": _TEXT,
+}
+"""What each field of `EpisodeMeta` may be."""
 
 
 def damaged_file(path: str, error: Exception) -> UserError:

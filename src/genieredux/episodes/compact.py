@@ -8,8 +8,9 @@ compaction clears that up. Episodes keep their ids and bytes.
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,15 +22,19 @@ from genieredux.episodes.block_file import BlockFile, checksum, damaged_file, de
 from genieredux.episodes.index import (
     EPISODES_FOLDER,
     IndexRow,
+    is_own,
     list_files,
+    read_index,
     read_spec,
     scan,
+    scan_file,
     write_index,
 )
-from genieredux.episodes.schema import SHARD_PREFIX
+from genieredux.episodes.schema import SHARD_PREFIX, DatasetSpec
 from genieredux.errors import UserError
 from genieredux.runs.files import remove_unfinished, write_new, writing
 from genieredux.runs.locks import WritersLock, exclusive
+from genieredux.runs.places import user_path
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +57,9 @@ def compact(path: str | Path, shard_frames: int = 16_384) -> Compaction:
     A data set that somebody reads meanwhile must be opened again afterwards. Raises UserError where somebody
     writes to it, a file is damaged (nothing is removed then), or the disk is full.
     """
-    root = Path(path)
+    root = user_path(path)
     fs = fsspec.filesystem("file")
-    read_spec(fs, str(root))
+    spec = read_spec(fs, str(root))
     writers = WritersLock(root)
     writers.hold_alone()
     try:
@@ -62,19 +67,54 @@ def compact(path: str | Path, shard_frames: int = 16_384) -> Compaction:
             remove_unfinished(root / EPISODES_FOLDER, shared=True)
             before = list_files(fs, str(root))
             rows = scan(fs, str(root))
-            written = 0
-            for group in _groups(rows, shard_frames):
-                written += _write_shard(root, group)
+            _check_none_lost(root, spec, rows)
+            groups = list(_groups(rows, shard_frames))
+            written = [_write_shard(root, group) for group in groups]
+            merged = {row.file for group in groups for entries in group for row in entries}
             rows = scan(fs, str(root))
+            replaced = [*merged, *_left_over(root, set(before) - merged, rows)]
             write_index(root, rows)
-            used = {row.file for row in rows}
-            for file in before:
-                if file not in used:
-                    with writing(root / file):
-                        (root / file).unlink()
-            return Compaction(len(before), len(used), written)
+            for file in replaced:
+                with writing(root / file):
+                    (root / file).unlink()
+            return Compaction(len(before), len({row.file for row in rows}), len(written))
     finally:
         writers.release()
+
+
+def _check_none_lost(root: Path, spec: DatasetSpec, rows: list[IndexRow]) -> None:
+    """Raises UserError where the index has an episode that no file has: its file was swapped or taken away."""
+    try:
+        index = read_index(fsspec.filesystem("file"), str(root), spec)
+    except UserError as error:
+        log.warning("%s: the index is unreadable and will be made anew (%s)", root, error)
+        return
+    known = {row.meta.id: row.meta.checksum for row in rows}
+    for episode_id, checksum_, file in zip(
+        *(index[name].to_pylist() if index else [] for name in ("id", "checksum", "file")), strict=True
+    ):
+        if known.get(episode_id) != checksum_:
+            raise UserError(
+                f"{root / file}: episode {episode_id} is in the index, but no file holds it as it was written; put the "
+                "file back, or give the episode up with `genieredux data index`; nothing was changed"
+            )
+
+
+def _left_over(root: Path, files: Iterable[str], rows: list[IndexRow]) -> list[str]:
+    """Those of `files` that a killed compaction had merged already; the episodes in its shard are read back first.
+
+    A copy under another name stays: nobody knows what it stands for. Raises UserError where the shard is damaged.
+    """
+    used = {row.file for row in rows}
+    by_id = {row.meta.id: row for row in rows}
+    left = []
+    for file in sorted(set(files) - used):
+        held = scan_file(fsspec.filesystem("file"), str(root), file)
+        if is_own(file, held):
+            for row in held:
+                _check(root, root / by_id[row.meta.id].file, [by_id[row.meta.id]])
+            left.append(file)
+    return left
 
 
 def _groups(rows: list[IndexRow], shard_frames: int) -> Iterator[list[list[IndexRow]]]:
@@ -100,44 +140,40 @@ def _groups(rows: list[IndexRow], shard_frames: int) -> Iterator[list[list[Index
         yield group
 
 
-def _write_shard(root: Path, group: list[list[IndexRow]]) -> int:
-    """Writes one shard of all episodes of these files, in the order of their ids, and reads it back. Returns
-    1.
-    """
+def _write_shard(root: Path, group: list[list[IndexRow]]) -> str:
+    """Writes one shard of all episodes of these files, by id, and reads it back. Returns its name."""
     rows = sorted((row for entries in group for row in entries), key=lambda row: row.meta.id)
     name = hashlib.sha256("\n".join(row.meta.id + row.meta.checksum for row in rows).encode()).hexdigest()[:16]
     file = f"{EPISODES_FOLDER}/{SHARD_PREFIX}{name}.parquet"
 
-    def write(file: BinaryIO) -> None:
-        with BlockFile(file) as blocks:
+    def write(target: BinaryIO) -> None:
+        with BlockFile(target) as blocks:
             for row in rows:
-                blocks.add(_tables(root, row), row.meta)
-        file.flush()
-        _check(root, Path(file.name), rows)
+                blocks.add(_tables(root / row.file, row), row.meta)
+        target.flush()
+        firsts = accumulate((row.meta.rows for row in rows), initial=0)
+        _check(root, Path(target.name), [replace(row, row=first) for row, first in zip(rows, firsts, strict=False)])
 
     write_new(root / file, write)
-    return 1
+    return file
 
 
-def _tables(root: Path, row: IndexRow) -> Iterator[pa.Table]:
+def _tables(path: Path, row: IndexRow) -> Iterator[pa.Table]:
+    """The rows of an episode that lies in the file at `path`."""
     try:
-        with pq.ParquetFile(root / row.file, memory_map=True, page_checksum_verification=True) as source:
+        with pq.ParquetFile(pa.memory_map(str(path)), page_checksum_verification=True) as source:
             for first in range(row.row, row.row + row.meta.rows, _READ_BLOCKS):
                 last = min(first + _READ_BLOCKS, row.row + row.meta.rows)
                 yield source.read_row_groups(range(first, last), use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise damaged_file(f"{root / row.file}", error) from error
+        raise damaged_file(str(path), error) from error
 
 
-def _check(root: Path, aside: Path, rows: list[IndexRow]) -> None:
-    """Raises UserError unless every episode in the new file has the content its old one was written with."""
-    with pq.ParquetFile(aside, memory_map=True) as shard:
-        first = 0
-        for row in rows:
-            groups = range(first, first + row.meta.rows)
-            episode = decode_episode(shard.read_row_groups(groups, use_threads=False), row.meta)
-            if checksum(episode) != row.meta.checksum:
-                raise UserError(
-                    f"{root / row.file}: episode {row.meta.id} is not what was written (checksum); delete the file"
-                )
-            first += row.meta.rows
+def _check(root: Path, shard: Path, rows: list[IndexRow]) -> None:
+    """Raises UserError unless these rows of the shard have the content that they were written with."""
+    for row in rows:
+        episode = decode_episode(pa.concat_tables(_tables(shard, row)), row.meta)
+        if checksum(episode) != row.meta.checksum:
+            raise UserError(
+                f"{root / row.file}: episode {row.meta.id} is not what was written (checksum); delete the file"
+            )

@@ -8,25 +8,38 @@ writing the index needs a local one.
 
 import json
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genieredux.episodes.block_file import META_KEY, EpisodeMeta, damaged_file, episode_sizes, metas_from_json
-from genieredux.episodes.schema import SCHEMA_VERSION, DatasetSpec
+from genieredux.episodes.block_file import (
+    META_KEY,
+    EpisodeMeta,
+    damaged_file,
+    episode_sizes,
+    meta_from_plain,
+    metas_from_json,
+)
+from genieredux.episodes.schema import SCHEMA_VERSION, SHARD_PREFIX, DatasetSpec, is_episode_id
 from genieredux.errors import UserError
 from genieredux.runs.files import sync_folder, write_atomically
 from genieredux.runs.locks import exclusive
+from genieredux.runs.places import is_inside
 
 log = logging.getLogger(__name__)
 
 SPEC_NAME = "dataset.json"
 INDEX_NAME = "index.parquet"
 EPISODES_FOLDER = "episodes"
+_MOST_ROWS_A_BYTE = 8  # ids differ, so no index is packed tighter
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}\.parquet")
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -75,9 +88,11 @@ def read_spec(fs: fsspec.AbstractFileSystem, root: str) -> DatasetSpec:
         raise UserError(
             f"{root}: no data set here ({SPEC_NAME} is missing); give the folder that `genieredux generate` made"
         ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged ({error}); restore it or collect the data set again") from error
     return DatasetSpec.from_json(values, path)
 
@@ -94,7 +109,7 @@ def scan_file(fs: fsspec.AbstractFileSystem, root: str, file: str) -> list[Index
         sizes = episode_sizes(metadata, metas) if version == SCHEMA_VERSION else []
     except (OSError, pa.ArrowException) as error:
         raise damaged_file(path, error) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path}: not an episode file of genieredux (metadata: {error!r}); move it out of the data set"
         ) from error
@@ -108,35 +123,46 @@ def scan_file(fs: fsspec.AbstractFileSystem, root: str, file: str) -> list[Index
 
 
 def list_files(fs: fsspec.AbstractFileSystem, root: str) -> list[str]:
-    """The episode files of a data set, relative to its root, sorted; none that is still being written."""
+    """The episode files of a data set, relative to its root, sorted; none that is still being written, and nothing that
+    systems, editors and synchronisers left beside them.
+    """
     fs.invalidate_cache(f"{root}/{EPISODES_FOLDER}")
     try:
         names = fs.ls(f"{root}/{EPISODES_FOLDER}", detail=False)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(f"{EPISODES_FOLDER}/{name.rsplit('/', 1)[-1]}" for name in names if name.endswith(".parquet"))
+    files = (name.rstrip("/").rsplit("/", 1)[-1] for name in names)
+    return sorted(f"{EPISODES_FOLDER}/{name}" for name in files if _FILE.fullmatch(name))
 
 
 def scan(fs: fsspec.AbstractFileSystem, root: str, known: Iterable[IndexRow] = ()) -> list[IndexRow]:
     """All episodes in the files of a data set, sorted by id; files of which `known` has rows are not opened
     again.
 
-    An episode that lies in two files (a compaction was killed before it removed the small ones) counts once:
-    the first file by name wins.
+    An episode that lies in two files (a compaction was killed before it removed the small ones) counts once: that of
+    the file with most episodes, then the one that is called after it, then the first by name.
     """
     by_file: dict[str, list[IndexRow]] = {}
     for row in known:
         by_file.setdefault(row.file, []).append(row)
     files = {file: by_file.get(file) or scan_file(fs, root, file) for file in list_files(fs, root)}
     found: dict[str, IndexRow] = {}
-    for file in sorted(files, key=lambda file: (-len(files[file]), file)):
+    for file in sorted(files, key=lambda file: (-len(files[file]), not is_own(file, files[file]), file)):
         for row in files[file]:
             other = found.setdefault(row.meta.id, row)
-            if other.meta.checksum != row.meta.checksum:
+            if other is not row and not is_own(file, files[file]):
+                log.warning("%s: %s is another copy of episode %s and is passed over", root, file, row.meta.id)
+            elif other.meta.checksum != row.meta.checksum:
                 raise UserError(
                     f"{root}: episode {row.meta.id} is in {other.file} and in {row.file} with other content; remove one"
                 )
     return [found[episode_id] for episode_id in sorted(found)]
+
+
+def is_own(file: str, rows: Sequence[IndexRow]) -> bool:
+    """Whether the file is a shard, or called after its episode as the writer calls it."""
+    name = file.removeprefix(f"{EPISODES_FOLDER}/").removesuffix(".parquet")
+    return name.startswith(SHARD_PREFIX) or (len(rows) == 1 and name == rows[0].meta.id)
 
 
 def to_table(rows: Iterable[IndexRow]) -> pa.Table:
@@ -149,18 +175,22 @@ def from_table(table: pa.Table) -> list[IndexRow]:
     return [_from_dict(values) for values in table.to_pylist()]
 
 
-def read_index(fs: fsspec.AbstractFileSystem, root: str) -> pa.Table | None:
-    """index.parquet as a table, None where there is none. Raises UserError where it is damaged or of another
-    version.
+def read_index(fs: fsspec.AbstractFileSystem, root: str, spec: DatasetSpec) -> pa.Table | None:
+    """index.parquet as a table, None where there is none. Raises UserError where it is damaged, of another version, or
+    says what cannot be of a data set of this description.
     """
     path = f"{root}/{INDEX_NAME}"
     try:
         with fs.open(path, "rb") as handle:
             # on this thread: one of Arrow's that still holds `handle` when the interpreter ends aborts the process
-            table = pq.ParquetFile(handle).read(use_threads=False)
+            file = pq.ParquetFile(handle)
+            rows, size = file.metadata.num_rows, fs.size(path)
+            if rows > _MOST_ROWS_A_BYTE * size:
+                raise ValueError(f"it claims {rows} episodes in {size} bytes")
+            table = file.read(use_threads=False)
     except FileNotFoundError:
         return None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise UserError(
             f"{path}: truncated or damaged ({_first_line(error)}); rebuild it with `genieredux data index {root}`"
         ) from error
@@ -168,7 +198,43 @@ def read_index(fs: fsspec.AbstractFileSystem, root: str) -> pa.Table | None:
         table.column_names != INDEX_SCHEMA.names
     ):
         raise UserError(f"{path}: made by another version; rebuild it with `genieredux data index {root}`")
-    return table.cast(INDEX_SCHEMA)
+    try:
+        table = table.cast(INDEX_SCHEMA)
+        _check_index(table, spec)
+    except (ValueError, pa.ArrowException) as error:
+        raise UserError(
+            f"{path}: damaged ({_first_line(error)}); rebuild it with `genieredux data index {root}`"
+        ) from error
+    return table
+
+
+def _check_index(table: pa.Table, spec: DatasetSpec) -> None:
+    """Raises ValueError, naming the column, where a value cannot be; costs little beside reading the table."""
+    for name in table.column_names:
+        if table[name].null_count:
+            raise ValueError(f"{name} is missing for some episodes")
+    for name, least in (("length", 1), ("row", 0), ("bytes", 0)):
+        lowest = pc.min(table[name]).as_py()
+        if lowest is not None and lowest < least:
+            raise ValueError(f"{name} is {lowest}, it must be {least} or more")
+    for name, holds in (("id", is_episode_id), ("file", _is_episode_file), ("split", is_inside)):
+        for value in pc.unique(table[name]).to_pylist():
+            if not holds(value):
+                raise ValueError(f"{name} is {value!r:.80}, which cannot be")
+    if pc.count_distinct(table["id"]).as_py() != len(table):
+        raise ValueError("id is the same for several episodes")
+    for name, values in (("shape", (spec.image_size, spec.image_size, 3)), ("action_counts", spec.action_names)):
+        counts = pc.unique(pc.list_value_length(table[name])).to_pylist()
+        if counts not in ([], [len(values)]):
+            raise ValueError(f"{name} has {counts} values, the data set's description {len(values)}")
+    shapes = pc.list_flatten(table["shape"]).to_numpy().reshape(-1, 3)
+    if not np.array_equal(shapes, np.broadcast_to((spec.image_size, spec.image_size, 3), shapes.shape)):
+        raise ValueError(f"shape is not ({spec.image_size}, {spec.image_size}, 3) for some episodes")
+
+
+def _is_episode_file(value: object) -> bool:
+    folder, _, name = str(value).partition("/")
+    return folder == EPISODES_FOLDER and bool(_FILE.fullmatch(name))
 
 
 def write_index(root: Path, rows: Iterable[IndexRow]) -> pa.Table:
@@ -203,10 +269,13 @@ def _from_dict(values: dict) -> IndexRow:
     values = dict(values)
     file, row, size = values.pop("file"), values.pop("row"), values.pop("bytes")
     values["total_reward"] = values.pop("return")
-    values["info_dtypes"] = json.loads(values["info_dtypes"])
-    for key in ("tags", "shape", "action_counts"):
-        values[key] = tuple(values[key])
-    return IndexRow(EpisodeMeta(**values), file, row, size)
+    try:
+        values["info_dtypes"] = json.loads(values["info_dtypes"])
+        return IndexRow(meta_from_plain(values), file, row, size)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{INDEX_NAME}: damaged, at {file} ({error}); rebuild it with `genieredux data index`"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

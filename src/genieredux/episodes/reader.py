@@ -55,7 +55,7 @@ class Dataset:
         """
         store = EpisodeFiles(str(path))
         spec = read_spec(store.fs, store.root)
-        index = read_index(store.fs, store.root)
+        index = read_index(store.fs, store.root, spec)
         if index is None:
             log.info("%s: no index yet, reading it from the episode files", path)
             index = to_table(scan(store.fs, store.root))

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from genieredux.checking import within
+from genieredux.config import field_names, from_plain
 from genieredux.episodes.alignment import check_alignment
 from genieredux.errors import UserError
+from genieredux.runs.places import check_inside
 
 SCHEMA_VERSION = 1
 """Version of the files on disk. It grows when an older reader could no longer read what a newer writer wrote.
@@ -136,8 +139,7 @@ class DatasetSpec:
                 f"{SCHEMA_VERSION}; "
                 "use the version of genieredux that wrote it, or collect it again"
             )
-        if self.image_size < 1:
-            raise UserError(f"data set '{self.name}': image_size is {self.image_size}, give 1 or more")
+        within(f"data set '{self.name}': image_size", self.image_size, 1, MOST_SIDE)
         if len(set(self.action_names)) != len(self.action_names):
             raise UserError(f"data set '{self.name}': action_names must be distinct")
         if len(self.action_names) > MOST_ACTIONS:
@@ -182,13 +184,10 @@ class DatasetSpec:
         if values.get("block_frames") != BLOCK_FRAMES:
             raise UserError(f"{where}: block_frames is {values.get('block_frames')}, version 1 has {BLOCK_FRAMES}")
         try:
-            return cls(
-                name=str(values["name"]),
-                image_size=int(values["image_size"]),
-                action_names=tuple(str(name) for name in values["action_names"]),
-                created_by=dict(values.get("created_by", {})),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            facts = from_plain(_Facts, {key: values[key] for key in field_names(_Facts) if key in values}, "")
+            check_inside(facts.name, "name")
+            return cls(facts.name, facts.image_size, facts.action_names, dict(facts.created_by))
+        except UserError as error:
             raise UserError(f"{where}: damaged description ({error}); restore it or collect again") from error
 
     def check_episode(self, episode: Episode) -> None:
@@ -232,9 +231,24 @@ class DatasetSpec:
                 )
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What dataset.json must say."""
+
+    name: str
+    image_size: int
+    action_names: tuple[str, ...]
+    created_by: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_episode_id(value: object) -> bool:
+    """Whether it can be an episode's id, and so a file's name everywhere."""
+    return isinstance(value, str) and bool(_ID_PATTERN.fullmatch(value)) and not value.startswith(SHARD_PREFIX)
+
+
 def check_episode_id(episode_id: str) -> None:
     """Raises UserError unless the id can be a file name everywhere: letters, digits and ._=+- only."""
-    if not _ID_PATTERN.fullmatch(episode_id) or episode_id.startswith(SHARD_PREFIX):
+    if not is_episode_id(episode_id):
         raise UserError(
             f"episode id '{episode_id}': use 1-180 letters, digits and ._=+-, beginning with a letter or "
             "digit and "

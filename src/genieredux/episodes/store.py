@@ -10,6 +10,8 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 import fsspec
@@ -18,11 +20,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from genieredux.episodes.block_file import damaged_file, decode_frames, decode_list
+from genieredux.episodes.block_file import (
+    META_KEY,
+    damaged_file,
+    decode_frames,
+    decode_list,
+    episode_sizes,
+    metas_from_json,
+)
 from genieredux.episodes.index import IndexRow
 from genieredux.episodes.pages import PageMap, decode_actions_page, decode_frames_page, page_map
 from genieredux.episodes.schema import BLOCK_FRAMES
 from genieredux.errors import UserError
+from genieredux.runs.places import user_path
 
 V = TypeVar("V")
 
@@ -38,13 +48,16 @@ class EpisodeFiles:
     def __init__(self, url: str) -> None:
         self.url = url
         try:
-            self.fs, root = fsspec.core.url_to_fs(url)
+            if "://" in url:
+                self.fs, root = fsspec.core.url_to_fs(url)
+            else:  # a path as it is, whatever signs are in it
+                self.fs, root = LocalFileSystem(), os.fspath(user_path(url))
         except (ValueError, ImportError) as error:
             raise UserError(f"{url}: cannot be opened ({error}); give a folder or an address fsspec knows") from error
         self.root = root.rstrip("/")
         self.is_local = isinstance(self.fs, LocalFileSystem)
         self._descriptors: Recent[_Descriptor] = Recent(MAX_OPEN)
-        self._maps: Recent[PageMap | None] = Recent(MAX_MAPS)
+        self._contents: Recent[_Contents] = Recent(MAX_MAPS)
 
     def __getstate__(self) -> Mapping[str, Any]:
         return {"url": self.url}
@@ -59,7 +72,7 @@ class EpisodeFiles:
         Raises UserError naming the file where it is missing or damaged.
         """
         with self.naming(row):
-            pages = self._page_map(row.file)
+            pages = self._checked(row).pages
             if pages is None:
                 table = self._read_groups(row, first, last, ["frames", "actions"])
                 return decode_frames(table["frames"], row.meta.shape), decode_list(table["actions"], np.int64)
@@ -80,6 +93,7 @@ class EpisodeFiles:
     def table(self, row: IndexRow, columns: list[str] | None = None) -> pa.Table:
         """All rows of an episode. Raises UserError naming the file where it is missing or damaged."""
         with self.naming(row):
+            self._checked(row)
             return self._read_groups(row, 0, row.meta.rows, columns)
 
     @contextlib.contextmanager
@@ -92,7 +106,7 @@ class EpisodeFiles:
             raise UserError(
                 f"{path}: missing, but in the index; restore it, or rebuild the index with `genieredux data index`"
             ) from error
-        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise damaged_file(path, error) from error
 
     def _read_groups(self, row: IndexRow, first: int, last: int, columns: list[str] | None) -> pa.Table:
@@ -103,15 +117,24 @@ class EpisodeFiles:
     def _open(self, name: str) -> pq.ParquetFile:
         path = f"{self.root}/{name}"
         if self.is_local:
-            return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+            return pq.ParquetFile(pa.memory_map(path), page_checksum_verification=True)
         return pq.ParquetFile(self.fs.open(path, "rb"), pre_buffer=True, page_checksum_verification=True)
 
-    def _page_map(self, name: str) -> PageMap | None:
-        def read() -> PageMap | None:
-            with self._open(name) as file:
-                return page_map(file.metadata)
+    def _checked(self, row: IndexRow) -> "_Contents":
+        """What is known of the episode's file. Raises UserError where it holds something else than the index says."""
 
-        return self._maps.get(name, read)
+        def read() -> _Contents:
+            with self._open(row.file) as file:
+                return _Contents.of(file.metadata)
+
+        contents = self._contents.get(row.file, read)
+        if contents.episodes.get(row.meta.id) != (row.row, row.meta.length, row.meta.checksum):
+            held = ", ".join(list(contents.episodes)[:3]) or "nothing"
+            raise UserError(
+                f"{self.root}/{row.file}: it holds {held}, not the episode {row.meta.id} that the index says is there; "
+                "put the right file back, or rebuild the index with `genieredux data index`"
+            )
+        return contents
 
     def _read_bytes(self, name: str, start: int, stop: int) -> bytes:
         path = f"{self.root}/{name}"
@@ -122,6 +145,24 @@ class EpisodeFiles:
         if len(data) < stop - start:
             raise ValueError("the file ends too early")
         return data
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What an episode file holds. pages: None where it is read through Arrow. episodes: id -> (first row, length,
+    checksum).
+    """
+
+    pages: PageMap | None
+    episodes: Mapping[str, tuple[int, int, str]]
+
+    @classmethod
+    def of(cls, footer: pq.FileMetaData) -> "_Contents":
+        _, metas = metas_from_json(footer.metadata[META_KEY])
+        episode_sizes(footer, metas)  # raises where rows and episodes do not fit
+        firsts = accumulate((meta.rows for meta in metas), initial=0)
+        episodes = {meta.id: (first, meta.length, meta.checksum) for meta, first in zip(metas, firsts, strict=False)}
+        return cls(page_map(footer), episodes)
 
 
 class Recent(Generic[V]):

@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genieredux.episodes.alignment import num_actions
+from genieredux.episodes.schema import UNKNOWN_ACTION
 from genieredux.errors import UserError
 from genieredux.runs.files import write_new, write_text
 
@@ -24,6 +26,8 @@ CACHE_VERSION = 1
 TOKENS_FOLDER = "tokens"
 MARKER = "complete.json"
 _META_KEY = b"genieredux.tokens"
+_MOST_TOKENS = 1 << 16  # of a frame
+_MOST_CLIP_FRAMES = 1 << 20
 _SHARD_PATTERN = re.compile(r"shard-(\d{5,})\.parquet")
 
 
@@ -56,10 +60,14 @@ class TokenCacheSpec:
                     f"{CACHE_VERSION}; "
                     "delete the folder and build the cache again"
                 )
-            rows, columns = values["grid"]
-            return cls(str(values["tokenizer_id"]), int(values["clip_frames"]), (int(rows), int(columns)))
-        except (KeyError, TypeError, ValueError) as error:
+            rows, columns = (int(size) for size in values["grid"])
+            tokenizer_id, clip_frames = str(values["tokenizer_id"]), int(values["clip_frames"])
+            if min(rows, columns) < 1 or rows * columns > _MOST_TOKENS or not 1 <= clip_frames <= _MOST_CLIP_FRAMES:
+                raise ValueError(f"grid {rows}x{columns} of clips of {clip_frames} frames cannot be")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise damaged(where, error) from error
+        check_tokenizer_id(tokenizer_id)
+        return cls(tokenizer_id, clip_frames, (rows, columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +124,7 @@ def read_checksums(path: Path) -> tuple[TokenCacheSpec, dict[str, str]]:
     try:
         table = pq.read_table(path, columns=["episode", "checksum"])
         spec = TokenCacheSpec.from_json(json.loads(table.schema.metadata[_META_KEY]), str(path))
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError) as error:
         raise damaged(str(path), error) from error
     return spec, dict(zip(table["episode"].to_pylist(), table["checksum"].to_pylist(), strict=True))
 
@@ -140,7 +148,9 @@ def read_shard(fs: fsspec.AbstractFileSystem, path: str, spec: TokenCacheSpec) -
             )
             for i, (episode_id, check) in enumerate(rows)
         ]
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        for episode in episodes:
+            _check_row(episode)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise damaged(path, error) from error
     if found != spec:
         raise UserError(f"{path}: made by {found}, wanted {spec}; delete the folder and build the cache again")
@@ -158,12 +168,16 @@ def read_marker(fs: fsspec.AbstractFileSystem, root: str) -> tuple[TokenCacheSpe
     path = f"{root}/{MARKER}"
     try:
         values = json.loads(fs.cat_file(path))
-        return TokenCacheSpec.from_json(values, path), [str(name) for name in values["shards"]]
+        shards = [str(name) for name in values["shards"]]
+        for name in shards:
+            if not _SHARD_PATTERN.fullmatch(name):
+                raise ValueError(f"a shard is called {name!r:.80}")
+        return TokenCacheSpec.from_json(values, path), shards
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(
             f"{root}: no finished token cache ({MARKER} is missing); build it, an interrupted build goes on"
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -171,6 +185,19 @@ def damaged(path: str, error: Exception) -> UserError:
     """The error of a file of the cache that cannot be read."""
     reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
     return UserError(f"{path}: truncated or damaged ({reason}); delete it and build the token cache again")
+
+
+def _check_row(episode: EncodedEpisode) -> None:
+    """Raises ValueError where a row is not that of an episode."""
+    tokens, actions = episode.tokens, episode.actions
+    if not isinstance(episode.id, str) or not isinstance(episode.checksum, str):
+        raise ValueError("an episode has no id or no checksum")
+    if tokens.dtype not in (np.int16, np.int32) or actions.dtype.kind != "i":
+        raise ValueError(f"tokens are {tokens.dtype} and actions {actions.dtype} in episode {episode.id}")
+    if len(tokens) < 1 or len(actions) != num_actions(len(tokens)):
+        raise ValueError(f"{len(tokens)} frames and {len(actions)} actions in episode {episode.id}")
+    if tokens.min() < 0 or (len(actions) and actions.min() < UNKNOWN_ACTION):
+        raise ValueError(f"a token or an action is below zero in episode {episode.id}")
 
 
 def _lists(arrays: Sequence[np.ndarray], dtype: type) -> pa.Array:

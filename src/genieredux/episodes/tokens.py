@@ -189,6 +189,7 @@ class _Rows:
         """
         offsets = dict(zip(dataset.ids, (np.cumsum(dataset.lengths) - dataset.lengths).tolist(), strict=True))
         checks = dict(zip(dataset.ids, dataset.index["checksum"].to_pylist(), strict=True))
+        lengths = dict(zip(dataset.ids, dataset.lengths.tolist(), strict=True))
         for shard in self.shards:
             for episode in self._read(shard):
                 if episode.id not in offsets:
@@ -198,7 +199,12 @@ class _Rows:
                         f"{self.root}: tokens of episode {episode.id} are of other content; build the token cache again"
                     )
                 lo = offsets[episode.id]
-                hi = lo + len(episode.tokens)
+                hi = lo + lengths[episode.id]
+                if len(episode.tokens) != lengths[episode.id]:
+                    raise UserError(
+                        f"{self.root}: {len(episode.tokens)} frames of tokens for episode {episode.id} of "
+                        f"{lengths[episode.id]}; delete the folder and build the token cache again"
+                    )
                 tokens[lo:hi] = episode.tokens
                 actions[lo:hi] = np.append(episode.actions, -1)
         if checks:

@@ -32,6 +32,7 @@ from genieredux.episodes.schema import DatasetSpec, Episode, make_episode_id
 from genieredux.errors import UserError
 from genieredux.runs.files import content_writer, remove_unfinished, write_new, writing
 from genieredux.runs.locks import WritersLock, exclusive
+from genieredux.runs.places import user_path
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class DatasetWriter:
     def __init__(self, path: str | Path, spec: DatasetSpec) -> None:
         if "://" in str(path):
             raise UserError(f"{path}: episodes are written to a local folder; copy the finished data set there")
-        self.path = Path(path)
+        self.path = user_path(path)
         self._fs = fsspec.filesystem("file")
         self._root = str(self.path)
         self._create(spec)
@@ -153,11 +154,11 @@ class DatasetWriter:
 
     def _indexed_rows(self) -> list[IndexRow]:
         try:
-            table = read_index(self._fs, self._root)
+            table = read_index(self._fs, self._root, self.spec)
+            return from_table(table) if table is not None else []
         except UserError as error:
             log.warning("%s: the index is unreadable and will be made anew (%s)", self._root, error)
-            table = None
-        return from_table(table) if table is not None else []
+            return []
 
     def _refresh(self) -> None:
         """Looks at what is in the folder now; opens only files that were not known."""

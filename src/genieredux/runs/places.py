@@ -45,9 +45,14 @@ def check_name(name: object, where: str) -> str:
 
 def check_inside(name: object, where: str) -> str:
     """As `check_name`, of a path relative to a folder: plain names with '/' between them."""
-    if not isinstance(name, str) or not name or not all(_is_plain(part) for part in name.split("/")):
+    if not isinstance(name, str) or not is_inside(name):
         raise UserError(f"{where} is {name!r}; it must be a path below its own folder")
     return name
+
+
+def is_inside(name: object) -> bool:
+    """Whether `check_inside` lets it pass."""
+    return isinstance(name, str) and all(_is_plain(part) for part in name.split("/"))
 
 
 def inside(folder: Path, name: object, where: str) -> Path:
