@@ -110,3 +110,25 @@ def test_descriptions(model: Path, tmp_path: Path) -> None:
         assert "tokenizer" in text
         assert "codes" in text
     assert load_model(model).model.fingerprint[:16] in describe(model)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"models": {}}, "models names no 'model'"),
+        ({"models": {"model": {}}}, "models.model has no kind"),
+        ({"models": {"model": {"kind": "x"}}}, "models.model has no config"),
+        ({"models": []}, r"models is \[\]"),
+        ({"step": "x"}, "step is 'x'"),
+        ({"metadata": None}, "metadata is None"),
+        ({"format_version": None}, "format_version is None"),
+        ({"weights_blake2b": 3}, "weights_blake2b is 3"),
+    ],
+)
+def test_a_wrong_description_is_one_line(model: Path, tmp_path: Path, values: dict, message: str) -> None:
+    folder = export_folder(model, tmp_path / "out")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+    with pytest.raises(UserError, match=rf"config\.json: {message}"):
+        import_folder(folder, tmp_path / "back.pt")
+    assert not (tmp_path / "back.pt").exists()

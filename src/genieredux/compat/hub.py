@@ -22,6 +22,15 @@ from genieredux.runs.files import new_folder, write_bytes, write_text
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 FORMAT, FORMAT_VERSION = "genieredux-folder", 1
 MAIN = "model"
+_FIELDS = {
+    "format_version": int,
+    "kind": str,
+    "step": int,
+    "metadata": dict,
+    "parameters": int,
+    "weights_blake2b": str,
+    "models": dict,
+}
 
 
 def export_folder(source: str | Path, out: str | Path) -> Path:
@@ -91,14 +100,24 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{folder} has no {CONFIG}; give a folder that `genieredux checkpoint export` wrote") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read ({error}); fetch it again") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise UserError(f"{folder} was not written by genieredux; give a folder that `checkpoint export` wrote")
+    for key, kind in _FIELDS.items():
+        if not isinstance(config.get(key), kind) or isinstance(config[key], bool):
+            raise UserError(f"{path}: {key} is {config.get(key)!r:.80}, which cannot be; fetch it again")
     if config["format_version"] > FORMAT_VERSION:
         raise UserError(
             f"{folder} has format {config['format_version']}, this genieredux reads {FORMAT_VERSION}: update it"
         )
+    for part, model in config["models"].items():
+        if not isinstance(model, dict) or not isinstance(model.get("kind"), str):
+            raise UserError(f"{path}: models.{part} has no kind; fetch it again")
+        if not isinstance(model.get("config"), dict):
+            raise UserError(f"{path}: models.{part} has no config; fetch it again")
+    if MAIN not in config["models"]:
+        raise UserError(f"{path}: models names no '{MAIN}'; fetch it again")
     return config
 
 

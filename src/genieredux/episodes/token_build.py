@@ -15,8 +15,8 @@ import numpy as np
 from genieredux.episodes.reader import Dataset
 from genieredux.episodes.token_shards import (
     MARKER,
-    EncodedEpisode,
     TokenCacheSpec,
+    TokenizedEpisode,
     next_shard_name,
     read_checksums,
     shard_names,
@@ -159,14 +159,14 @@ def _encode(dataset: Dataset, encode: Encode, plan: BuildPlan) -> Iterator[tuple
         yield int(real[part].sum()), _narrow(tokens)
 
 
-def _split(dataset: Dataset, tokens: np.ndarray, clip_frames: int) -> tuple[list[EncodedEpisode], tuple[int, int]]:
+def _split(dataset: Dataset, tokens: np.ndarray, clip_frames: int) -> tuple[list[TokenizedEpisode], tuple[int, int]]:
     """The tokens of all clips (N, clip_frames, h, w) as episodes again, the filling cut off."""
     grid = (int(tokens.shape[2]), int(tokens.shape[3]))
     flat = tokens.reshape(-1, *grid)
     rows, first = [], 0
     checks = dataset.index["checksum"].to_pylist()
     for i, length in enumerate(dataset.lengths.tolist()):
-        rows.append(EncodedEpisode(dataset.ids[i], checks[i], flat[first : first + length], dataset.actions(i)))
+        rows.append(TokenizedEpisode(dataset.ids[i], checks[i], flat[first : first + length], dataset.actions(i)))
         first += -(-length // clip_frames) * clip_frames
     return rows, grid
 

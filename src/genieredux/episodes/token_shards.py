@@ -71,7 +71,7 @@ class TokenCacheSpec:
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedEpisode:
+class TokenizedEpisode:
     """One row of a shard. tokens: int16 or int32 (T, h, w). actions: int64 (T-1,). checksum: of the episode
     they were made from.
     """
@@ -99,7 +99,7 @@ def next_shard_name(folder: Path) -> str:
     return f"shard-{max(numbers, default=-1) + 1:05d}.parquet"
 
 
-def write_shard(path: Path, spec: TokenCacheSpec, episodes: Sequence[EncodedEpisode]) -> None:
+def write_shard(path: Path, spec: TokenCacheSpec, episodes: Sequence[TokenizedEpisode]) -> None:
     """Writes a shard, whole or not at all. Raises UserError where the disk is full."""
     wide = any(episode.tokens.dtype != np.int16 for episode in episodes)
     table = pa.table(
@@ -129,7 +129,7 @@ def read_checksums(path: Path) -> tuple[TokenCacheSpec, dict[str, str]]:
     return spec, dict(zip(table["episode"].to_pylist(), table["checksum"].to_pylist(), strict=True))
 
 
-def read_shard(fs: fsspec.AbstractFileSystem, path: str, spec: TokenCacheSpec) -> list[EncodedEpisode]:
+def read_shard(fs: fsspec.AbstractFileSystem, path: str, spec: TokenCacheSpec) -> list[TokenizedEpisode]:
     """All rows of a shard. Raises UserError naming it where it is missing, damaged or another tokenizer's."""
     try:
         with fs.open(path, "rb") as handle:
@@ -140,7 +140,7 @@ def read_shard(fs: fsspec.AbstractFileSystem, path: str, spec: TokenCacheSpec) -
         ends, move_ends = _ends(tokens), _ends(actions)
         rows = zip(table["episode"].to_pylist(), table["checksum"].to_pylist(), strict=True)
         episodes = [
-            EncodedEpisode(
+            TokenizedEpisode(
                 episode_id,
                 check,
                 flat[ends[i] : ends[i + 1]].reshape(-1, *spec.grid),
@@ -187,7 +187,7 @@ def damaged(path: str, error: Exception) -> UserError:
     return UserError(f"{path}: truncated or damaged ({reason}); delete it and build the token cache again")
 
 
-def _check_row(episode: EncodedEpisode) -> None:
+def _check_row(episode: TokenizedEpisode) -> None:
     """Raises ValueError where a row is not that of an episode."""
     tokens, actions = episode.tokens, episode.actions
     if not isinstance(episode.id, str) or not isinstance(episode.checksum, str):

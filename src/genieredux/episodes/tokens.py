@@ -21,8 +21,8 @@ from genieredux.episodes.sampler import WindowSampler
 from genieredux.episodes.token_build import BuildPlan, Encode, Progress, build_shards
 from genieredux.episodes.token_shards import (
     TOKENS_FOLDER,
-    EncodedEpisode,
     TokenCacheSpec,
+    TokenizedEpisode,
     check_tokenizer_id,
     read_marker,
     read_shard,
@@ -176,7 +176,7 @@ class _Rows:
 
     def __init__(self, fs: fsspec.AbstractFileSystem, root: str, spec: TokenCacheSpec, shards: Sequence[str]) -> None:
         self.fs, self.root, self.spec, self.shards = fs, root, spec, shards
-        self._one: tuple[str, list[EncodedEpisode]] | None = None
+        self._one: tuple[str, list[TokenizedEpisode]] | None = None
 
     def dtype(self) -> np.dtype:
         """The narrowest dtype that holds every shard's tokens."""
@@ -214,7 +214,7 @@ class _Rows:
                 "build the token cache again, only these are encoded"
             )
 
-    def _read(self, shard: str) -> list[EncodedEpisode]:
+    def _read(self, shard: str) -> list[TokenizedEpisode]:
         if self._one is None or self._one[0] != shard:
             self._one = (shard, read_shard(self.fs, f"{self.root}/{shard}", self.spec))
         return self._one[1]
