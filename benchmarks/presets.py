@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from genieredux.cli.compose import compose_config
 from genieredux.cli.schemas import GenieReduxCommand
-from genieredux.models.build import build_model
 from genieredux.training.doctor import Diagnosis, diagnose
 
 SIZES = ("tiny", "small", "base")
@@ -25,7 +24,7 @@ HEAD += ("s per update", "updates", "hours", "MFU %")
 
 def look_at(preset: str, words: Sequence[str]) -> Diagnosis:
     """Of presets/`preset`, with the other words of the command."""
-    return diagnose(compose_config("genie_redux", GenieReduxCommand, [f"config=presets/{preset}", *words]), build_model)
+    return diagnose(compose_config("genie_redux", GenieReduxCommand, [f"config=presets/{preset}", *words]))
 
 
 def row(preset: str, found: Diagnosis) -> list[str]:

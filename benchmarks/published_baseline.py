@@ -46,7 +46,7 @@ from genieredux.nn.kernels import Kernel, use_kernel
 from genieredux.nn.positions import ContinuousPositionBias
 from genieredux.nn.precision import autocast
 from genieredux.training import OptimizerConfig
-from genieredux.training.optimizer import build_optimizer
+from genieredux.training.loop.optimizer import build_optimizer
 
 ACTIONS = ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
 GRID, CODES, FRAMES, STEPS, PREDICTED = (16, 16), 1024, 16, 25, 10

@@ -15,7 +15,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,10 @@ from genieredux.collect import CollectConfig, ConnectorConfig, GeneratorConfig, 
 from genieredux.episodes import Dataset
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.job import evaluate_file
-from genieredux.models.build import build_model
 from genieredux.runs.files import write_atomically
 from genieredux.training.config import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig
-from genieredux.training.jobs import JobConfig, train_dynamics, train_tokenizer
-from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions
+from genieredux.training.jobs import JobConfig
+from genieredux.training.run import train
 
 TOKENIZER = {"architecture": "conv", "patch_size": 8, "encoder_width": 96, "encoder_blocks": 2, "decoder_width": 128}
 DYNAMICS = {
@@ -168,14 +167,7 @@ class Study:
             return
         say(f"{experiment.name}, seed {seed}")
         began = time.perf_counter()
-        job = self.job(experiment, seed)
-        train: Callable[..., Any] = {
-            "tokenizer": train_tokenizer,
-            "latent_action_model": train_latent_actions,
-            "genie_redux": train_genie_redux,
-            "genie_redux_guided": train_dynamics,
-        }[experiment.model]
-        made = train(job, build_model)
+        made = train(self.job(experiment, seed))
         seconds = time.perf_counter() - began
         steps = [line for line in made.history if "steps_per_s" in line]
         facts = {

@@ -36,11 +36,10 @@ from genieredux.models.build import KINDS, build_model
 from genieredux.models.types import Batch
 from genieredux.nn.precision import autocast, choose_precision
 from genieredux.runs import RunFolder
-from genieredux.training import OptimizerConfig, TrainConfig, fit
-from genieredux.training.blocks import checkpoint_blocks, compile_blocks
-from genieredux.training.ema import WeightAverage
-from genieredux.training.optimizer import build_optimizer
-from genieredux.training.prefetch import to_device
+from genieredux.training import Assembled, OptimizerConfig, TrainConfig, fit
+from genieredux.training.loop.ema import WeightAverage
+from genieredux.training.loop.optimizer import build_optimizer
+from genieredux.training.machine.memory import checkpoint_blocks, compile_blocks
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class RandomData:
     grid: tuple[int, int] | None
     codes: int
 
-    def batch(self, step: int, micro: int) -> Batch:
-        g = torch.Generator().manual_seed(step)
+    def batch(self, k: int) -> Batch:
+        g = torch.Generator().manual_seed(k)
         clip = (self.batch_size, self.frames)
         actions = torch.randint(self.actions, (self.batch_size, self.frames - 1), generator=g)
         if self.grid:
@@ -95,7 +94,7 @@ def time_parts(model: nn.Module, data: RandomData, precision: str, steps: int) -
         if step == 2:
             spent.clear()  # the first two steps allocate and choose kernels
         at = time.perf_counter()
-        batch = to_device(data.batch(step, 0), device)
+        batch = data.batch(step).to(device)
         at = lap("data_ms", at)
         with autocast(precision, device):
             losses = model(batch, torch.Generator(device).manual_seed(step))
@@ -121,7 +120,7 @@ def time_loop(model: nn.Module, data: RandomData, precision: str, steps: int) ->
         tensorboard=False,
     )
     with tempfile.TemporaryDirectory() as folder:
-        result = fit(model, data, cfg, RunFolder(Path(folder) / "run"))
+        result = fit(Assembled(model, data), cfg, RunFolder(Path(folder) / "run"))
     logged = [record for record in result.history if record["event"] == "train"][warm:]
     rate = 1 / statistics.median(1 / record["steps_per_s"] for record in logged)
     return {"steps_per_s": round(rate, 3), "frames_per_s": round(rate * data.batch_size * data.frames, 1)}
@@ -181,7 +180,7 @@ def compare_options(make: Callable[[], nn.Module], data: RandomData, steps: int,
     for name in options:
         torch.manual_seed(0)
         variants.append(Variant(name, make().to(device)))
-    batch = to_device(data.batch(0, 0), device)
+    batch = data.batch(0).to(device)
     for round_number in range(steps + 2):
         for variant in variants:
             seconds = variant.step(batch)

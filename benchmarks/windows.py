@@ -9,6 +9,7 @@ made-up game of the tests is used, whose frames compress too well.
 """
 
 import argparse
+import contextlib
 import json
 import resource
 import tempfile
@@ -27,13 +28,12 @@ from genieredux.episodes import (
     DatasetWriter,
     Episode,
     TokenCache,
-    TokenWindows,
     Track,
-    Windows,
     WindowSampler,
 )
 from genieredux.episodes.compact import compact
 from genieredux.episodes.fake import ACTION_NAMES, fake_episode
+from genieredux.episodes.prefetch import prefetch
 from genieredux.errors import UserError
 
 BATCH = 16
@@ -116,20 +116,21 @@ def write(path: Path, spec: DatasetSpec, episodes: list[Episode], threads: int) 
     return Rate(frames / (time.perf_counter() - began), frames / (time.process_time() - used))
 
 
-def windows_rate(dataset: Dataset, num_frames: int, seconds: float, **options: bool) -> Rate:
-    """Windows per second of `Windows.batch`."""
-    windows = Windows(dataset, WindowSampler(dataset.lengths, num_frames, BATCH, seed=0), **options)
-    return rate(lambda step: len(windows.batch(step).frames), seconds)
+def windows_rate(dataset: Dataset, num_frames: int, seconds: float) -> Rate:
+    """Windows per second of `Dataset.windows`."""
+    sampler = WindowSampler(dataset.lengths, num_frames, BATCH, seed=0)
+    return rate(lambda step: len(dataset.windows(*sampler.batch_arrays(step), num_frames)[0]), seconds)
 
 
 def threads_rate(dataset: Dataset, num_frames: int, seconds: float, threads: int) -> Rate:
-    """Windows per second of `Windows.iterate` with threads ahead."""
+    """Windows per second with threads that read ahead."""
     sampler = WindowSampler(dataset.lengths, num_frames, BATCH, seed=0)
-    batches = Windows(dataset, sampler, threads=threads, ahead=2 * threads).iterate()
-    try:
-        return rate(lambda _: len(next(batches).frames), seconds)
-    finally:
-        batches.close()
+
+    def read(step: int) -> np.ndarray:
+        return dataset.windows(*sampler.batch_arrays(step), num_frames)[0]
+
+    with contextlib.closing(prefetch(read, 0, None, threads, ahead=2 * threads)) as batches:
+        return rate(lambda _: len(next(batches)), seconds)
 
 
 def raw_rate(path: Path, dataset: Dataset, num_frames: int, seconds: float) -> Rate:
@@ -178,7 +179,6 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     out["windows/s, raw npy"] = max(raws)
     out["raw / store, CPU time"] = max(raw.cpu for raw in raws) / max(store.cpu for store in stores)
     out["windows/s, 2 threads"] = threads_rate(dataset, args.num_frames, args.seconds, 2)
-    out["windows/s, in memory"] = windows_rate(dataset, args.num_frames, args.seconds, memory=True)
     began = time.perf_counter()
     out["shards"] = compact(path).files_after
     out["frames compacted/s"] = frames / (time.perf_counter() - began)
@@ -190,8 +190,10 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     out["windows/s, shards"] = max(with_pages)
     out["windows/s, shards by Arrow alone"] = max(with_arrow)
     cache = TokenCache.build(Dataset.open(path), lambda f: f[:, :, ::8, ::8, 0].astype(np.int64), "corner")
-    tokens = TokenWindows(cache, WindowSampler(cache.lengths, args.num_frames, BATCH, seed=0))
-    out["token windows/s"] = rate(lambda step: len(tokens.batch(step).tokens), args.seconds)
+    sampler = WindowSampler(cache.lengths, args.num_frames, BATCH, seed=0)
+    out["token windows/s"] = rate(
+        lambda step: len(cache.windows(*sampler.batch_arrays(step), args.num_frames)[0]), args.seconds
+    )
     out["peak memory, MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return out
 

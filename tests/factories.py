@@ -1,9 +1,12 @@
 """Small models that tests share."""
 
 import torch
+from torch import nn
 
+from genieredux.models.checkpoint import Section, fingerprint, plain
 from genieredux.models.dynamics.history_refiner import HistoryRefiner, HistoryRefinerConfig
 from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
+from genieredux.training.kinds.tokens import LoadedTokenizer
 
 ACTIONS = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
 
@@ -38,3 +41,11 @@ def make_dynamics(tokenizer: ConvTokenizer, seed: int = 0, **settings: object) -
         for parameter in dynamics.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return dynamics.eval()
+
+
+def tokenizer_of(model: nn.Module) -> LoadedTokenizer:
+    """A tokenizer that is in memory, as one that was loaded from its file."""
+    state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    kind, config = str(model.kind), plain(model.config)
+    section = Section(kind, config, state, fingerprint(kind, config, state))
+    return LoadedTokenizer(model.eval().requires_grad_(False), section)

@@ -14,12 +14,11 @@ from torch import nn
 
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import save_model
-from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, code_counts
-from genieredux.training.jobs import JobConfig, train_dynamics, train_tokenizer
-from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions
-from genieredux.training.recorder import Sample
-from genieredux.training.saves import Saves
-from genieredux.training.trainer import FitResult
+from genieredux.training import CosineConfig, OptimizerConfig, RunResult, TrainConfig, WarmupConfig, train
+from genieredux.training.assembled import Sample
+from genieredux.training.jobs import JobConfig
+from genieredux.training.kinds import code_counts
+from genieredux.training.loop.saves import Saves
 from square_data import write_square_dataset
 
 ST: dict[str, Any] = {"patch_size": 4, "dim": 16, "blocks": 1, "heads": 2, "dim_head": 8, "codebook_dim": 4}
@@ -82,7 +81,7 @@ def prepare(base: Path) -> None:
     save_model(base / "tokenizer.pt", "tokenizer", tokenizer.config, tokenizer.state_dict())
 
 
-def run(base: Path, name: str, run_name: str, on_sample: Callable[[nn.Module, int], Sample] | None = None) -> FitResult:
+def run(base: Path, name: str, run_name: str, on_sample: Callable[[nn.Module, int], Sample] | None = None) -> RunResult:
     """Train one of TOYS in base/checkpoints/<kind>/<run_name>."""
     toy = TOYS[name]
     cfg = JobConfig(
@@ -96,9 +95,8 @@ def run(base: Path, name: str, run_name: str, on_sample: Callable[[nn.Module, in
         lam=toy.lam,
         dynamics=toy.dynamics,
     )
-    jobs = {"tokenizer": train_tokenizer, "genie_redux_guided": train_dynamics, "genie_redux": train_genie_redux}
     with mock.patch.object(code_counts, "CLIPS", 16):
-        return jobs.get(toy.model, train_latent_actions)(cfg, build_model, on_sample)
+        return train(cfg, on_sample)
 
 
 def run_until_killed(base: Path, name: str, moment: str) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from genieredux.models.checkpoint import read_tensors
 from genieredux.runs import RunFolder
-from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
+from genieredux.training import Assembled, CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.fakes import FakeData, FakeModel
 
 CONFIG = TrainConfig(
@@ -29,10 +29,9 @@ def new_model(seed: int = 0) -> FakeModel:
     return FakeModel()
 
 
-def train(folder: Path, cfg: TrainConfig = CONFIG, data=None, model=None, **more):
-    more.setdefault("optimizer", OPTIMIZER)
-    more.setdefault("validation", FakeData(seed=9))
-    return fit(model or new_model(), data or FakeData(), cfg, RunFolder(folder), **more)
+def train(folder: Path, cfg: TrainConfig = CONFIG, data=None, model=None, optimizer=OPTIMIZER, **parts):
+    parts.setdefault("validation", FakeData(seed=9))
+    return fit(Assembled(model or new_model(), data or FakeData(), **parts), cfg, RunFolder(folder), optimizer)
 
 
 def assert_same_files(one: Path, other: Path, step: int) -> None:

@@ -103,7 +103,7 @@ def test_a_batch_is_from_many_episodes() -> None:
 
 def test_windows_are_drawn_evenly() -> None:
     sampler = WindowSampler([50, 20, 35], 6, 10, seed=1)
-    counts = Counter(w for step in range(round(sampler.steps_per_epoch * 3)) for w in sampler.batch(step))
+    counts = Counter(w for step in range(3 * 90 // 10) for w in sampler.batch(step))
     assert max(counts.values()) <= 4
     assert len(counts) == 90
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import genieredux
-from genieredux.episodes import Dataset, DatasetWriter, TokenCache, TokenWindows, Windows, WindowSampler
+from genieredux.episodes import Dataset, DatasetWriter, TokenCache, WindowSampler
 from genieredux.episodes.compact import compact
 from genieredux.episodes.fake import fake_dataset, fake_episode, fake_spec
 from genieredux.errors import UserError
@@ -79,14 +79,29 @@ def test_token_windows_are_the_tokens_of_the_frame_windows(tmp_path) -> None:
     dataset = fake_dataset(tmp_path)
     cache = TokenCache.build(dataset, encode, "t")
     sampler = WindowSampler(dataset.lengths, 9, 6, seed=2)
-    frames, tokens = Windows(dataset, sampler), TokenWindows(cache, sampler, threads=2)
-    for step, batch in enumerate(tokens.iterate(0, 8)):
-        expected = frames.batch(step)
-        assert (batch.tokens.dtype, batch.tokens.shape) == (np.int64, (6, 9, 2, 4))
-        assert (batch.actions.dtype, batch.actions.shape) == (np.int64, (6, 8))
-        assert np.array_equal(batch.tokens, encode(expected.frames))
-        assert np.array_equal(batch.actions, expected.actions)
-        assert np.array_equal(batch.starts, expected.starts)
+    for step in range(8):
+        windows = sampler.batch_arrays(step)
+        tokens, token_actions = cache.windows(*windows, 9)
+        frames, actions = dataset.windows(*windows, 9)
+        assert (tokens.dtype, tokens.shape) == (np.int64, (6, 9, 2, 4))
+        assert (actions.dtype, actions.shape) == (np.int64, (6, 8))
+        assert np.array_equal(tokens, encode(frames))
+        assert np.array_equal(token_actions, actions)
+
+
+def test_a_framewise_tokenizer_goes_on_with_clips_of_any_length(tmp_path) -> None:
+    small = fake_dataset(tmp_path, lengths=(20, 21))
+    TokenCache.build(small, encode, "t", clip_frames=8)
+    with DatasetWriter(tmp_path, fake_spec()) as writer:
+        writer.append(fake_episode(22, seed=7))
+    grown, counting = Dataset.open(tmp_path), Counting()
+    with pytest.raises(UserError, match="clips of 8"):
+        TokenCache.build(grown, encode, "t", clip_frames=5)
+    cache = TokenCache.build(grown, counting, "t", clip_frames=5, framewise=True)
+    assert cache.spec.clip_frames == 8
+    assert sum(shape[0] for shape in counting.shapes) == 3  # of the new episode alone
+    for i in range(3):
+        assert np.array_equal(cache.episode(i), encode(grown.frames(i)[None])[0])
 
 
 def test_windows_that_leave_their_episode_are_refused(tmp_path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from factories import make_tokenizer
+from factories import make_tokenizer, tokenizer_of
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
 from genieredux.evaluation.config import EvalJobConfig
@@ -16,7 +16,6 @@ from genieredux.evaluation.job import evaluate_file
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import save_model
 from genieredux.models.latent.mapping import ActionMapping
-from genieredux.training.jobs import tokenizer_of
 
 CODES = 4
 

@@ -12,9 +12,9 @@ from factories import ACTIONS, make_dynamics, make_tokenizer
 from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.models.types import Batch
 from genieredux.nn.blocks import STBlock
-from genieredux.training import flops
-from genieredux.training.blocks import checkpoint_blocks, compile_blocks, repeated_blocks
-from genieredux.training.flops import flops_per_clip, matmul_ceiling
+from genieredux.training.machine import flops
+from genieredux.training.machine.flops import flops_per_clip, matmul_ceiling
+from genieredux.training.machine.memory import checkpoint_blocks, compile_blocks, repeated_blocks
 
 
 def make_video() -> STViViT:
@@ -155,7 +155,7 @@ def test_waiting_for_a_core_does_not_lower_the_ceiling(monkeypatch: pytest.Monke
 
 def test_a_model_that_cannot_be_split_says_so() -> None:
     from genieredux.errors import UserError
-    from genieredux.training.sharding import shard
+    from genieredux.training.machine.sharding import shard
 
     with pytest.raises(UserError, match=r"its parameter stay is a single number.*set train\.strategy=ddp"):
         shard(make_dynamics(make_tokenizer()), None)  # type: ignore[arg-type]

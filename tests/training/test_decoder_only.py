@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from genieredux.errors import UserError
-from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model
-from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig
-from genieredux.training.jobs import JobConfig, load_tokenizer, train_dynamics, train_tokenizer
+from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig, train
+from genieredux.training.jobs import JobConfig
+from genieredux.training.kinds.materials import load_tokenizer
 from square_data import write_square_dataset
 
 TOKENIZERS: dict[str, dict[str, Any]] = {
@@ -66,11 +66,11 @@ def make_job(base: Path, config: dict[str, Any], **train: Any) -> JobConfig:
 def test_tokens_stay_and_the_decoder_moves(tmp_path: Path, name: str) -> None:
     write_square_dataset(tmp_path / "square", episodes=3)
     job = make_job(tmp_path, TOKENIZERS[name])
-    first = load_model(train_tokenizer(job, build_model).model_path)
+    first = load_model(train(job).model_path)
     tuned = replace(job, run_name="tuned", tokenizer_fpath=str(first.path), tokenizer={})
     tuned = replace(tuned, train=replace(job.train, trainable="decoder", grad_accum=2, ema_decay=0.9))
-    second = load_model(train_tokenizer(tuned, build_model).model_path)
-    before, after = (load_tokenizer(data.model, build_model) for data in (first, second))
+    second = load_model(train(tuned).model_path)
+    before, after = (load_tokenizer(data.model) for data in (first, second))
     frames = torch.rand(2, 3, 3, 16, 16)
     tokens = before.model.encode(frames)
     assert torch.equal(tokens, after.model.encode(frames))
@@ -85,10 +85,10 @@ def test_tokens_stay_and_the_decoder_moves(tmp_path: Path, name: str) -> None:
 def test_training_it_whole_gives_other_tokens_another_name(tmp_path: Path) -> None:
     write_square_dataset(tmp_path / "square", episodes=3)
     job = make_job(tmp_path, TOKENIZERS["conv"])
-    first = load_model(train_tokenizer(job, build_model).model_path)
+    first = load_model(train(job).model_path)
     whole = replace(job, run_name="tuned", tokenizer_fpath=str(first.path), tokenizer={})
-    second = load_model(train_tokenizer(whole, build_model).model_path)
-    ids = [load_tokenizer(data.model, build_model).id for data in (first, second)]
+    second = load_model(train(whole).model_path)
+    ids = [load_tokenizer(data.model).id for data in (first, second)]
     assert ids[0] != ids[1]
 
 
@@ -96,6 +96,6 @@ def test_it_is_for_trained_tokenizers(tmp_path: Path) -> None:
     write_square_dataset(tmp_path / "square", episodes=3)
     job = make_job(tmp_path, TOKENIZERS["conv"], trainable="decoder")
     with pytest.raises(UserError, match=r"give tokenizer_fpath, or set train.trainable=all"):
-        train_tokenizer(job, build_model)
+        train(job)
     with pytest.raises(UserError, match="is for tokenizers; a genie_redux_guided trains with all"):
-        train_dynamics(replace(job, model="genie_redux_guided"), build_model)
+        train(replace(job, model="genie_redux_guided"))

@@ -8,9 +8,9 @@ import pytest
 
 from genieredux.errors import UserError
 from genieredux.models.build import build_model
-from genieredux.training import TrainConfig, doctor
+from genieredux.training import TrainConfig, doctor, train
 from genieredux.training.doctor import diagnose
-from genieredux.training.jobs import JobConfig, train_tokenizer
+from genieredux.training.jobs import JobConfig
 from square_data import write_square_dataset
 
 CONV: dict[str, Any] = {"architecture": "conv", "encoder_width": 8, "decoder_width": 8, "codebook_size": 16}
@@ -34,7 +34,7 @@ def job(tmp_path: Path) -> JobConfig:
 
 
 def test_a_tokenizer_without_its_data_is_measured_on_noise(job: JobConfig, tmp_path: Path) -> None:
-    found = diagnose(job, build_model)
+    found = diagnose(job)
     model = build_model("tokenizer", {**CONV, "image_size": 64})
     assert found.trained == sum(p.numel() for p in model.parameters())
     assert sum(found.parts.values()) == found.trained
@@ -52,9 +52,9 @@ def test_every_kind(job: JobConfig, tmp_path: Path, model: str) -> None:
     write_square_dataset(tmp_path / "square", episodes=3)
     cfg = replace(job, model=model, lam=LAM, dynamics=HISTORY)
     if model != "latent_action_model":
-        path = train_tokenizer(replace(job, train=replace(job.train, num_train_steps=1)), build_model).model_path
+        path = train(replace(job, train=replace(job.train, num_train_steps=1))).model_path
         cfg = replace(cfg, tokenizer_fpath=str(path), tokenizer={})
-    found = diagnose(cfg, build_model)
+    found = diagnose(cfg)
     assert found.kind == model
     assert found.notes == []
     assert found.step_s > 0
@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_said_with_what_to_change(
 ) -> None:
     monkeypatch.setattr(doctor, "_memory", lambda device: 1)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
-    problems = diagnose(job, build_model).problems
+    problems = diagnose(job).problems
     assert "config=presets/small" in problems[0] or "train.batch_size=" in problems[0]
     assert "train.activation_checkpointing=true" in problems[0]
     assert "train.keep_last=1" in problems[1]
@@ -76,4 +76,4 @@ def test_what_does_not_fit_is_said_with_what_to_change(
 
 def test_a_gpu_that_is_not_there(job: JobConfig) -> None:
     with pytest.raises(UserError, match=r"there is no GPU here; set train\.accelerator=cpu"):
-        diagnose(replace(job, train=replace(job.train, accelerator="cuda")), build_model)
+        diagnose(replace(job, train=replace(job.train, accelerator="cuda")))

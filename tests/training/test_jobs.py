@@ -1,82 +1,39 @@
-"""From a data set to a checkpoint: tokenizer, token cache, dynamics, each with a stand-in model."""
+"""From a data set to a checkpoint: tokenizer, token cache, dynamics; which episodes; what is refused, and when."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from factories import tokenizer_of
 from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Episode
 from genieredux.errors import UserError
+from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
-from genieredux.models.types import Batch, Losses
-from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig
-from genieredux.training.jobs import (
-    JobConfig,
-    build_token_cache,
-    tokenizer_of,
-    train_dynamics,
-    train_tokenizer,
-    window_stride,
-)
-from genieredux.training.sources import choose_games, frame_sources, split_for_training, trainable
+from genieredux.training import ClipSource, JobConfig, OptimizerConfig, TrainConfig, WarmupConfig, train
+from genieredux.training.clips import ALONE, Place, make_samplers
+from genieredux.training.kinds.materials import load_tokenizer
+from genieredux.training.kinds.tokens import build_token_cache, window_stride
+from genieredux.training.sources import choose_games, split_for_training, trainable
+
+TOKENIZER: dict[str, Any] = {
+    "architecture": "conv",
+    "encoder_width": 8,
+    "decoder_width": 8,
+    "codebook_size": 16,
+    "codebook_dim": 4,
+}
+ST: dict[str, Any] = {"patch_size": 4, "dim": 16, "blocks": 1, "heads": 2, "dim_head": 8, "codebook_size": 16}
+DYNAMICS: dict[str, Any] = {"dim": 16, "history_blocks": 1, "heads": 2, "dim_head": 8, "group": 2, "local_width": 8}
 
 
-@dataclass(frozen=True)
-class TinyConfig:
-    image_size: int = 16
-    width: int = 4
-
-
-class TinyTokenizer(nn.Module):
-    """A frame's token is the brightness of each 4x4 patch in eight levels."""
-
-    kind = "tokenizer"
-    framewise = True
-
-    def __init__(self, config: TinyConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.gain = nn.Parameter(torch.rand(()))
-
-    def encode(self, frames: Tensor) -> Tensor:
-        b = frames.shape[0]
-        bright = F.avg_pool2d(frames.flatten(0, 1), 4).mean(1)
-        return (bright * 7.999).long().unflatten(0, (b, -1))
-
-    def forward(self, batch: Batch, generator: torch.Generator) -> Losses:
-        assert batch.frames is not None
-        assert batch.frames.dtype == torch.float32
-        return Losses((self.gain * batch.frames - batch.frames).square().mean(), {})
-
-
-class TinyDynamics(nn.Module):
-    kind = "genie_redux_guided"
-
-    def __init__(self, config: TinyConfig, tokenizer: TinyTokenizer, action_names: tuple[str, ...]) -> None:
-        super().__init__()
-        self.config = config
-        self.tokens = nn.Embedding(8, 8)
-        self.actions = nn.Embedding(len(action_names), 8)
-
-    def forward(self, batch: Batch, generator: torch.Generator) -> Losses:
-        assert batch.frames is None
-        assert batch.tokens is not None
-        assert batch.actions is not None
-        logits = self.tokens(batch.tokens[:, :-1]) + self.actions(batch.actions)[:, :, None, None]
-        return Losses(F.cross_entropy(logits.flatten(0, -2), batch.tokens[:, 1:].flatten()), {})
-
-
-def build(kind: str, config: Mapping[str, Any], **parts: Any) -> nn.Module:
-    made = TinyConfig(**config)
-    return TinyTokenizer(made) if kind == "tokenizer" else TinyDynamics(made, **parts)
-
-
-def write_dataset(folder, lengths=(30, 30, 30, 30), splits=("train", "train", "train", "test"), games=None) -> None:
+def write_dataset(
+    folder, lengths=(30, 30, 30, 30), splits=("train", "train", "train", "test"), games=None, instances=None
+) -> None:
     rng = np.random.default_rng(0)
     writer = DatasetWriter(folder, DatasetSpec(folder.name, 16, ("LEFT", "RIGHT")))
     for index, (length, split) in enumerate(zip(lengths, splits, strict=True)):
@@ -90,6 +47,7 @@ def write_dataset(folder, lengths=(30, 30, 30, 30), splits=("train", "train", "t
                 seed=index,
                 split=split,
                 game=games[index] if games else "fake",
+                instance=instances[index] if instances else 0,
             )
         )
     writer.finish()
@@ -113,59 +71,100 @@ def job(tmp_path):
         tensorboard=False,
         samples=0,
     )
-    optimizer = OptimizerConfig(0.05, warmup=WarmupConfig(0.5, 2))
-    return JobConfig(checkpoints_dpath=str(tmp_path / "checkpoints"), train=train, optimizer=optimizer)
+    optimizer = OptimizerConfig(0.01, warmup=WarmupConfig(0.5, 2))
+    return JobConfig(
+        checkpoints_dpath=str(tmp_path / "checkpoints"),
+        train=train,
+        optimizer=optimizer,
+        tokenizer=TOKENIZER,
+        dynamics=DYNAMICS,
+    )
+
+
+def guided(job: JobConfig, **changes: Any) -> JobConfig:
+    return replace(job, model="genie_redux_guided", **changes)
 
 
 def test_tokenizer_then_dynamics(job, tmp_path):
-    tokenizer = train_tokenizer(job, build)
+    tokenizer = train(job)
     assert tokenizer.model_path == tmp_path / "checkpoints/tokenizer/tokenizer/model-20.pt"
     data = load_model(tokenizer.model_path, expect="tokenizer")
     assert data.metadata == {"action_names": ["LEFT", "RIGHT"], "image_size": 16, "dataset": "tiny"}
     assert tokenizer.history[-1]["event"] == "validate"
 
-    second = replace(job, model="genie_redux_guided", tokenizer_fpath=str(tokenizer.model_path), run_name="first")
-    world = train_dynamics(second, build)
+    second = guided(job, tokenizer_fpath=str(tokenizer.model_path), run_name="first")
+    world = train(second)
     assert world.model_path == tmp_path / "checkpoints/genie_redux_guided/first/model-20.pt"
-    held = load_model(world.model_path)
-    inside = held.section("tokenizer")
+    file = load_model(world.model_path)
+    inside = file.section("tokenizer")
     assert inside.fingerprint == data.model.fingerprint
-    assert torch.equal(inside.state_dict["gain"], data.state_dict["gain"])
-    assert "actions.weight" in held.state_dict  # what the published checkpoints lack
+    assert all(torch.equal(value, data.state_dict[name]) for name, value in inside.state_dict.items())
     cached = [path.name for path in (tmp_path / "datasets/tiny/tokens").iterdir()]
-    assert cached == [f"tokenizer-{data.model.fingerprint[:16]}"]
+    assert cached == [load_tokenizer(data.model).id]
 
     # The file alone is enough to go on from: its tokenizer is inside.
     tuned = replace(second, tokenizer_fpath=None, model_fpath=str(world.model_path), run_name="tuned")
-    again = train_dynamics(tuned, build)
+    again = train(tuned)
     assert again.history[0]["loss"] < world.history[0]["loss"]
     assert load_model(again.model_path).section("tokenizer").fingerprint == data.model.fingerprint
 
 
 def test_dynamics_never_trains_on_a_random_tokenizer(job):
     with pytest.raises(UserError, match="genie_redux_guided needs a trained tokenizer; give tokenizer_fpath"):
-        train_dynamics(replace(job, model="genie_redux_guided"), build)
+        train(guided(job))
 
 
 def test_fine_tuning_starts_from_the_given_weights(job):
-    first = train_tokenizer(job, build)
-    tuned = train_tokenizer(replace(job, run_name="tuned", model_fpath=str(first.model_path)), build)
-    assert tuned.history[0]["loss"] < 0.5 * first.history[0]["loss"]
+    job = replace(job, train=replace(job.train, num_train_steps=60, save_model_every=60))
+    first = train(job)
+    tuned = train(replace(job, run_name="tuned", model_fpath=str(first.model_path)))
+    assert tuned.history[0]["loss"] < 0.8 * first.history[0]["loss"]
 
 
 def test_weights_that_do_not_fit(job):
-    first = train_tokenizer(job, build)
+    first = train(job)
+    wider = replace(job, run_name="b", model_fpath=str(first.model_path), tokenizer={"encoder_width": 12})
+    with pytest.raises(UserError, match=r"do not fit the configuration: .*size mismatch"):
+        train(wider)
+    assert not wider.folder.exists()
 
-    class Other(TinyTokenizer):
-        def __init__(self, config: TinyConfig) -> None:
-            super().__init__(config)
-            self.more = nn.Parameter(torch.zeros(3))
 
-    with pytest.raises(UserError, match=r"do not fit the configuration: .*more"):
-        train_tokenizer(
-            replace(job, run_name="b", model_fpath=str(first.model_path)),
-            lambda kind, config: Other(TinyConfig()),
-        )
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        ("genie_redux_guided", {"dynamics": {"dimm": 3}}, r"dynamics\.dimm.*dynamics\.dim"),
+        ("genie_redux_guided", {"dynamics": {"dim": "abc"}}, r"dynamics\.dim is 'abc'"),
+        ("tokenizer", {"tokenizer": {"codebook_size": 1}}, r"tokenizer\.codebook_size"),
+        ("latent_action_model", {"lam": {"codes": 4}}, r"lam\.codes"),
+        ("genie_redux", {"lam": {"architecture": "st_vivitt"}}, r"lam\.architecture.*st_vivit"),
+        ("tokenise", {}, r"model is 'tokenise'; did you mean tokenizer"),
+    ],
+)
+def test_settings_are_checked_before_anything_is_opened(job, tmp_path, model, settings, message):
+    """There is no such data set and no such tokenizer: neither is looked for."""
+    wrong = replace(
+        job, model=model, tokenizer_fpath="none.pt", train=replace(job.train, dataset_name="none"), **settings
+    )
+    with pytest.raises(UserError, match=message):
+        train(wrong)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["datasets"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_frames": 40}, "no episode has 40 frames"),
+        ({"resume": "nowhere/model-3.pt"}, "model-3.pt"),
+        ({"resume": "previous"}, "no checkpoint"),
+    ],
+)
+def test_a_refused_run_leaves_nothing(job, tmp_path, change, message):
+    tokenizer = str(train(job).model_path)
+    refused = guided(job, tokenizer_fpath=tokenizer, train=replace(job.train, **change))
+    with pytest.raises(UserError, match=message):
+        train(refused)
+    assert not (tmp_path / "checkpoints/genie_redux_guided").exists()
+    assert (tmp_path / "datasets/tiny/tokens").exists() == ("resume" in change)
 
 
 def test_missing_data_is_named(job):
@@ -174,16 +173,44 @@ def test_missing_data_is_named(job):
         ({"dataset_name": "none"}, "none"),
     ]:
         with pytest.raises(UserError, match=message):
-            train_tokenizer(replace(job, train=replace(job.train, **change)), build)
+            train(replace(job, train=replace(job.train, **change)))
     assert not job.folder.exists()  # nothing is written before the data is there
 
 
 def test_token_cache_holds_what_the_tokenizer_says(job, tmp_path):
     dataset = Dataset.open(tmp_path / "datasets" / "tiny")
-    model = TinyTokenizer(TinyConfig())
-    cache = build_token_cache(dataset, tokenizer_of(model), job.train)
+    torch.manual_seed(0)
+    tokenizer = tokenizer_of(build_model("tokenizer", {**TOKENIZER, "image_size": 16}))
+    cache = build_token_cache(dataset, tokenizer, job.train)
     frames = torch.from_numpy(dataset.frames(2)).permute(0, 3, 1, 2)[None].float() / 255
-    assert np.array_equal(cache.episode(2), model.encode(frames)[0].numpy())
+    assert np.array_equal(cache.episode(2), tokenizer.model.encode(frames)[0].numpy())
+
+
+def test_a_framewise_tokenizers_tokens_serve_clips_of_any_length(job, tmp_path):
+    first = replace(job, tokenizer_fpath=str(train(job).model_path), model="genie_redux_guided")
+    train(first)
+    (shard,) = (tmp_path / "datasets/tiny/tokens").glob("*/shard-*")
+    before = shard.stat().st_mtime_ns
+    longer = train(replace(first, run_name="longer", train=replace(first.train, num_frames=7)))
+    assert longer.last_step == 20
+    assert shard.stat().st_mtime_ns == before
+
+
+def test_a_tokenizer_that_looks_back_needs_its_own_clips(job):
+    path = str(train(replace(job, tokenizer=ST)).model_path)
+    train(guided(job, tokenizer_fpath=path))
+    with pytest.raises(UserError, match="in clips of 5"):
+        train(guided(job, tokenizer_fpath=path, run_name="b", train=replace(job.train, num_frames=7)))
+
+
+def test_mapped_tokens_train_alike(job):
+    tokenizer = str(train(job).model_path)
+    histories = [
+        train(guided(job, tokenizer_fpath=tokenizer, run_name=place, train=replace(job.train, tokens=place))).history
+        for place in ("ram", "mapped", "auto")
+    ]
+    losses = [[record["loss"] for record in history] for history in histories]
+    assert losses[0] == losses[1] == losses[2]
 
 
 def test_test_episodes_are_never_looked_at(tmp_path):
@@ -202,10 +229,42 @@ def test_a_validation_split_is_used(tmp_path):
     assert held_out.index["split"].to_pylist() == ["validation"]
 
 
+def test_a_validation_split_that_is_too_short_is_said_and_replaced(tmp_path, caplog, job):
+    folder = tmp_path / "datasets" / "tiny2"
+    write_dataset(folder, lengths=(30, 3, 30, 30), splits=("train", "validation", "train", "train"))
+    training, held_out = split_for_training(Dataset.open(folder), 5)
+    assert "no episode of the split validation has 5 frames (the longest has 3)" in caplog.text
+    assert (len(training), len(held_out)) == (2, 1)
+    result = train(replace(job, train=replace(job.train, dataset_name="tiny2")))
+    assert any(record["event"] == "validate" for record in result.history)
+
+
 def test_one_episode_validates_on_itself(tmp_path):
     write_dataset(tmp_path / "d", lengths=(30, 3), splits=("train", "train"))
     training, held_out = split_for_training(Dataset.open(tmp_path / "d"), 5)
     assert training.ids == held_out.ids
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(levels=st.lists(st.integers(0, 6), min_size=2, max_size=30))
+def test_held_out_episodes_share_no_level_with_training(tmp_path_factory, levels):
+    folder = tmp_path_factory.mktemp("levels")
+    write_dataset(folder, [6] * len(levels), ["train"] * len(levels), instances=levels)
+    training, held_out = split_for_training(Dataset.open(folder), 5)
+    inside, outside = (set(part.index["instance"].to_pylist()) for part in (training, held_out))
+    if len(set(levels)) > 1:
+        assert not inside & outside
+        assert set(training.ids) | set(held_out.ids) == set(Dataset.open(folder).ids)
+    else:  # no levels: episodes are what there is
+        assert not set(training.ids) & set(held_out.ids)
+
+
+def test_levels_of_one_number_in_two_games_are_two(tmp_path):
+    write_dataset(
+        tmp_path / "d", [6] * 40, ["train"] * 40, games=["a", "b"] * 20, instances=[k // 2 for k in range(40)]
+    )
+    training, held_out = split_for_training(Dataset.open(tmp_path / "d"), 5)
+    assert (len(training), len(held_out)) == (38, 2)  # of forty levels two, each played once
 
 
 def test_games_first_last_all(tmp_path):
@@ -217,51 +276,38 @@ def test_games_first_last_all(tmp_path):
         choose_games(dataset, 4)
 
 
-def test_batches_are_a_function_of_the_step_and_differ_by_rank(tmp_path, job):
+def test_batches_are_a_function_of_their_number_and_differ_by_rank(tmp_path, job):
     write_dataset(tmp_path / "d")
     training, held_out = split_for_training(Dataset.open(tmp_path / "d"), 5)
-    cfg = replace(job.train, grad_accum=2)
-    source, _ = frame_sources(training, held_out, cfg)
-    batch = source.batch(3, 1)
+
+    def source(place: Place = ALONE, **changes: Any) -> ClipSource:
+        cfg = replace(job.train, **changes)
+        return ClipSource(make_samplers(training.lengths, held_out.lengths, cfg, 0, place)[0], training)
+
+    batch = source().batch(5)
     assert batch.frames.shape == (2, 5, 3, 16, 16)
     assert batch.frames.dtype == torch.uint8
     assert batch.actions.shape == (2, 4)
-    assert torch.equal(batch.frames, source.batch(3, 1).frames)
-    other, _ = frame_sources(training, held_out, cfg, rank=1, world_size=2)
-    assert not torch.equal(batch.frames, other.batch(3, 1).frames)
-    whole, _ = frame_sources(training, held_out, replace(cfg, batch_size=4, grad_accum=1))
-    parts = torch.cat([source.batch(3, micro).frames for micro in range(2)])
-    assert torch.equal(parts, whole.batch(3, 0).frames)  # N micro-batches are one batch, in data too
+    assert torch.equal(batch.frames, source().batch(5).frames)
+    assert not torch.equal(batch.frames, source(Place(1, 2)).batch(5).frames)
+    parts = torch.cat([source().batch(k).frames for k in (4, 5)])
+    assert torch.equal(parts, source(batch_size=4).batch(2).frames)  # N micro-batches are one batch, in data too
 
 
 def test_windows_of_a_tokenizer_that_looks_back_start_with_its_clips():
-    assert window_stride(TinyTokenizer(TinyConfig()), 16) == 1
-    assert window_stride(nn.Identity(), 16) == 16
+    assert window_stride(build_model("tokenizer", {**TOKENIZER, "image_size": 16}), 16) == 1
+    assert window_stride(build_model("tokenizer", {**ST, "image_size": 16}), 16) == 16
 
 
-def test_an_image_size_that_is_not_the_data_sets_is_refused(tmp_path) -> None:
-    write_dataset(tmp_path / "toys")
-    cfg = JobConfig(
-        checkpoints_dpath=str(tmp_path / "checkpoints"),
-        train=TrainConfig(dataset_root_dpath=str(tmp_path), dataset_name="toys", num_frames=4),
-        tokenizer={"image_size": 64},
-    )
+def test_an_image_size_that_is_not_the_data_sets_is_refused(job) -> None:
     with pytest.raises(UserError, match=r"tokenizer.image_size is 64, but the frames of .* are 16x16"):
-        train_tokenizer(cfg, build)
-    assert not (tmp_path / "checkpoints").exists()
+        train(replace(job, tokenizer={**TOKENIZER, "image_size": 64}))
+    assert not job.folder.exists()
 
 
-def test_a_tokenizer_for_frames_of_another_size_is_refused(tmp_path) -> None:
-    write_dataset(tmp_path / "toys")
-    file = save_model(
-        tmp_path / "t.pt", "tokenizer", TinyConfig(image_size=32), TinyTokenizer(TinyConfig()).state_dict()
-    )
-    cfg = JobConfig(
-        model="tiny_dynamics",
-        checkpoints_dpath=str(tmp_path / "checkpoints"),
-        tokenizer_fpath=str(file),
-        train=TrainConfig(dataset_root_dpath=str(tmp_path), dataset_name="toys", num_frames=4),
-    )
+def test_a_tokenizer_for_frames_of_another_size_is_refused(job, tmp_path) -> None:
+    model: Any = build_model("tokenizer", {**TOKENIZER, "image_size": 32})
+    file = save_model(tmp_path / "t.pt", "tokenizer", model.config, model.state_dict())
     with pytest.raises(UserError, match=r"for frames of 32x32, but those of .* are 16x16"):
-        train_dynamics(cfg, build)
-    assert not (tmp_path / "checkpoints").exists()
+        train(guided(job, tokenizer_fpath=str(file)))
+    assert not job.folder.exists()

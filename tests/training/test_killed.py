@@ -13,7 +13,7 @@ import torch
 
 import toy_jobs
 from genieredux.runs import RunFolder
-from genieredux.training.saves import Saves
+from genieredux.training.loop.saves import Saves
 from toy_runs import assert_same_files, without_measurements
 
 CHILD = "import sys, toy_jobs; from pathlib import Path; toy_jobs.run_until_killed(Path(sys.argv[1]), *sys.argv[2:])"
@@ -27,7 +27,7 @@ def kill_one(base: Path, name: str, moment: str) -> None:
         env={
             **os.environ,
             "OMP_NUM_THREADS": str(torch.get_num_threads()),
-            "PYTHONPATH": str(Path(toy_jobs.__file__).parent),
+            "PYTHONPATH": os.pathsep.join([str(Path(toy_jobs.__file__).parent), os.environ.get("PYTHONPATH", "")]),
         },
         stderr=subprocess.PIPE,
     )

@@ -11,9 +11,9 @@ from genieredux.errors import UserError
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
 from genieredux.models.latent.mapping import ActionMapping
-from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig
-from genieredux.training.jobs import JobConfig, train_tokenizer
-from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions
+from genieredux.runs import RunFolder
+from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig, assemble, fit, train
+from genieredux.training.jobs import JobConfig
 from square_data import ACTIONS, write_square_dataset
 
 LAM: dict[str, Any] = {"architecture": "conv", "dim": 16, "width": 16, "codebook_size": 4, "patch_size": 4}
@@ -61,7 +61,7 @@ def job(tmp_path: Path) -> JobConfig:
 @pytest.fixture
 def tokenizer(job: JobConfig) -> str:
     small = {"architecture": "conv", "encoder_width": 8, "decoder_width": 8, "codebook_size": 16, "codebook_dim": 4}
-    return str(train_tokenizer(replace(job, model="tokenizer", tokenizer=small), build_model).model_path)
+    return str(train(replace(job, model="tokenizer", tokenizer=small)).model_path)
 
 
 def genie(job: JobConfig, tokenizer: str, **changes: Any) -> JobConfig:
@@ -69,9 +69,9 @@ def genie(job: JobConfig, tokenizer: str, **changes: Any) -> JobConfig:
 
 
 def test_the_latent_action_model_learns_to_draw_and_says_what_its_codes_mean(job: JobConfig) -> None:
-    train = replace(job.train, num_train_steps=150, validate_every=150, save_model_every=150, log_every=10)
-    learning = replace(job, train=train, optimizer=OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 2)))
-    result = train_latent_actions(learning, build_model)
+    longer = replace(job.train, num_train_steps=150, validate_every=150, save_model_every=150, log_every=10)
+    learning = replace(job, train=longer, optimizer=OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 2)))
+    result = train(learning)
     assert result.model_path.parent.parts[-2:] == ("latent_action_model", "latent_action_model")
     losses = [record["reconstruction"] for record in result.history if record["event"] == "train"]
     assert losses[-1] < 0.8 * losses[0]
@@ -91,19 +91,16 @@ def test_the_latent_action_model_learns_to_draw_and_says_what_its_codes_mean(job
 
 
 def test_collapsed_codes_are_said(job: JobConfig, caplog: pytest.LogCaptureFixture) -> None:
-    def build(kind: str, config: Any, **parts: Any) -> torch.nn.Module:
-        model: Any = build_model(kind, config, **parts)
-        with torch.no_grad():
-            model.quantizer.choose.bias[0] += 300.0  # so likely that the other codes' probability is 0 in float32
-        return model
-
-    train_latent_actions(replace(job, lam={**LAM, "codebook": "categorical"}), build)
+    parts = assemble(replace(job, lam={**LAM, "codebook": "categorical"}))
+    with torch.no_grad():
+        parts.model.quantizer.choose.bias[0] += 300.0  # so likely that the other codes' probability is 0 in float32
+    fit(parts, job.train, RunFolder(job.folder), job.optimizer)
     assert "the latent actions have collapsed (perplexity 1.00 of 4 codes)" in caplog.text
 
 
 @pytest.mark.parametrize("dynamics", [HISTORY, ST], ids=["history_refiner", "st_maskgit"])
 def test_genie_redux_joint(job: JobConfig, tokenizer: str, dynamics: dict[str, Any]) -> None:
-    result = train_genie_redux(genie(job, tokenizer, dynamics=dynamics), build_model)
+    result = train(genie(job, tokenizer, dynamics=dynamics))
     data = load_model(result.model_path, expect="genie_redux")
     assert data.metadata["action_names"] == [f"LATENT_{k}" for k in range(4)]
     assert data.metadata["true_action_names"] == list(ACTIONS)
@@ -116,25 +113,25 @@ def test_genie_redux_joint(job: JobConfig, tokenizer: str, dynamics: dict[str, A
 
 
 def test_genie_redux_frozen(job: JobConfig, tokenizer: str) -> None:
-    lam = str(train_latent_actions(job, build_model).model_path)
+    lam = str(train(job).model_path)
     frozen = genie(job, tokenizer, lam_fpath=lam, lam_weight=0.0, lam={})  # its configuration is that of the file
-    made = load_model(train_genie_redux(frozen, build_model).model_path)
+    made = load_model(train(frozen).model_path)
     for name, value in load_model(lam).state_dict.items():
         assert torch.equal(made.state_dict[f"lam.{name}"], value), name
-    joint = load_model(train_genie_redux(replace(frozen, lam_weight=1.0, run_name="joint"), build_model).model_path)
+    joint = load_model(train(replace(frozen, lam_weight=1.0, run_name="joint")).model_path)
     assert not torch.equal(joint.state_dict["lam.see.weight"], made.state_dict["lam.see.weight"])
 
 
 def test_a_frozen_model_must_be_given(job: JobConfig, tokenizer: str) -> None:
     with pytest.raises(UserError, match="lam_fpath must name a trained one"):
-        train_genie_redux(genie(job, tokenizer, lam_weight=0.0), build_model)
+        train(genie(job, tokenizer, lam_weight=0.0))
     assert not (Path(job.checkpoints_dpath) / "genie_redux").exists()
 
 
 def test_data_without_actions_trains_both(job: JobConfig, tokenizer: str) -> None:
     blind = replace(job, train=replace(job.train, dataset_name="unlabelled"))
-    lam = train_latent_actions(blind, build_model)
-    both = train_genie_redux(genie(blind, tokenizer), build_model)
+    lam = train(blind)
+    both = train(genie(blind, tokenizer))
     for result in (lam, both):
         metadata = load_model(result.model_path).metadata
         assert metadata["action_names"] == [f"LATENT_{k}" for k in range(4)]
@@ -143,34 +140,16 @@ def test_data_without_actions_trains_both(job: JobConfig, tokenizer: str) -> Non
     assert any("psnr" in record for record in lam.history if record["event"] == "sample")
 
 
-class Counted:
-    """Builds models and counts the clips whose transitions their latent action models name."""
-
-    def __init__(self) -> None:
-        self.clips = 0
-
-    def __call__(self, kind: str, config: Any, **parts: Any) -> torch.nn.Module:
-        model: Any = build_model(kind, config, **parts)
-        if kind == "tokenizer":
-            return model
-        lam = model.lam if kind == "genie_redux" else model
-        actions = lam.actions
-
-        def count(frames: torch.Tensor) -> torch.Tensor:
-            self.clips += len(frames)
-            return actions(frames)
-
-        lam.actions = count
-        return model
-
-
 @pytest.mark.parametrize("which", ["lam", "genie_redux"])
 def test_codes_are_counted_at_validations_and_not_at_saves(job: JobConfig, tokenizer: str, which: str) -> None:
     often = replace(job.train, num_train_steps=8, save_model_every=1, validate_every=3, keep_last=9, samples=0)
     cfg = replace(job if which == "lam" else genie(job, tokenizer), train=often)
-    counted = Counted()
-    result = (train_latent_actions if which == "lam" else train_genie_redux)(cfg, counted)
-    assert counted.clips == 128 + 3 * (128 + 128)  # at the first save, which no validation precedes; three validations
+    parts = assemble(cfg)
+    lam: Any = parts.model.lam if which == "genie_redux" else parts.model
+    clips, actions = [], lam.actions
+    lam.actions = lambda frames: clips.append(len(frames)) or actions(frames)
+    result = fit(parts, cfg.train, RunFolder(cfg.folder), cfg.optimizer)
+    assert sum(clips) == 128 + 3 * (128 + 128)  # at the first save, which no validation precedes; three validations
     said = [load_model(result.model_path.with_name(f"model-{step}.pt")).metadata for step in range(1, 9)]
     assert [metadata["action_mapping_step"] for metadata in said] == [1, 1, 3, 3, 3, 6, 6, 8]
     best = load_model(result.best_path)
@@ -180,11 +159,11 @@ def test_codes_are_counted_at_validations_and_not_at_saves(job: JobConfig, token
 
 def test_what_codes_mean_is_kept_over_a_resume(job: JobConfig) -> None:
     cfg = replace(job, train=replace(job.train, save_model_every=1, validate_every=2, keep_last=9, num_train_steps=5))
-    result = train_latent_actions(cfg, build_model)
+    result = train(cfg)
     result.model_path.unlink()  # step 5 was a validation because it was the last
     before = load_model(result.model_path.with_name("model-4.pt")).metadata
     again = replace(cfg, train=replace(cfg.train, validate_every=9, num_train_steps=7))
-    train_latent_actions(again, build_model)
+    train(again)
     said = [load_model(result.model_path.with_name(f"model-{step}.pt")).metadata for step in (5, 6, 7)]
     assert said[:2] == [before, before]
     assert [metadata["action_mapping_step"] for metadata in said] == [4, 4, 7]
@@ -194,39 +173,38 @@ def test_what_codes_mean_is_kept_over_a_resume(job: JobConfig) -> None:
 def test_clips_of_one_frame_are_refused(job: JobConfig, tokenizer: str, which: str) -> None:
     cfg = replace(job if which == "lam" else genie(job, tokenizer), train=replace(job.train, num_frames=1))
     with pytest.raises(UserError, match=r"train.num_frames is 1, but \w+ learns what follows a frame"):
-        (train_latent_actions if which == "lam" else train_genie_redux)(cfg, build_model)
+        train(cfg)
 
 
 @pytest.mark.parametrize("which", ["lam", "genie_redux"])
 def test_interrupted_and_resumed_equals_uninterrupted(job: JobConfig, tokenizer: str, which: str) -> None:
-    train = train_latent_actions if which == "lam" else train_genie_redux
     cfg = replace(job if which == "lam" else genie(job, tokenizer), run_name="whole")
     cfg = replace(cfg, train=replace(cfg.train, grad_accum=2, ema_decay=0.9, precision="bf16"))
     half = replace(cfg.train, num_train_steps=2)
-    whole = load_model(train(cfg, build_model).model_path)
-    train(replace(cfg, run_name="parts", train=half), build_model)
-    parts = load_model(train(replace(cfg, run_name="parts"), build_model).model_path)
+    whole = load_model(train(cfg).model_path)
+    train(replace(cfg, run_name="parts", train=half))
+    parts = load_model(train(replace(cfg, run_name="parts")).model_path)
     assert (whole.step, parts.step) == (4, 4)
     assert whole.model.fingerprint == parts.model.fingerprint
 
 
 def test_fine_tuning_takes_the_configuration_of_the_file(job: JobConfig, tokenizer: str) -> None:
-    first = load_model(train_genie_redux(genie(job, tokenizer, dynamics=ST), build_model).model_path)
+    first = load_model(train(genie(job, tokenizer, dynamics=ST)).model_path)
     tuned = replace(genie(job, tokenizer), run_name="tuned", model_fpath=str(first.path), lam={}, dynamics={})
-    again = load_model(train_genie_redux(replace(tuned, tokenizer_fpath=None), build_model).model_path)
+    again = load_model(train(replace(tuned, tokenizer_fpath=None)).model_path)
     assert again.config == first.config
     other = replace(tuned, run_name="other", dynamics={"architecture": "history_refiner"})
     with pytest.raises(UserError, match=r"dynamics.architecture=st_maskgit, but the configuration says history_ref"):
-        train_genie_redux(other, build_model)
+        train(other)
 
 
 def test_a_fine_tuned_tokenizers_codes_replace_those_of_the_file(
     job: JobConfig, tokenizer: str, tmp_path: Path
 ) -> None:
-    first = train_genie_redux(genie(job, tokenizer), build_model)
+    first = train(genie(job, tokenizer))
     data = load_model(tokenizer)
     state = {name: value + 0.25 if "codebook" in name else value for name, value in data.state_dict.items()}
     moved = save_model(tmp_path / "moved.pt", data.kind, data.config, state)
     tuned = genie(job, str(moved), run_name="tuned", model_fpath=str(first.model_path))
-    made = load_model(train_genie_redux(tuned, build_model).model_path)
+    made = load_model(train(tuned).model_path)
     assert torch.equal(made.state_dict["dynamics.codes"], state["quantizer.codebook"])

@@ -8,7 +8,7 @@ from torch import nn
 
 from genieredux.models.build import build_model
 from genieredux.models.types import Batch
-from genieredux.training.randomness import Part, generator_for
+from genieredux.training.loop.randomness import Part, generator_for
 
 CPU = torch.device("cpu")
 MASKGIT: dict[str, Any] = {"architecture": "st_maskgit", "dim": 16, "blocks": 1, "heads": 2, "dim_head": 8}

@@ -10,7 +10,7 @@ from torch import nn
 
 from genieredux.errors import UserError
 from genieredux.training.config import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig
-from genieredux.training.optimizer import (
+from genieredux.training.loop.optimizer import (
     build_optimizer,
     learning_rate,
     learning_rate_at_progress,

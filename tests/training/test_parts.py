@@ -4,7 +4,6 @@ import io
 import logging
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -17,44 +16,24 @@ from genieredux.nn.precision import autocast, choose_precision, cpu_bf16_speedup
 from genieredux.runs import RunFolder
 from genieredux.runs.progress import ProgressLine, clock
 from genieredux.training.config import TrainConfig
-from genieredux.training.devices import make_fabric
-from genieredux.training.ema import WeightAverage
 from genieredux.training.fakes import FakeData
-from genieredux.training.logs import Meter
-from genieredux.training.prefetch import Prefetcher, to_device
-from genieredux.training.randomness import Part, derive_seed, generator_for
-from genieredux.training.recorder import Recorder
-from genieredux.training.signals import Interrupted, StopRequest
+from genieredux.training.loop.ema import WeightAverage
+from genieredux.training.loop.learner import Step
+from genieredux.training.loop.logs import Meter
+from genieredux.training.loop.randomness import Part, derive_seed, generator_for
+from genieredux.training.loop.recorder import Recorder
+from genieredux.training.loop.signals import Interrupted, StopRequest
+from genieredux.training.machine.devices import make_fabric
 
 CPU = torch.device("cpu")
 
 
-class Numbered:
-    """Batches that say which one they are; early ones take longer."""
-
-    def batch(self, step: int, micro: int) -> Batch:
-        time.sleep(0.01 / step)
-        if step == 5:
-            raise ValueError("step five")
-        return Batch(tokens=torch.tensor([step, micro]))
-
-
-@pytest.mark.parametrize("workers", [1, 4])
-def test_prefetch_keeps_the_order_and_passes_errors_on(workers):
-    with Prefetcher(Numbered(), first_step=2, grad_accum=2, workers=workers) as batches:
-        got = [batches.get().tokens.tolist() for _ in range(6)]
-        assert got == [[2, 0], [2, 1], [3, 0], [3, 1], [4, 0], [4, 1]]
-        with pytest.raises(ValueError, match="step five"):
-            batches.get()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
-
-
-def test_to_device_scales_bytes():
-    batch = to_device(Batch(frames=torch.tensor([0, 51, 255], dtype=torch.uint8)), CPU)
+def test_a_batch_scales_bytes_where_it_goes():
+    batch = Batch(frames=torch.tensor([0, 51, 255], dtype=torch.uint8)).to(CPU)
     assert batch.frames.dtype == torch.float32
     assert torch.allclose(batch.frames, torch.tensor([0.0, 0.2, 1.0]))
     floats = torch.rand(3)
-    assert torch.equal(to_device(Batch(frames=floats), CPU).frames, floats)
+    assert torch.equal(Batch(frames=floats).to(CPU).frames, floats)
 
 
 def test_every_place_in_a_run_has_its_own_seed():
@@ -123,7 +102,7 @@ def test_meter_means_and_carries_over():
     whole, first, second = Meter(), Meter(), Meter()
     for value in (1.0, 2.0):
         whole.add({"loss": torch.tensor(value)})
-        first.add({"loss": torch.tensor(value)})
+    first.add({"loss": torch.tensor([1.0, 2.0])})  # two observations at once
     second.restore(first.state(), CPU)
     for meter in (whole, second):
         meter.add({"loss": torch.tensor(6.0)})
@@ -135,13 +114,14 @@ def test_rates_are_those_of_training_alone(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     cfg = TrainConfig(accelerator="cpu")
-    recorder = Recorder(RunFolder("unused"), cfg, make_fabric(cfg), "fake", "32")
+    recorder = Recorder(RunFolder("unused"), cfg, cfg, make_fabric(cfg), "fake", None)
     now[0] += 3
     with recorder.aside():
         now[0] += 50
     now[0] += 1
-    recorder.count(FakeData(batch_size=2, frames=4).batch(1, 0))
-    assert recorder._throughput.take(8) == {"steps_per_s": 2.0, "frames_per_s": 2.0}
+    for _ in range(8):
+        recorder.add(Step({}, counts={"frames": 1}, flops=3.0))
+    assert recorder._rates.take(ceiling=12.0) == {"steps_per_s": 2.0, "frames_per_s": 2.0, "mfu": 0.5}
 
 
 def test_plain_lines_off_the_terminal(caplog):
@@ -188,5 +168,5 @@ def test_exit_codes(signum, code):
 
 
 def test_fake_data_is_pure():
-    assert torch.equal(FakeData().batch(3, 1).frames, FakeData().batch(3, 1).frames)
-    assert not torch.equal(FakeData().batch(3, 1).frames, FakeData().batch(3, 0).frames)
+    assert torch.equal(FakeData().batch(3).frames, FakeData().batch(3).frames)
+    assert not torch.equal(FakeData().batch(3).frames, FakeData().batch(2).frames)

@@ -19,10 +19,10 @@ from pathlib import Path
 from genieredux.models.latent.actions import STLatentActionConfig, STLatentActions
 from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.runs import RunFolder
-from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
-from genieredux.training.devices import make_fabric
-from genieredux.training.recorder import Sample
-from genieredux.training.sources import frame_sources
+from genieredux.training import Assembled, ClipSource, CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
+from genieredux.training.clips import Place, make_samplers
+from genieredux.training.machine.devices import make_fabric
+from genieredux.training.assembled import Sample
 from genieredux.episodes import Dataset
 
 settings = json.loads(sys.argv[1])
@@ -33,7 +33,9 @@ cfg = TrainConfig(batch_size=4 // processes // settings["accum"], grad_accum=set
                   strategy=settings["strategy"], ema_decay=0.9)
 fabric = make_fabric(cfg)
 dataset = Dataset.open(settings["data"])
-data, held_out = frame_sources(dataset, dataset, cfg, fabric.global_rank, fabric.world_size)
+place = Place(fabric.global_rank, fabric.world_size)
+samplers = make_samplers(dataset.lengths, dataset.lengths, cfg, cfg.seed, place)
+data, held_out = (ClipSource(sampler, dataset) for sampler in samplers)
 torch.manual_seed(0)
 small = dict(image_size=16, patch_size=4, dim=16, blocks=2, heads=2, dim_head=8, codebook_dim=4)
 model = (STViViT(STViViTConfig(**small, codebook_size=16, quantizer="ema")) if settings["model"] == "tokenizer"
@@ -43,12 +45,12 @@ if settings["revive"]:
     model.quantizer.config = replace(model.quantizer.config, decay=0.7, revive_below=0.5)
 
 def look(model, step):
-    frames = held_out.batch(1, 0).frames[:1].float() / 255
+    frames = held_out.batch(0).frames[:1].float() / 255
     made, truth = ((model.reconstruct(frames), frames[:, 1:]) if settings["model"] == "lam"
                    else (model.decode(model.encode(frames)), frames))
     return Sample({"error": float((made - truth).square().mean())})
 
-result = fit(model, data, cfg, RunFolder(settings["folder"]), validation=held_out, fabric=fabric, on_sample=look,
+result = fit(Assembled(model, data, held_out, (look,)), cfg, RunFolder(settings["folder"]), fabric=fabric,
              optimizer=OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 3), cosine=CosineConfig(100, 1e-3)))
 if settings["strategy"] == "ddp":
     torch.save(model.state_dict(), Path(settings["folder"]) / f"rank-{fabric.global_rank}.pt")

@@ -14,7 +14,7 @@ from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
 from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
-from genieredux.training import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
+from genieredux.training import Assembled, CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.fakes import FakeData
 
 SMALL = STViViTConfig(
@@ -42,8 +42,8 @@ class RandomTokens:
 
     seed: int = 0
 
-    def batch(self, step: int, micro: int) -> Batch:
-        generator = torch.Generator().manual_seed(1000 * self.seed + step)
+    def batch(self, k: int) -> Batch:
+        generator = torch.Generator().manual_seed(1000 * self.seed + k)
         tokens = torch.randint(24, (2, 5, 8, 8), generator=generator)
         return Batch(tokens=tokens, actions=torch.randint(len(ACTIONS), (2, 4), generator=generator))
 
@@ -69,7 +69,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path, name
     def train(folder: str, steps: int, seed: int = 0):
         torch.manual_seed(seed)
         cfg = replace(TRAIN, num_train_steps=steps)
-        return fit(build(), data, cfg, RunFolder(tmp_path / folder), optimizer=OPTIMIZER, validation=held_out)
+        return fit(Assembled(build(), data, held_out), cfg, RunFolder(tmp_path / folder), OPTIMIZER)
 
     whole = train("whole", 8)
     train("parts", 4)

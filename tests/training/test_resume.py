@@ -11,7 +11,7 @@ from genieredux.errors import UserError
 from genieredux.models.checkpoint import load_model, read_tensors
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
-from genieredux.training import Interrupted, fit
+from genieredux.training import Assembled, Interrupted, fit
 from genieredux.training.fakes import FakeData, FakeModel, FakeModelConfig
 from toy_runs import CONFIG, OPTIMIZER, assert_same, assert_same_files, new_model, train, without_measurements
 
@@ -19,18 +19,18 @@ from toy_runs import CONFIG, OPTIMIZER, assert_same, assert_same_files, new_mode
 class Interrupting(FakeData):
     """Sends this process a signal when a batch is asked for."""
 
-    at: tuple[int, int] = (0, 0)
+    at = 0
     signum = signal.SIGTERM
 
-    def batch(self, step: int, micro: int) -> Batch:
-        if (step, micro) == self.at:
+    def batch(self, k: int) -> Batch:
+        if k == self.at:
             os.kill(os.getpid(), self.signum)
-        return super().batch(step, micro)
+        return super().batch(k)
 
 
-def interrupt_at(step: int, signum: int = signal.SIGTERM) -> Interrupting:
+def interrupt_at(step: int, signum: int = signal.SIGTERM, grad_accum: int = 1) -> Interrupting:
     data = Interrupting()
-    data.at, data.signum = (step, 0), signum
+    data.at, data.signum = (step - 1) * grad_accum, signum
     return data
 
 
@@ -43,7 +43,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, change):
     cfg = replace(CONFIG, **change)
     whole = train(tmp_path / "whole", cfg)
     with pytest.raises(Interrupted) as stopped:
-        train(tmp_path / "parts", cfg, data=interrupt_at(6))
+        train(tmp_path / "parts", cfg, data=interrupt_at(6, grad_accum=cfg.grad_accum))
     assert stopped.value.code == 143
     assert 2 <= stopped.value.step < 12
     parts = train(tmp_path / "parts", cfg, model=new_model(seed=5))  # whatever it was built with is replaced
@@ -68,7 +68,7 @@ def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(tmp_path):
 def test_ctrl_c_says_how_to_go_on(tmp_path, caplog):
     run = RunFolder(tmp_path, command=["/bin/genieredux", "train", "train.resume=never"])
     with pytest.raises(Interrupted) as stopped:
-        fit(new_model(), interrupt_at(5, signal.SIGINT), CONFIG, run, optimizer=OPTIMIZER)
+        fit(Assembled(new_model(), interrupt_at(5, signal.SIGINT)), CONFIG, run, OPTIMIZER)
     assert stopped.value.code == 130
     assert stopped.value.command == "genieredux train"
     assert "go on with: genieredux train" in caplog.text

@@ -5,7 +5,7 @@ import torch
 
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import save_model
-from genieredux.training.saves import Position, Saves
+from genieredux.training.loop.saves import Position, Saves
 
 
 def write_pair(saves: Saves, step: int) -> None:

@@ -14,8 +14,8 @@ from genieredux.models.checkpoint import Section, load_model, read_tensors
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import CosineConfig, OptimizerConfig, WarmupConfig
+from genieredux.training.assembled import Sample, say
 from genieredux.training.fakes import FakeData, FakeModel, FakeModelConfig
-from genieredux.training.recorder import Sample
 from toy_runs import CONFIG, assert_same, new_model, train
 
 
@@ -57,7 +57,7 @@ def test_samples_see_the_averaged_model_in_evaluation_mode(tmp_path):
         return model
 
     model.train = keep_frozen
-    result = train(tmp_path, replace(CONFIG, ema_decay=0.9), model=model, on_sample=sample)
+    result = train(tmp_path, replace(CONFIG, ema_decay=0.9), model=model, looks=(sample,))
     assert [(step, training) for step, training, _ in seen] == [(6, False), (12, False)]
     assert model.training
     assert not model.decode.training
@@ -75,8 +75,8 @@ def test_a_checkpoint_carries_sections_and_metadata(tmp_path):
     tokenizer = Section("tokenizer", {"codes": 2}, {"w": torch.ones(2)})
     result = train(
         tmp_path,
-        sections=lambda: {"tokenizer": tokenizer},
-        metadata={"action_names": ["LEFT"]},
+        sections={"tokenizer": tokenizer},
+        metadata=say({"action_names": ["LEFT"]}),
         validation=None,
     )
     data = load_model(result.model_path, expect="fake")
@@ -94,9 +94,9 @@ def test_tensorboard_and_log(tmp_path):
 
 
 class Slow(FakeData):
-    def batch(self, step: int, micro: int) -> Batch:
+    def batch(self, k: int) -> Batch:
         time.sleep(0.02)
-        return super().batch(step, micro)
+        return super().batch(k)
 
 
 def test_a_time_limit_ends_the_run_at_the_lowest_rate(tmp_path):

@@ -39,9 +39,10 @@ class Split:
     parts: int
     spoil: int = 0
 
-    def batch(self, step: int, micro: int) -> Batch:
-        frames = FakeData(batch_size=4).batch(step, 0).frames.float() / 255
-        if step == self.spoil:
+    def batch(self, k: int) -> Batch:
+        step, micro = divmod(k, self.parts)
+        frames = FakeData(batch_size=4).batch(step).frames.float() / 255
+        if step + 1 == self.spoil:
             frames = frames * float("nan")
         size = 4 // self.parts
         return Batch(frames=frames[micro * size : (micro + 1) * size])

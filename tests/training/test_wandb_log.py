@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from genieredux.runs import RunFolder
-from genieredux.training import wandb_log
-from genieredux.training.wandb_log import WandbLog
+from genieredux.training.loop import wandb_log
+from genieredux.training.loop.wandb_log import WandbLog
 
 pytest.importorskip("wandb")
 

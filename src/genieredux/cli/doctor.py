@@ -92,12 +92,9 @@ def _version(package: str) -> str | None:
 
 
 def _diagnosis(command: Any) -> list[str]:
-    from genieredux.models.build import KINDS, build_model
     from genieredux.training.doctor import diagnose, gib
 
-    if command.kind not in KINDS:
-        raise UserError(f"model is '{command.model}'; choose one of {', '.join(KINDS)}")
-    found = diagnose(command, build_model)
+    found = diagnose(command)
     lines = [f"{found.kind}, {found.trained:,} trained parameters; a run goes to {command.folder}"]
     lines += [f"  {name:<20} {count:>13,}" for name, count in found.parts.items()]
     lines += [f"note: {note}" for note in found.notes]

@@ -44,21 +44,11 @@ def _without_mode(mode: str, words: Sequence[str]) -> list[str]:
 
 
 def _train(command: "GenieReduxCommand") -> None:
-    from genieredux.models.build import build_model
-    from genieredux.training.devices import is_first_process
-    from genieredux.training.jobs import MODEL_NAMES, train_dynamics, train_tokenizer
-    from genieredux.training.latent_jobs import train_genie_redux, train_latent_actions
+    from genieredux.training import train
+    from genieredux.training.machine.devices import is_first_process
 
-    trainers = {
-        "tokenizer": train_tokenizer,
-        "latent_action_model": train_latent_actions,
-        "genie_redux": train_genie_redux,
-        "genie_redux_guided": train_dynamics,
-    }
-    if command.kind not in trainers:
-        raise UserError(f"model is '{command.model}'; choose one of {', '.join([*trainers, *MODEL_NAMES])}")
     try:
-        result = trainers[command.kind](command, build_model)
+        result = train(command)
     except UserError as error:
         if is_first_process():
             raise

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
 from genieredux.episodes import Dataset
@@ -20,21 +22,18 @@ from genieredux.evaluation.clips import Clips, cut_clips
 from genieredux.evaluation.job import measure
 from genieredux.evaluation.testsets import check_actions, describe_data, test_sets
 from genieredux.evaluation.writing import Measured, Written, write_measured
-from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model
 from genieredux.models.world.file import Prompt, load_world, write_world
+from genieredux.nn.precision import choose_precision
 from genieredux.report import PageWords, training_curves, write
 from genieredux.runs import RunFolder
 from genieredux.runs.files import write_text
 from genieredux.runs.progress import ProgressLine
+from genieredux.training import train
 from genieredux.training.config import TrainConfig
-from genieredux.training.jobs import (
-    JobConfig,
-    build_token_cache,
-    load_tokenizer,
-    train_dynamics,
-    train_tokenizer,
-)
+from genieredux.training.jobs import JobConfig
+from genieredux.training.kinds.materials import load_tokenizer
+from genieredux.training.kinds.tokens import build_token_cache
 from genieredux.training.sources import trainable
 
 log = logging.getLogger(__name__)
@@ -61,10 +60,10 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
         path = stages.run("play", lambda: collect(spec).path)
         dataset = Dataset.open(str(path))
         tokenizer_job = _placed(config, config.tokenizer, path)
-        tokenizer = stages.run("tokenizer", lambda: train_tokenizer(tokenizer_job, build_model).model_path)
+        tokenizer = stages.run("tokenizer", lambda: train(tokenizer_job).model_path)
         dynamics_job = dataclasses.replace(_placed(config, config.dynamics, path), tokenizer_fpath=str(tokenizer))
-        stages.run("token cache", lambda: _cache(dataset, tokenizer, dynamics_job.train))
-        model = stages.run("dynamics", lambda: train_dynamics(dynamics_job, build_model).model_path)
+        stages.run("token cache", lambda: _cache(run, dataset, tokenizer, dynamics_job.train))
+        model = stages.run("dynamics", lambda: train(dynamics_job).model_path)
         sets = test_sets(dataset, config.split, config.eval, config.num_clips)
         world = write_world(
             out / "world.pt",
@@ -108,9 +107,11 @@ def _placed(config: DemoConfig, job: JobConfig, dataset: Path) -> JobConfig:
     return dataclasses.replace(job, train=train, checkpoints_dpath=str(Path(config.out) / "checkpoints"))
 
 
-def _cache(dataset: Dataset, tokenizer: str | Path, train: TrainConfig) -> None:
-    section = load_model(tokenizer, expect="tokenizer").model
-    build_token_cache(trainable(dataset), load_tokenizer(section, build_model), train, precision="auto")
+def _cache(run: RunFolder, dataset: Dataset, path: str | Path, cfg: TrainConfig) -> None:
+    """One precision for all episodes, also of a cache that was begun on a busier machine."""
+    precision = run.measured("token_precision", lambda: choose_precision("auto", torch.device("cpu")))
+    tokenizer = load_tokenizer(load_model(path, expect="tokenizer").model)
+    build_token_cache(trainable(dataset), tokenizer, cfg, precision=precision)
 
 
 def _prompts(dataset: Dataset, config: DemoConfig) -> list[Prompt]:

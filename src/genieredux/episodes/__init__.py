@@ -10,8 +10,7 @@ from genieredux.episodes.info import DatasetInfo, describe
 from genieredux.episodes.reader import Dataset
 from genieredux.episodes.sampler import WindowSampler
 from genieredux.episodes.schema import DatasetSpec, Episode
-from genieredux.episodes.tokens import TokenBatch, TokenCache, TokenWindows
-from genieredux.episodes.windows import WindowBatch, Windows
+from genieredux.episodes.tokens import TokenCache
 from genieredux.episodes.writer import DatasetWriter
 
 __all__ = [
@@ -21,14 +20,10 @@ __all__ = [
     "DatasetWriter",
     "EncodedEpisode",
     "Episode",
-    "TokenBatch",
     "TokenCache",
-    "TokenWindows",
     "Track",
     "Trajectory",
-    "WindowBatch",
     "WindowSampler",
-    "Windows",
     "describe",
     "encode_episode",
     "rebuild_index",

@@ -153,6 +153,17 @@ class Dataset:
             frames[max(at, 0) : at + len(block)] = block[max(-at, 0) : len(frames) - at]
             at += len(block)
 
+    def windows(self, episodes: np.ndarray, starts: np.ndarray, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames uint8 (B, T, H, W, 3) and actions int64 (B, T-1) of B windows. Raises IndexError where one leaves its
+        episode.
+        """
+        size = self.spec.image_size
+        frames = np.empty((len(episodes), num_frames, size, size, 3), np.uint8)
+        actions = np.empty((len(episodes), num_actions(num_frames)), np.int64)
+        for slot, (episode, start) in enumerate(zip(episodes.tolist(), starts.tolist(), strict=True)):
+            self.read_into(episode, start, frames[slot], actions[slot])
+        return frames, actions
+
     def frames(self, i: int, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Frames start..stop-1 of episode i, uint8 (stop-start, H, W, 3). Raises IndexError outside of it."""
         return self.clip(i, start, int(self.lengths[i]) if stop is None else stop).frames

@@ -35,9 +35,8 @@ class WindowSampler:
     ) -> None:
         if num_frames < 1 or batch_size < 1 or stride < 1 or not 0 <= rank < world_size:
             raise UserError(
-                f"windows: num_frames={num_frames}, batch_size={batch_size}, stride={stride} must be 1 or "
-                "more, "
-                f"and rank={rank} below world_size={world_size}"
+                f"windows: num_frames={num_frames}, batch_size={batch_size}, stride={stride} must be 1 or more, and "
+                f"rank={rank} below world_size={world_size}"
             )
         frames = np.asarray(lengths, dtype=np.int64)
         counts = np.maximum((frames - num_frames) // stride + 1, 0)
@@ -46,18 +45,12 @@ class WindowSampler:
         if self.num_windows == 0:
             longest = int(frames.max()) if len(frames) else 0
             raise UserError(
-                f"windows: no episode has {num_frames} frames, the longest has {longest}; ask for shorter "
-                "windows "
-                "or collect longer episodes"
+                f"windows: no episode has {num_frames} frames, the longest has {longest}; ask for shorter windows or "
+                "collect longer episodes"
             )
         self.num_frames, self.batch_size, self.seed, self.stride = num_frames, batch_size, seed, stride
         self.rank, self.world_size = rank, world_size
         self._permutations: dict[int, Permutation] = {}
-
-    @property
-    def steps_per_epoch(self) -> float:
-        """Steps in which all ranks together see every window once; not a whole number as a rule."""
-        return self.num_windows / (self.batch_size * self.world_size)
 
     def batch(self, step: int) -> list[tuple[int, int]]:
         """The windows of step `step` (0, 1, ...) on this rank: `batch_size` pairs (episode, first frame)."""

@@ -7,11 +7,12 @@ killed or the data set has grown.
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from genieredux.episodes.prefetch import prefetch
 from genieredux.episodes.reader import Dataset
 from genieredux.episodes.token_shards import (
     MARKER,
@@ -23,7 +24,6 @@ from genieredux.episodes.token_shards import (
     write_marker,
     write_shard,
 )
-from genieredux.episodes.windows import prefetch
 from genieredux.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,15 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True)
 class BuildPlan:
     """How to build. clip_frames: frames `encode` sees at once. batch_clips: clips in one call. shard_frames:
-    frames a shard has, at least.
+    frames a shard has, at least. framewise: what `encode` says of a frame depends on no other, so that shards of
+    another clip_frames hold the same tokens.
     """
 
     tokenizer_id: str
     clip_frames: int
     batch_clips: int
     shard_frames: int
+    framewise: bool = False
 
     def __post_init__(self) -> None:
         if min(self.clip_frames, self.batch_clips, self.shard_frames) < 1:
@@ -59,6 +61,8 @@ def build_shards(dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path
     Shards with an episode whose content has changed are encoded anew. Raises UserError where `folder` holds
     tokens of another tokenizer, grid or clip length, or `encode` gives something else than ids.
     """
+    if plan.framewise:
+        plan = _as_begun(plan, folder)
     spec, known, stale = _existing(dataset, plan, folder)
     for name in stale:
         (folder / MARKER).unlink(missing_ok=True)
@@ -82,6 +86,12 @@ def build_shards(dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path
         write_shard(folder / next_shard_name(folder), spec, rows)
     if spec is not None:
         write_marker(folder, spec, shard_names(folder), total)
+
+
+def _as_begun(plan: BuildPlan, folder: Path) -> BuildPlan:
+    """The plan with the clip length of the shards that are there."""
+    names = shard_names(folder)
+    return replace(plan, clip_frames=read_checksums(folder / names[0])[0].clip_frames) if names else plan
 
 
 def _existing(dataset: Dataset, plan: BuildPlan, folder: Path) -> tuple[TokenCacheSpec | None, set[str], list[str]]:

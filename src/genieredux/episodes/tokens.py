@@ -1,13 +1,11 @@
-"""The token cache as training sees it: every episode's tokens and actions in flat arrays, and random windows
-of them.
+"""The token cache as training sees it: every episode's tokens and actions in flat arrays.
 
 A cache is made once per tokenizer by `TokenCache.build` and lies at `<data set>/tokens/<tokenizer id>/`
 (token_shards.py says how). It carries the checksums of what it was made from, so it never passes for the
 tokens of other data. Knows no tokenizer: only a function from frames to ids.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +15,6 @@ import numpy as np
 
 from genieredux.episodes.alignment import num_actions
 from genieredux.episodes.reader import Dataset
-from genieredux.episodes.sampler import WindowSampler
 from genieredux.episodes.token_build import BuildPlan, Encode, Progress, build_shards
 from genieredux.episodes.token_shards import (
     TOKENS_FOLDER,
@@ -27,7 +24,6 @@ from genieredux.episodes.token_shards import (
     read_marker,
     read_shard,
 )
-from genieredux.episodes.windows import prefetch
 from genieredux.errors import UserError
 from genieredux.runs.files import remove_unfinished, write_atomically, writing
 from genieredux.runs.locks import exclusive
@@ -87,6 +83,7 @@ class TokenCache:
         shard_frames: int = 65_536,
         path: str | Path | None = None,
         progress: Progress | None = None,
+        framewise: bool = False,
     ) -> "TokenCache":
         """Encodes the episodes that the cache does not hold yet, then opens it. An interrupted build goes on
         where it stopped.
@@ -95,11 +92,12 @@ class TokenCache:
         episode is cut into clips side by side from its first frame; the last is filled up by repeating its
         last frame, and the surplus tokens are dropped. So a tokenizer that looks across frames sees no
         further back than its clip: sample windows with `stride=clip_frames` to get what it would give online.
-        path: where to keep the cache of a data set on a remote file system. progress(frames done, frames in
-        all): called after each batch. Raises UserError where this id has tokens of another grid or clip
-        length, or the disk is full.
+        framewise: the tokens of a frame depend on that frame alone, so that clips of any length give the same:
+        a cache that has others is gone on with. path: where to keep the cache of a data set on a remote file
+        system. progress(frames done, frames in all): called after each batch. Raises UserError where this id
+        has tokens of another grid or (unless framewise) clip length, or the disk is full.
         """
-        plan = BuildPlan(tokenizer_id, clip_frames, batch_clips, shard_frames)
+        plan = BuildPlan(tokenizer_id, clip_frames, batch_clips, shard_frames, framewise)
         url = _cache_url(dataset, tokenizer_id, path)
         if "://" in url:
             raise UserError(f"{url}: a token cache is built in a local folder; give one as path")
@@ -138,37 +136,6 @@ class TokenCache:
             actions = np.empty(len(tokens), np.int16)
             rows.copy(dataset, tokens, actions)
         return cls(spec, dataset.ids, dataset.lengths, tokens, actions)
-
-
-@dataclass(frozen=True, eq=False)
-class TokenBatch:
-    """A batch of windows. tokens int64 (B, T, h, w), actions int64 (B, T-1), episodes, starts int64 (B,)."""
-
-    tokens: np.ndarray
-    actions: np.ndarray
-    episodes: np.ndarray
-    starts: np.ndarray
-
-
-class TokenWindows:
-    """Batches of token windows: `batch(step)` and `iterate(start_step)`, as `Windows` gives frames."""
-
-    def __init__(self, cache: TokenCache, sampler: WindowSampler, threads: int = 0, ahead: int = 4) -> None:
-        self.cache, self.sampler = cache, sampler
-        self._threads, self._ahead = threads, ahead
-
-    def batch(self, step: int) -> TokenBatch:
-        """Batch number `step`."""
-        return self.read(*self.sampler.batch_arrays(step))
-
-    def read(self, episodes: np.ndarray, starts: np.ndarray) -> TokenBatch:
-        """These windows, in this order."""
-        tokens, actions = self.cache.windows(episodes, starts, self.sampler.num_frames)
-        return TokenBatch(tokens, actions, episodes, starts)
-
-    def iterate(self, start_step: int = 0, num_steps: int | None = None) -> Iterator[TokenBatch]:
-        """Batches from `start_step` on, without end unless `num_steps` is given."""
-        return prefetch(self.batch, start_step, num_steps, self._threads, self._ahead)
 
 
 class _Rows:

@@ -9,29 +9,14 @@ import functools
 import torch
 from torch import Tensor
 
-# A frame that is right to the last bit has an infinite PSNR, which no mean survives. 60 dB is just above the
-# error of rounding to 8 bits (1/255^2/12, 58.9 dB): past it there is nothing left to measure.
-PSNR_CAP_DB = 60.0
+from genieredux.frames import PSNR_CAP_DB, capped, psnr
+
+__all__ = ["PSNR_CAP_DB", "capped", "delta_psnr", "psnr", "ssim"]
 
 _SSIM_SIGMA = 1.5
 _SSIM_TAPS = 11
 _SSIM_C1 = 0.01**2
 _SSIM_C2 = 0.03**2
-
-
-def psnr(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of every frame, in dB: 20 log10(1 / sqrt(MSE)) over channels and pixels.
-
-    predicted, truth: (..., C, H, W) in [0, 1] -> float32 (...); +inf where the frames are identical.
-    """
-    _same_shape(predicted, truth)
-    mse = (predicted.float() - truth.float()).square().mean(dim=(-3, -2, -1))
-    return -10 * torch.log10(mse)
-
-
-def capped(decibel: Tensor) -> Tensor:
-    """PSNR with infinity (and anything above) replaced by `PSNR_CAP_DB`, so that it can be averaged."""
-    return decibel.clamp(max=PSNR_CAP_DB)
 
 
 def delta_psnr(predicted: Tensor, counterfactual: Tensor, truth: Tensor) -> Tensor:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+from genieredux.frames import scaled
 
 
 @dataclass
@@ -22,6 +25,21 @@ class Batch:
     def clips(self) -> int:
         """B."""
         return next(len(field) for field in (self.frames, self.tokens, self.actions) if field is not None)
+
+    def first(self, clips: int) -> "Batch":
+        """Of the first clips alone."""
+        return Batch(*(None if field is None else field[:clips] for field in (self.frames, self.tokens, self.actions)))
+
+    def to(self, device: torch.device) -> "Batch":
+        """On `device`; frames of bytes (0..255) become float32 in [0, 1] there."""
+
+        def move(field: Tensor | None) -> Tensor | None:
+            if field is None or field.device == device:
+                return field
+            return field.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else field.to(device)
+
+        frames = move(self.frames)
+        return Batch(frames if frames is None else scaled(frames), move(self.tokens), move(self.actions))
 
 
 @dataclass

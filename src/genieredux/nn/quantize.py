@@ -88,9 +88,10 @@ class VectorQuantize(nn.Module):
         self.config = config
         self.codebook_size = config.codebook_size
         self.hold = False
-        """ema: whether the inputs of forward passes wait for `settle`, so that several count as one batch."""
+        """ema: whether the inputs of forward passes wait for `begin` and `settle`, so that several count as one
+        batch."""
         self._held: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._held_generator: torch.Generator | None = None
+        self._draws: torch.Generator | None = None
         self.project_in = nn.Linear(dim, config.codebook_dim)
         self.project_out = nn.Linear(config.codebook_dim, dim)
         codes = torch.empty(config.codebook_size, config.codebook_dim)
@@ -106,38 +107,58 @@ class VectorQuantize(nn.Module):
             self.register_buffer("initialised", torch.tensor(False))
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Quantised:
-        """x: (..., dim) float. generator draws the inputs that dead codes move to (training with ema)."""
+        """x: (..., dim) float. Training with ema, the inputs that dead codes move to are drawn in a stream of their
+        own that begins where `generator` stands, and which leaves that one as it is.
+        """
         unit = self._unit(x)
         flat = unit.detach().flatten(0, -2)
         if not self.training:
             ids = self._nearest(flat)
             vectors = self.project_out(F.embedding(ids, self.codebook).view_as(unit))
             return Quantised(vectors, ids.view(x.shape[:-1]), unit.new_zeros(()), self._perplexity(ids))
-        if self.config.rule == "ema" and not self.initialised:
-            self._start(flat, generator)
+        follows = self.config.rule == "ema"
+        if follows and self._draws is None:
+            self._draws = _own_stream(generator)
+        if follows and not self.hold and self.is_new:
+            self._start(_of_all_processes(flat)[0])
         ids = self._nearest(flat)
         chosen = F.embedding(ids, self.codebook).view_as(unit)
         loss = self.config.commitment * F.mse_loss(unit, chosen.detach())
-        if self.config.rule == "gradient":
+        if not follows:
             loss = loss + F.mse_loss(chosen, unit.detach())
         else:
             similarity = (flat * chosen.detach().view_as(flat)).sum(-1)
-            if self.hold:
-                self._held_generator = self._held_generator or generator
-                self._held.append((flat, ids, similarity))
-            else:
-                self._follow(_of_all_processes(flat, ids, similarity), generator)
+            self._held.append((flat, ids, similarity))
+            if not self.hold:
+                self.settle()
         vectors = self.project_out(unit + (chosen - unit).detach())
         return Quantised(vectors, ids.view(x.shape[:-1]), loss, self._perplexity(ids))
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the codes follow inputs and have seen none yet."""
+        return self.config.rule == "ema" and not self.initialised
+
+    def begin(self) -> None:
+        """Let the codes of a new codebook become some of the inputs that `hold` kept, as those of one batch, and let go
+        of these inputs; what is drawn next goes on in the same stream."""
+        if self._held and self.is_new:
+            self._start(self._held_rows()[0])
+        self._held = []
+
     def settle(self) -> None:
-        """Let the codes follow all inputs that `hold` kept, as those of one batch."""
+        """Let the codes follow all inputs that were kept, as those of one batch; new codes begin with them."""
+        if self.is_new:
+            self.begin()
         if self._held:
-            # Gathered part by part, so that the rows lie as in one process and a dead code goes to the same one.
-            held = [_of_all_processes(*parts) for parts in self._held]
-            rows = tuple(torch.cat(parts) for parts in zip(*held, strict=True))
-            self._follow(rows, self._held_generator)
-        self._held, self._held_generator = [], None
+            self._follow(self._held_rows())
+        self._held, self._draws = [], None
+
+    def _held_rows(self) -> tuple[Tensor, ...]:
+        """Of all parts and processes, gathered part by part: they lie as in one process with one batch, so that the
+        same rows are drawn."""
+        held = [_of_all_processes(*parts) for parts in self._held]
+        return held[0] if len(held) == 1 else tuple(torch.cat(parts) for parts in zip(*held, strict=True))
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -167,17 +188,16 @@ class VectorQuantize(nn.Module):
         return torch.special.entr(share).sum().exp()
 
     @torch.no_grad()
-    def _start(self, unit: Tensor, generator: torch.Generator | None) -> None:
+    def _start(self, unit: Tensor) -> None:
         """Codes become vectors of the first batch: most random codes would never be nearest to any input."""
-        (unit,) = _of_all_processes(unit)
-        codes = _as_the_first(_draw(unit, torch.ones_like(unit[:, 0]), self.codebook_size, generator))
+        codes = _as_the_first(_draw(unit, torch.ones_like(unit[:, 0]), self.codebook_size, self._draws))
         self.codebook.copy_(codes)
         self.code_sum.copy_(codes)
         self.cluster_size.fill_(1.0)
         self.initialised.fill_(True)
 
     @torch.no_grad()
-    def _follow(self, rows: tuple[Tensor, ...], generator: torch.Generator | None) -> None:
+    def _follow(self, rows: tuple[Tensor, ...]) -> None:
         """One step of the moving averages (van den Oord et al. 2017, app. A.1), then revival.
 
         rows: unit inputs (N, D), their ids (N,) and their similarity to their codes (N,), of all processes.
@@ -186,7 +206,7 @@ class VectorQuantize(nn.Module):
         counts = torch.bincount(ids, minlength=self.codebook_size).to(unit.dtype)
         sums = torch.zeros_like(self.code_sum).index_add_(0, ids, unit)
         # Inputs are drawn by their squared distance to their code, as in k-means++: where codes are missing.
-        drawn = _as_the_first(_draw(unit, (1 - similarity).clamp_min(1e-6), self.codebook_size, generator))
+        drawn = _as_the_first(_draw(unit, (1 - similarity).clamp_min(1e-6), self.codebook_size, self._draws))
         self.cluster_size.lerp_(counts, 1 - self.config.decay)
         self.code_sum.lerp_(sums, 1 - self.config.decay)
         mean = self.cluster_size.mean()
@@ -195,6 +215,16 @@ class VectorQuantize(nn.Module):
         self.cluster_size.copy_(torch.where(dead, mean, self.cluster_size))
         self.code_sum.copy_(torch.where(dead[:, None], drawn * mean, self.code_sum))
         self.codebook.copy_(F.normalize(self.code_sum, dim=-1))
+
+
+def _own_stream(generator: torch.Generator | None) -> torch.Generator | None:
+    """A generator that begins where `generator` stands. Whoever draws from that one draws the same whether, and how
+    much, is drawn here."""
+    if generator is None:
+        return None
+    own = torch.Generator(generator.device)
+    own.set_state(generator.get_state())
+    return own
 
 
 def _draw(rows: Tensor, weights: Tensor, count: int, generator: torch.Generator | None) -> Tensor:

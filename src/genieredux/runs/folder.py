@@ -2,6 +2,7 @@
 
     <run>/config.yaml        the composed configuration (earlier, different ones: config.1.yaml, ...)
     <run>/environment.json   versions, hardware, commit and command of every execution, oldest first
+    <run>/measured.json      what "auto" was found to mean when the run began, such as {"precision": "bf16"}
     <run>/log.jsonl          one JSON object a line: {"time": ..., "event": "train", "step": ..., "loss": ...}
     <run>/tensorboard/       the same numbers for TensorBoard
     <run>/media/             pictures and films
@@ -13,10 +14,11 @@ A second execution in the same folder appends. This file knows nothing of models
 import contextlib
 import dataclasses
 import json
+import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,15 @@ from genieredux.runs.locks import sole_writer
 class RunFolder:
     """Where a run leaves everything. Making the object touches no disk; `begin` and `log` do."""
 
-    def __init__(self, path: str | Path, command: Sequence[str] | None = None) -> None:
-        """command: the argument list that started this run (default: `sys.argv`), shown to resume it."""
+    def __init__(self, path: str | Path, command: Sequence[str] | None = None, settings: Any = None) -> None:
+        """command: the argument list that started this run (default: `sys.argv`), shown to resume it. settings: the
+        configuration that `begin` records where it is given none.
+        """
         self.path = Path(path)
         self.command = list(sys.argv if command is None else command)
+        self.settings = settings
         self.begun = False
+        self._measured: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
@@ -53,6 +59,10 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def measured_path(self) -> Path:
+        return self.path / "measured.json"
+
+    @property
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"
 
@@ -64,12 +74,28 @@ class RunFolder:
         """Create the folder; record the environment and config (a dataclass, a mapping or OmegaConf)."""
         with writing(self.path):
             self.media.mkdir(parents=True, exist_ok=True)
+        config = self.settings if config is None else config
         if config is not None:
             self._write_config(_to_yaml(config))
         executions = [*self.executions(), describe_environment(self.command)]
         write_text(self.environment_path, json.dumps({"executions": executions}, indent=2))
         self.begun = True
+        if self._measured:
+            self._write_measured()
         return self
+
+    def measured(self, name: str, measure: Callable[[], str]) -> str:
+        """What was measured as `name` when this run first asked; measured now where it never did. So a run that is
+        gone on with, on a machine that is busier or another, goes on with the choice it was begun with. Written down
+        at once, or when the folder is begun.
+        """
+        if name not in self._measured:
+            self._measured |= self._read_measured()
+        if name not in self._measured:
+            self._measured[name] = measure()
+            if self.begun:
+                self._write_measured()
+        return self._measured[name]
 
     def executions(self) -> list[dict[str, Any]]:
         """What environment.json says, oldest execution first; empty when there is none."""
@@ -93,8 +119,14 @@ class RunFolder:
         with writing(self.log_path):
             self.path.mkdir(parents=True, exist_ok=True)
             with open(self.log_path, "ab+") as file:
-                torn = file.seek(0, 2) > 0 and not _ends_line(file)
-                file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
+                end = file.seek(0, 2)
+                torn = end > 0 and not _ends_line(file)
+                try:
+                    file.write(b"\n" * torn + json.dumps(record).encode() + b"\n")
+                    file.flush()
+                except OSError:
+                    os.ftruncate(file.fileno(), end)
+                    raise
         return record
 
     def records(self, *events: str) -> list[dict[str, Any]]:
@@ -138,6 +170,20 @@ class RunFolder:
         elif words:
             words[0] = Path(words[0]).name
         return shlex.join(words)
+
+    def _read_measured(self) -> dict[str, str]:
+        try:
+            values = json.loads(self.measured_path.read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise UserError(f"{self.measured_path} is not readable ({error}); move it away") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{self.measured_path} does not hold names and values; move it away")
+        return {str(name): str(value) for name, value in values.items()}
+
+    def _write_measured(self) -> None:
+        write_text(self.measured_path, json.dumps(self._read_measured() | self._measured, indent=2) + "\n")
 
     def _write_config(self, text: str) -> None:
         if self.config_path.is_file():

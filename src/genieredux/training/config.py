@@ -1,6 +1,7 @@
 """The knobs of training, by the names and with the values the published configurations use.
 
-Knows no model.
+Knows no model. What reads data, drives a run, computes and writes down have a configuration each, so that a function
+takes the one it needs; `TrainConfig` is all of them, with the keys of the command line.
 """
 
 from dataclasses import dataclass, field
@@ -13,19 +14,20 @@ PRECISIONS = ("auto", "32", "bf16")
 SCHEDULES = ("steps", "time")
 STRATEGIES = ("auto", "ddp", "fsdp")
 TRAINABLE = ("all", "decoder")
+TOKEN_PLACES = ("auto", "ram", "mapped")
 WANDB_MODES = ("disabled", "offline", "online")
 
 HIGHEST = {
     "batch_size": 65_536,
     "grad_accum": 65_536,
     "num_frames": 65_536,
+    "n_data_workers": 1_024,
     "num_train_steps": 10**10,
     "save_model_every": 10**10,
     "validate_every": 10**10,
     "log_every": 10**10,
     "keep_last": 1_000_000,
     "num_processes": 65_536,
-    "n_data_workers": 1_024,
 }
 """Above these a number is a slip of the finger, and is refused before anything is allocated."""
 
@@ -35,19 +37,19 @@ class WarmupConfig:
     """Linear rise of the learning rate."""
 
     start_factor: float = 0.5
-    """The first learning rate, as a share of learning_rate."""
+    """Of the learning rate, at the first update."""
     steps: int = 5000
-    """Updates until it is reached."""
+    """Updates until the learning rate is reached."""
 
 
 @dataclass
 class CosineConfig:
-    """After the warm-up a cosine fall of the learning rate, then flat."""
+    """The fall of the learning rate after the warm-up; then it stays flat."""
 
     t_max: int | None = 100_000
-    """Updates of the fall; null: the rest of the run."""
+    """Updates that the fall takes (null: the rest of the run)."""
     eta_min: float = 5e-5
-    """The learning rate at its end."""
+    """The lowest learning rate."""
 
 
 @dataclass
@@ -55,15 +57,15 @@ class OptimizerConfig:
     """AdamW. The few you will want to change: learning_rate, warmup.steps, cosine.t_max."""
 
     learning_rate: float = 1e-4
-    """At its highest, after the warm-up."""
+    """The highest, at the end of the warm-up."""
     betas: tuple[float, float] = (0.9, 0.99)
-    """Decay of the averages of gradient and squared gradient."""
+    """Decay of the averages of the gradient and of its square."""
     eps: float = 1e-8
-    """Added to the denominator."""
+    """Added to the denominator of an update."""
     weight_decay: float = 1e-4
-    """It falls on parameters of two or more dimensions."""
+    """Of parameters of two or more dimensions."""
     decay_embeddings: bool = True
-    """Whether it falls on embedding tables too, as in the published runs."""
+    """Whether embedding tables decay too (the published runs decayed them)."""
     max_grad_norm: float | None = 10.0
     """The gradient of a whole step is clipped to it, once; null leaves it alone."""
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
@@ -72,51 +74,91 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         above("optimizer.learning_rate", self.learning_rate, 0)
         at_least("optimizer.weight_decay", self.weight_decay, 0)
+        above("optimizer.max_grad_norm", self.max_grad_norm, 0)
         at_least("optimizer.warmup.steps", self.warmup.steps, 0)
         at_least("optimizer.cosine.t_max", self.cosine.t_max, 1)
 
 
 @dataclass
-class TrainConfig:
-    """One training run. The few you will want to change: dataset_root_dpath, dataset_name, batch_size,
-    grad_accum, num_train_steps, num_processes.
-    """
+class DataConfig:
+    """What a step learns from."""
 
     dataset_root_dpath: FilePath = "datasets"
-    """The folder of data sets."""
+    """The folder that holds data sets."""
     dataset_name: str = ""
-    """The data set, a folder in dataset_root_dpath."""
+    """The data set in it."""
     n_envs: int = 0
-    """Games: 0 takes all, n the first n, -n the last n."""
+    """Games to learn from: all (0), the first n by name, or the last n (negative)."""
     num_frames: int = 16
-    """Frames of a clip."""
+    """Length of a clip."""
     max_valid_size: int = 50
-    """Clips that are held for validation."""
-
+    """Held-out clips of a validation (at least one batch)."""
     batch_size: int = 6
     """Clips of a micro-batch, in each process."""
     grad_accum: int = 1
     """Micro-batches of an update."""
-    num_train_steps: int = 150_000
-    """Updates; the run ends there, or at time_limit_s."""
-    save_model_every: int = 1000
-    """Updates between checkpoints."""
-    validate_every: int = 1000
-    """Updates between validations."""
-    log_every: int = 50
-    """Updates between log lines."""
-    keep_last: int = 3
-    """Checkpoints that stay; the best by validation loss stays besides."""
-    num_processes: int = 1
-    """Processes that are started here; under torchrun, those that are there are joined."""
     n_data_workers: int = 1
     """Threads that prepare batches ahead."""
+    tokens: str = "auto"
+    """Where a cache of tokens is held: ram, mapped (left on the disk, in a flat file that is made once), or auto:
+    mapped where it is larger than a GiB."""
+
+    def __post_init__(self) -> None:
+        _countable(self, "num_frames", "batch_size", "grad_accum", "n_data_workers")
+        within("train.max_valid_size", self.max_valid_size, 0, 1_000_000)
+        one_of("train.tokens", self.tokens, TOKEN_PLACES)
+
+
+@dataclass
+class LoopConfig:
+    """How long a run goes on, and what it does between its steps."""
+
+    num_train_steps: int = 150_000
+    """Updates, after which the run is over."""
+    save_model_every: int = 1000
+    """Updates from checkpoint to checkpoint."""
+    validate_every: int = 1000
+    """Updates from validation to validation."""
+    log_every: int = 50
+    """Updates from log line to log line."""
+    keep_last: int = 3
+    """Checkpoints that stay, besides the best."""
     seed: int = 0
-    """Of the weights, the order of the data and every draw."""
+    """Of everything that is drawn: the first weights, the order of the data, noise."""
+    time_limit_s: float | None = None
+    """Seconds of training after which the run is over too."""
+    schedule: str = "steps"
+    """What the learning rate follows: steps, or time: the elapsed part of time_limit_s, so that any machine ends on the
+    lowest rate. Only with steps does an interrupted run equal an uninterrupted one."""
+    resume: FilePath = "auto"
+    """auto goes on from the newest checkpoint of the run folder, previous from the one before it (the newest is set
+    aside), never refuses a folder that has one, a path takes that checkpoint."""
+    ema_decay: float | None = None
+    """Of a moving average of the weights, which then is what is validated, sampled and saved as the model."""
+    trainable: str = "all"
+    """decoder trains nothing but a tokenizer's decoder, so that its tokens stay what they are."""
+
+    def __post_init__(self) -> None:
+        _countable(self, "num_train_steps", "save_model_every", "validate_every", "log_every", "keep_last")
+        above("train.time_limit_s", self.time_limit_s, 0)
+        one_of("train.schedule", self.schedule, SCHEDULES)
+        one_of("train.trainable", self.trainable, TRAINABLE)
+        if self.schedule == "time" and self.time_limit_s is None:
+            raise UserError("train.schedule is 'time' but train.time_limit_s is null; set the seconds")
+        decay = self.ema_decay
+        require(decay is None or 0 < decay < 1, "train.ema_decay", decay, "between 0 and 1, or null")
+
+
+@dataclass
+class MachineConfig:
+    """Where and how it is computed."""
+
+    num_processes: int = 1
+    """Processes that are started here (under torchrun, those that are there are joined)."""
     precision: str = "auto"
-    """32, bf16 (autocast), or auto, which measures."""
+    """32, bf16 (autocast), or auto: the faster here, which is measured once and written down."""
     accelerator: str = "auto"
-    """auto, cpu or cuda."""
+    """cpu, cuda, or auto: a GPU where there is one."""
     strategy: str = "auto"
     """How processes share the work: ddp (each holds the whole model; auto is this) or fsdp (weights, gradients and
     optimiser are split between them)."""
@@ -124,39 +166,41 @@ class TrainConfig:
     """torch.compile of the model's blocks."""
     activation_checkpointing: bool = False
     """Blocks are computed again in the backward pass instead of remembered: less memory, about a third more time."""
-    trainable: str = "all"
-    """all, or decoder: nothing but a tokenizer's decoder, so that its tokens stay what they are."""
-    ema_decay: float | None = None
-    """Of a moving average of the weights, which is then what is validated, sampled and saved as the model."""
-    time_limit_s: float | None = None
-    """Seconds after which the run ends, if it has not before."""
-    schedule: str = "steps"
-    """What the learning rate follows. time: the elapsed part of time_limit_s, so that any machine ends on the lowest
-    rate; only steps promises that an interrupted run equals an uninterrupted one."""
-    resume: FilePath = "auto"
-    """auto goes on from the newest checkpoint of the run folder, previous from the one before it (the newest is set
-    aside), never refuses a folder that has one, a path takes that checkpoint."""
+
+    def __post_init__(self) -> None:
+        _countable(self, "num_processes")
+        one_of("train.precision", self.precision, PRECISIONS)
+        one_of("train.strategy", self.strategy, STRATEGIES)
+
+
+@dataclass
+class LogConfig:
+    """What is written down besides log.jsonl."""
+
     tensorboard: bool = True
-    """Write TensorBoard events into the run folder."""
+    """Whether the numbers are written for TensorBoard too."""
     samples: int = 4
-    """Pictures or films at each validation."""
+    """Held-out clips that are shown at each validation as pictures or films (0: none)."""
     wandb: str = "disabled"
-    """disabled, offline (leaves files) or online (sends them)."""
+    """Weights & Biases: offline leaves files, online sends them."""
     wandb_project: str = "genieredux"
     """The project there."""
 
     def __post_init__(self) -> None:
-        for name, highest in HIGHEST.items():
-            within(f"train.{name}", getattr(self, name), 1, highest)
-        for name in ("max_valid_size", "samples"):
-            within(f"train.{name}", getattr(self, name), 0, 1_000_000)
-        one_of("train.precision", self.precision, PRECISIONS)
-        one_of("train.schedule", self.schedule, SCHEDULES)
-        one_of("train.strategy", self.strategy, STRATEGIES)
-        one_of("train.trainable", self.trainable, TRAINABLE)
         one_of("train.wandb", self.wandb, WANDB_MODES)
-        above("train.time_limit_s", self.time_limit_s, 0)
-        if self.schedule == "time" and self.time_limit_s is None:
-            raise UserError("train.schedule is 'time' but train.time_limit_s is null; set the seconds")
-        decay = self.ema_decay
-        require(decay is None or 0 < decay < 1, "train.ema_decay", decay, "between 0 and 1, or null")
+        within("train.samples", self.samples, 0, 1_000_000)
+
+
+@dataclass
+class TrainConfig(LogConfig, MachineConfig, LoopConfig, DataConfig):
+    """One training run. The few you will want to change: dataset_root_dpath, dataset_name, batch_size, grad_accum,
+    num_train_steps, num_processes."""
+
+    def __post_init__(self) -> None:
+        for part in (DataConfig, LoopConfig, MachineConfig, LogConfig):
+            part.__post_init__(self)
+
+
+def _countable(config: object, *names: str) -> None:
+    for name in names:
+        within(f"train.{name}", getattr(config, name), 1, HIGHEST[name])

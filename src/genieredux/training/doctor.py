@@ -11,31 +11,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from genieredux.episodes import Dataset
-from genieredux.errors import UserError
-from genieredux.models.checkpoint import load_model
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch
 from genieredux.nn.precision import autocast, choose_precision
-from genieredux.training.blocks import checkpoint_blocks, compile_blocks
-from genieredux.training.flops import flops_per_clip, matmul_ceiling
-from genieredux.training.jobs import BuildModel, JobConfig, build_seeded, check_clips, load_tokenizer, open_dataset
-from genieredux.training.optimizer import build_optimizer
-from genieredux.training.prefetch import to_device
-from genieredux.training.sources import frame_sources, split_for_training, trainable
-from genieredux.training.starting import begun_from
+from genieredux.training.jobs import JobConfig
+from genieredux.training.kinds import assemble, check_job
+from genieredux.training.kinds.imagined import Imagined
+from genieredux.training.kinds.tokens import cache_bytes
+from genieredux.training.loop.optimizer import build_optimizer
+from genieredux.training.machine.flops import flops_per_clip, matmul_ceiling
+from genieredux.training.machine.memory import checkpoint_blocks, compile_blocks
+from genieredux.training.sources import trainable
 
 PATIENCE_S = 45.0
 """Seconds that the steps may take."""
 SAFE = 0.9
 """Share of a device's memory that a run may count on."""
-ACTIONS = 5
-"""Actions of the published data sets, where there is no data set to ask."""
 BYTES_PER_PARAMETER = 8
 """Of the two moments of AdamW in a state file; with an averaged model two more copies lie there."""
 
@@ -76,26 +73,26 @@ class Diagnosis:
         return self.steps * self.step_s
 
 
-def diagnose(cfg: JobConfig, build: BuildModel) -> Diagnosis:
-    """Measure what the job `cfg` would take on this machine. Raises UserError as the job would for a wrong setting."""
-    check_clips(cfg)
+def diagnose(cfg: JobConfig) -> Diagnosis:
+    """Measure what the job `cfg` would take on this machine: the very model that it would train, with batches like its
+    own. Raises UserError as the job would for a wrong setting.
+    """
+    check_job(cfg)
     train = cfg.train
-    notes: list[str] = []
-    device = _device(train.accelerator)
+    materials = Imagined(cfg)
+    device = materials.device
     precision = choose_precision(train.precision, device)
-    dataset = _dataset(cfg, notes)
-    model, tokenizer = _model(cfg, build, dataset, notes)
-    model = model.to(device).train()
-    batch = _batch(cfg, model, tokenizer, dataset, notes)
-    clip = to_device(_first(batch, 1), device)
-    flops = flops_per_clip(model, clip, precision)
+    parts = assemble(cfg, materials)
+    notes, dataset, tokenizer = materials.notes, materials.there, materials.loaded
+    model = parts.model.to(device).train()
+    batch = parts.data.batch(0)
+    flops = flops_per_clip(model, batch.first(1).to(device), precision)
     if train.activation_checkpointing:
         checkpoint_blocks(model)
     if train.compile:
         compile_blocks(model)
     measured = _Steps(model, cfg, device, precision).measure(batch, notes)
-    per_step = flops * train.batch_size * train.grad_accum
-    found = Diagnosis(
+    diagnosis = Diagnosis(
         kind=cfg.kind,
         device=_name(device),
         precision=precision,
@@ -105,18 +102,18 @@ def diagnose(cfg: JobConfig, build: BuildModel) -> Diagnosis:
         step_s=measured.seconds * train.batch_size / measured.clips * train.grad_accum,
         clip_s=measured.seconds / measured.clips,
         steps=train.num_train_steps,
-        flops=per_step,
+        flops=flops * train.batch_size * train.grad_accum,
         mfu=flops * measured.clips / measured.seconds / matmul_ceiling(device, precision),
         memory=measured.memory,
         memory_there=_memory(device),
         checkpoints=_checkpoint_bytes(model, tokenizer, cfg),
-        token_cache=_cache_bytes(tokenizer, dataset),
+        token_cache=cache_bytes(dataset, tokenizer) if tokenizer is not None and dataset is not None else None,
         encode_s=_encode_seconds(tokenizer, dataset, cfg, device),
         disk_free=shutil.disk_usage(_existing(Path(cfg.checkpoints_dpath))).free,
         notes=notes,
     )
-    found.problems = _problems(found, cfg, measured)
-    return found
+    diagnosis.problems = _problems(diagnosis, cfg, measured)
+    return diagnosis
 
 
 @dataclass(frozen=True)
@@ -140,11 +137,11 @@ class _Steps:
 
     def measure(self, batch: Batch, notes: list[str]) -> Measured:
         """One clip, then the micro-batch if it fits and does not take for ever."""
-        one = _first(batch, 1)
+        one = batch.first(1)
         self._step(one)  # allocates the optimiser's state, chooses kernels
         base, seconds = self._peak(), self._seconds(one)
         # What grows with the batch is seen in the step from one clip to two.
-        grown = self._grown_by(_first(batch, 2)) if self._clips > 1 else 0
+        grown = self._grown_by(batch.first(2)) if self._clips > 1 else 0
         expected = base + grown * (self._clips - 1)
         room = SAFE * _memory(self._device) - base
         fits = self._clips if expected <= base + room else 1 + max(0, int(room // max(1, grown)))
@@ -162,7 +159,7 @@ class _Steps:
         return Measured(self._clips, seconds, max(self._peak(), base), self._clips)
 
     def _step(self, batch: Batch) -> None:
-        moved = to_device(batch, self._device)
+        moved = batch.to(self._device)
         with autocast(self._precision, self._device):
             losses = self._model(moved, torch.Generator(self._device).manual_seed(0))
         losses.total.backward()
@@ -190,91 +187,14 @@ class _Steps:
         return max(0, self._peak() - before)
 
 
-def _device(accelerator: str) -> torch.device:
-    wants = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
-    if wants and not torch.cuda.is_available():
-        raise UserError(f"train.accelerator is {accelerator} and there is no GPU here; set train.accelerator=cpu")
-    return torch.device("cuda" if wants else "cpu")
-
-
-def _dataset(cfg: JobConfig, notes: list[str]) -> Dataset | None:
-    try:
-        return open_dataset(cfg.train)
-    except UserError as error:
-        notes.append(f"{error} (measured on noise of the same size)")
-        return None
-
-
-def _model(
-    cfg: JobConfig, build: BuildModel, dataset: Dataset | None, notes: list[str]
-) -> tuple[nn.Module, nn.Module | None]:
-    """The model as the job would build it, and the tokenizer that a dynamics stands on."""
-    path = cfg.model_fpath or {"tokenizer": cfg.tokenizer_fpath, "latent_action_model": cfg.lam_fpath}.get(cfg.kind)
-    start = load_model(path, expect=cfg.kind) if path else None
-    own = start.config if start else None
-    size = dataset.spec.image_size if dataset else None
-    if cfg.kind in ("tokenizer", "latent_action_model"):
-        group = "tokenizer" if cfg.kind == "tokenizer" else "lam"
-        config = begun_from(own, getattr(cfg, group), group, str(path))
-        return build_seeded(build, cfg, cfg.kind, {**config, **({"image_size": size} if size else {})}), None
-    if cfg.tokenizer_fpath and Path(cfg.tokenizer_fpath).is_file():
-        tokenizer = load_tokenizer(load_model(cfg.tokenizer_fpath, expect="tokenizer").model, build).model
-    elif start is not None and "tokenizer" in start.sections:
-        tokenizer = load_tokenizer(start.section("tokenizer"), build).model
-    else:
-        notes.append("no tokenizer is given: measured with an untrained one of the published shape")
-        tokenizer = build("tokenizer", {**cfg.tokenizer, **({"image_size": size} if size else {})}).eval()
-    if cfg.kind == "genie_redux":
-        begun = own or {"lam": None, "dynamics": None}
-        image = {"image_size": cast(Tokenizer, tokenizer).config.image_size}
-        config = {
-            "lam": {**begun_from(begun["lam"], cfg.lam, "lam", str(path)), **image},
-            "dynamics": begun_from(begun["dynamics"], cfg.dynamics, "dynamics", str(path)),
-            "lam_weight": cfg.lam_weight,
-        }
-        return build_seeded(build, cfg, cfg.kind, config, tokenizer=tokenizer), tokenizer
-    names = list(dataset.spec.action_names) if dataset else [str(k) for k in range(ACTIONS)]
-    config = begun_from(own, cfg.dynamics, "dynamics", str(path))
-    return build_seeded(build, cfg, cfg.kind, config, tokenizer=tokenizer, action_names=names), tokenizer
-
-
-def _batch(
-    cfg: JobConfig, model: nn.Module, tokenizer: nn.Module | None, dataset: Dataset | None, notes: list[str]
-) -> Batch:
-    """A micro-batch: frames of the data set where it is there, else noise; tokens are drawn, as any cost the same."""
-    train = cfg.train
-    generator = torch.Generator().manual_seed(0)
-    clip = (train.batch_size, train.num_frames)
-    frames = tokens = None
-    actions = torch.zeros(train.batch_size, train.num_frames - 1, dtype=torch.long)
-    if tokenizer is not None:
-        known = cast(Tokenizer, tokenizer)
-        tokens = torch.randint(len(known.code_vectors()), (*clip, *known.grid), generator=generator)
-    if cfg.kind != "genie_redux_guided":
-        if dataset is not None:
-            parts = split_for_training(dataset, train.num_frames)
-            frames = frame_sources(*parts, train)[0].batch(1, 0).frames
-        else:
-            size = int(cast(Any, tokenizer or model).config.image_size)
-            frames = torch.randint(0, 256, (*clip, 3, size, size), generator=generator, dtype=torch.uint8)
-    return Batch(frames, tokens, actions)
-
-
-def _first(batch: Batch, clips: int) -> Batch:
-    def cut(value: Tensor | None) -> Tensor | None:
-        return None if value is None else value[:clips]
-
-    return Batch(cut(batch.frames), cut(batch.tokens), cut(batch.actions))
-
-
 def _parts(model: nn.Module, tokenizer: nn.Module | None) -> dict[str, int]:
-    found = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
     loose = sum(p.numel() for p in model.parameters(recurse=False))
     if loose:
-        found["(of its own)"] = loose
+        counts["(of its own)"] = loose
     if tokenizer is not None:
-        found["tokenizer (frozen)"] = sum(p.numel() for p in tokenizer.parameters())
-    return {name: count for name, count in found.items() if count}
+        counts["tokenizer (frozen)"] = sum(p.numel() for p in tokenizer.parameters())
+    return {name: count for name, count in counts.items() if count}
 
 
 def _memory(device: torch.device) -> int:
@@ -295,14 +215,6 @@ def _checkpoint_bytes(model: nn.Module, tokenizer: nn.Module | None, cfg: JobCon
     return cfg.train.keep_last * (weights + inside + state) + weights + inside
 
 
-def _cache_bytes(tokenizer: nn.Module | None, dataset: Dataset | None) -> int | None:
-    if tokenizer is None or dataset is None:
-        return None
-    known = cast(Tokenizer, tokenizer)
-    per_token = 2 if len(known.code_vectors()) <= 2**15 else 4
-    return int(trainable(dataset).lengths.sum()) * known.grid[0] * known.grid[1] * per_token
-
-
 def _encode_seconds(
     tokenizer: nn.Module | None, dataset: Dataset | None, cfg: JobConfig, device: torch.device
 ) -> float | None:
@@ -321,9 +233,9 @@ def _encode_seconds(
     return seconds * int(trainable(dataset).lengths.sum()) / cfg.train.num_frames
 
 
-def _problems(found: Diagnosis, cfg: JobConfig, measured: Measured) -> list[str]:
+def _problems(diagnosis: Diagnosis, cfg: JobConfig, measured: Measured) -> list[str]:
     problems, train = [], cfg.train
-    where = "GPU memory" if found.device != "cpu" else "memory"
+    where = "GPU memory" if diagnosis.device != "cpu" else "memory"
     if measured.fits < train.batch_size:
         if measured.fits >= 1:
             accum = -(-train.batch_size * train.grad_accum // measured.fits)
@@ -332,14 +244,14 @@ def _problems(found: Diagnosis, cfg: JobConfig, measured: Measured) -> list[str]
             change = "a smaller model is needed (config=presets/small/..., presets/tiny/...)"
         more = "" if train.activation_checkpointing else ", or train.activation_checkpointing=true"
         problems.append(
-            f"a micro-batch of {train.batch_size} clips needs about {gib(found.memory)} of {where}, there are "
-            f"{gib(found.memory_there)}: {change}{more}"
+            f"a micro-batch of {train.batch_size} clips needs about {gib(diagnosis.memory)} of {where}, there are "
+            f"{gib(diagnosis.memory_there)}: {change}{more}"
         )
-    needed = found.checkpoints + (found.token_cache or 0)
-    if needed > found.disk_free:
+    needed = diagnosis.checkpoints + (diagnosis.token_cache or 0)
+    if needed > diagnosis.disk_free:
         problems.append(
-            f"checkpoints and token cache take {gib(needed)} of disk, {gib(found.disk_free)} are free: make room, set "
-            f"train.keep_last=1, or checkpoints_dpath to another disk"
+            f"checkpoints and token cache take {gib(needed)} of disk, {gib(diagnosis.disk_free)} are free: make room, "
+            f"set train.keep_last=1, or checkpoints_dpath to another disk"
         )
     return problems
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.draws import uniform
-from genieredux.training.randomness import derive_seed
+from genieredux.training.loop.randomness import derive_seed
 
 
 @dataclass
@@ -80,7 +80,7 @@ class FakeData:
     size: int = 16
     seed: int = 0
 
-    def batch(self, step: int, micro: int) -> Batch:
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "train", step, micro))
+    def batch(self, k: int) -> Batch:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "train", k))
         shape = (self.batch_size, self.frames, 3, self.size, self.size)
         return Batch(frames=torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))

@@ -1,107 +1,23 @@
-"""Training batches out of a data set or its token cache. Knows no model.
+"""Which episodes a run learns from and which it validates on. Knows no model and no batch."""
 
-Update `step` (from 1) trains on the batches (step - 1) * grad_accum + micro of a window sampler, so that the
-data position is nothing but the step.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
 
 import numpy as np
-import torch
 
-from genieredux.episodes import Dataset, TokenCache, TokenWindows, Windows, WindowSampler
+from genieredux.episodes import Dataset
 from genieredux.errors import UserError
-from genieredux.models.types import Batch
-from genieredux.training.config import TrainConfig
+from genieredux.training.config import DataConfig
 
-HELD_OUT = 0.05  # share of the training episodes that validate where the data set has no validation split
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class FrameSource:
-    """Frames uint8 (B, T, 3, H, W) and actions (B, T-1) of random windows."""
-
-    windows: Windows
-    grad_accum: int = 1
-
-    def batch(self, step: int, micro: int) -> Batch:
-        found = self.windows.batch((step - 1) * self.grad_accum + micro)
-        return Batch(frames=frames_to_tensor(found.frames), actions=torch.from_numpy(found.actions))
+HELD_OUT = 0.05  # share of the training levels (or episodes) that validate where the data set has no validation split
 
 
-@dataclass(frozen=True)
-class TokenSource:
-    """Tokens (B, T, h, w) and actions (B, T-1) of random windows."""
-
-    windows: TokenWindows
-    grad_accum: int = 1
-
-    def batch(self, step: int, micro: int) -> Batch:
-        found = self.windows.batch((step - 1) * self.grad_accum + micro)
-        return Batch(tokens=torch.from_numpy(found.tokens), actions=torch.from_numpy(found.actions))
-
-
-@dataclass(frozen=True)
-class PairedSource:
-    """Frames (B, T, 3, H, W), their tokens (B, T, h, w) and actions (B, T-1) of random windows."""
-
-    frames: Windows
-    tokens: TokenWindows
-    grad_accum: int = 1
-
-    def batch(self, step: int, micro: int) -> Batch:
-        found = self.tokens.batch((step - 1) * self.grad_accum + micro)
-        seen = self.frames.read(found.episodes, found.starts)
-        return Batch(frames_to_tensor(seen.frames), torch.from_numpy(found.tokens), torch.from_numpy(found.actions))
-
-
-def frames_to_tensor(frames: np.ndarray) -> torch.Tensor:
-    """uint8 (B, T, H, W, 3) -> uint8 (B, T, 3, H, W), contiguous."""
-    return torch.from_numpy(frames).permute(0, 1, 4, 2, 3).contiguous()
-
-
-def frame_sources(
-    training: Dataset, held_out: Dataset, cfg: TrainConfig, rank: int = 0, world_size: int = 1
-) -> tuple[FrameSource, FrameSource]:
-    """Training and validation windows of train.num_frames frames."""
-    shuffled = _sampler(training.lengths, cfg, cfg.seed, rank, world_size)
-    fixed = _sampler(held_out.lengths, cfg, 0, rank, world_size)
-    return FrameSource(Windows(training, shuffled), cfg.grad_accum), FrameSource(Windows(held_out, fixed))
-
-
-def token_sources(
-    training: TokenCache,
-    held_out: TokenCache,
-    cfg: TrainConfig,
-    stride: int = 1,
-    rank: int = 0,
-    world_size: int = 1,
-) -> tuple[TokenSource, TokenSource]:
-    """Training and validation windows of train.num_frames frames; stride as WindowSampler has it."""
-    shuffled = _sampler(training.lengths, cfg, cfg.seed, rank, world_size, stride)
-    fixed = _sampler(held_out.lengths, cfg, 0, rank, world_size, stride)
-    return (
-        TokenSource(TokenWindows(training, shuffled), cfg.grad_accum),
-        TokenSource(TokenWindows(held_out, fixed)),
-    )
-
-
-def paired_sources(
-    frames: tuple[Dataset, Dataset],
-    tokens: tuple[TokenCache, TokenCache],
-    cfg: TrainConfig,
-    stride: int = 1,
-    rank: int = 0,
-    world_size: int = 1,
-) -> tuple[PairedSource, PairedSource]:
-    """`token_sources` with the frames of the same windows; (training, validation) of each, from one data set."""
-    found = token_sources(*tokens, cfg, stride, rank, world_size)
-    made = [
-        PairedSource(Windows(dataset, source.windows.sampler), source.windows, source.grad_accum)
-        for dataset, source in zip(frames, found, strict=True)
-    ]
-    return made[0], made[1]
+def open_dataset(cfg: DataConfig) -> Dataset:
+    """The data set that train.dataset_root_dpath, dataset_name and n_envs say."""
+    if not cfg.dataset_name:
+        raise UserError(f"train.dataset_name is empty; name a data set in {cfg.dataset_root_dpath}")
+    return choose_games(Dataset.open(f"{cfg.dataset_root_dpath.rstrip('/')}/{cfg.dataset_name}"), cfg.n_envs)
 
 
 def choose_games(dataset: Dataset, n_envs: int, key: str = "train.n_envs") -> Dataset:
@@ -123,30 +39,45 @@ def trainable(dataset: Dataset) -> Dataset:
 def split_for_training(dataset: Dataset, num_frames: int) -> tuple[Dataset, Dataset]:
     """(training, validation) episodes: the splits of these names, else some training episodes held out.
 
-    Test episodes are in neither. Held out are evenly spaced ones of num_frames frames or more; a data set
-    with one such episode validates on it.
+    Test episodes are in neither. Held out are evenly spaced levels with an episode of num_frames frames or more, so
+    that no level is in both (where a game has no levels: evenly spaced episodes); with one of them alone, training
+    validates on it. A validation split without an episode that is long enough is not used, which is said.
     """
     training = dataset.select(split="train")
     if "validation" in dataset.index["split"].to_pylist():
-        return training, dataset.select(split="validation")
+        declared = dataset.select(split="validation")
+        if int(declared.lengths.max()) >= num_frames:
+            return training, declared
+        logger.warning(
+            "%s: no episode of the split validation has %d frames (the longest has %d); some of the training episodes "
+            "are held out instead",
+            dataset.path,
+            num_frames,
+            int(declared.lengths.max()),
+        )
+    levels = _levels(training)
     long_enough = np.flatnonzero(training.lengths >= num_frames)
-    if len(long_enough) < 2:
+    candidates = np.sort(long_enough[np.unique(levels[long_enough], return_index=True)[1]])
+    if len(candidates) < 2:
         return training, training
-    count = max(1, round(HELD_OUT * len(long_enough)))
-    out = long_enough[_evenly_spaced(len(long_enough), count)]
-    return training.take(np.setdiff1d(np.arange(len(training)), out)), training.take(out)
+    count = max(1, round(HELD_OUT * len(candidates)))
+    out = np.isin(levels, levels[candidates[_evenly_spaced(len(candidates), count)]])
+    return training.take(np.flatnonzero(~out)), training.take(np.flatnonzero(out))
+
+
+def _levels(dataset: Dataset) -> np.ndarray:
+    """int64 (episodes,): equal where two episodes play the same level. The index names it (`instance`); a game with one
+    instance in all its episodes has no levels, and each of them counts for itself.
+    """
+    games = np.unique(np.array(dataset.index["game"].to_pylist(), dtype=str), return_inverse=True)[1]
+    instances = dataset.index["instance"].to_numpy().astype(np.int64)
+    levels = np.unique(np.stack([games, instances], 1), axis=0, return_inverse=True)[1].reshape(-1)
+    for game in range(int(games.max()) + 1 if len(games) else 0):
+        of_game = np.flatnonzero(games == game)
+        if len(np.unique(instances[of_game])) == 1:
+            levels[of_game] = len(dataset) + of_game
+    return levels
 
 
 def _evenly_spaced(length: int, count: int) -> np.ndarray:
     return (np.arange(count) * length + length // 2) // count
-
-
-def _sampler(
-    lengths: Sequence[int] | np.ndarray,
-    cfg: TrainConfig,
-    seed: int,
-    rank: int,
-    world_size: int,
-    stride: int = 1,
-) -> WindowSampler:
-    return WindowSampler(lengths, cfg.num_frames, cfg.batch_size, seed, rank, world_size, stride)

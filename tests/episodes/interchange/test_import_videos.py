@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genieredux.envs.frame import transform
-from genieredux.episodes import Dataset, TokenCache, Windows, WindowSampler
+from genieredux.episodes import Dataset, TokenCache, WindowSampler
 from genieredux.episodes.fake import ACTION_NAMES, fake_episode, fake_places
 from genieredux.episodes.info import describe
 from genieredux.episodes.interchange import VideoConfig, import_videos
@@ -58,12 +58,12 @@ def test_a_video_is_an_episode_without_actions(tmp_path: Path) -> None:
 def test_windows_of_such_a_data_set_are_windows_of_frames(tmp_path: Path) -> None:
     frames = make_video(tmp_path / "films/a.mp4")
     dataset = run(tmp_path)
-    for memory in (False, True):
-        batch = Windows(dataset, WindowSampler(dataset.lengths, 4, 3, 0), memory=memory).batch(1)
-        assert np.all(batch.actions == UNKNOWN_ACTION)
-        assert batch.actions.shape == (3, 3)
-        for k, start in enumerate(batch.starts.tolist()):
-            assert np.array_equal(batch.frames[k], frames[start : start + 4])
+    episodes, starts = WindowSampler(dataset.lengths, 4, 3, 0).batch_arrays(1)
+    cut, actions = dataset.windows(episodes, starts, 4)
+    assert np.all(actions == UNKNOWN_ACTION)
+    assert actions.shape == (3, 3)
+    for k, start in enumerate(starts.tolist()):
+        assert np.array_equal(cut[k], frames[start : start + 4])
 
 
 def test_tokens_of_such_a_data_set_can_be_cached(tmp_path: Path) -> None:

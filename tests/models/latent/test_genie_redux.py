@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from factories import tokenizer_of
 from genieredux.errors import UserError
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import save_model
@@ -18,7 +19,6 @@ from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
 from genieredux.models.types import Batch
 from genieredux.models.world.contract import check_world
 from genieredux.models.world.model import WorldModel
-from genieredux.training.jobs import tokenizer_of
 
 LAM: dict[str, Any] = {"architecture": "conv", "image_size": 16, "dim": 12, "width": 8, "codebook_size": 4}
 HISTORY: dict[str, Any] = {"dim": 16, "history_blocks": 1, "heads": 2, "dim_head": 8, "group": 2, "local_width": 8}

@@ -11,8 +11,8 @@ from genieredux.config import FilePath
 from genieredux.episodes.interchange.continuing import open_writer
 from genieredux.episodes.interchange.published import Damaged, Leaf, Session, find_leaves, read_leaf, read_session
 from genieredux.episodes.interchange.splits import Progress, Shares
+from genieredux.episodes.prefetch import prefetch
 from genieredux.episodes.schema import DatasetSpec, Episode
-from genieredux.episodes.windows import prefetch
 from genieredux.errors import UserError
 from genieredux.runs.places import check_name, user_path
 

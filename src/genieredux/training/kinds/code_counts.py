@@ -6,18 +6,18 @@ Encoding the clips is most of a validation's work, so they are counted at valida
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
-from genieredux.episodes import Dataset, Windows, WindowSampler
+from genieredux.episodes import Dataset, DatasetSpec, WindowSampler
+from genieredux.frames import to_float
 from genieredux.models.latent.actions import LatentActionModel
 from genieredux.models.latent.mapping import ActionMapping, count_codes
+from genieredux.training.assembled import Sample
 from genieredux.training.config import TrainConfig
-from genieredux.training.recorder import Sample
-from genieredux.training.sources import frames_to_tensor
 
 logger = logging.getLogger(__name__)
 
@@ -27,22 +27,35 @@ COLLAPSED = 1.5
 """A perplexity of codes below this means that one code is used for nearly everything."""
 
 
+class Episodes(Protocol):
+    """Where clips and their true actions come from."""
+
+    @property
+    def spec(self) -> DatasetSpec: ...
+
+    @property
+    def split(self) -> tuple[Dataset, Dataset]:
+        """Training and validation episodes."""
+        ...
+
+
 class CodeCounts:
     """What the codes of `lam` mean at the last validation, for the log and for checkpoints."""
 
-    def __init__(self, lam: LatentActionModel, training: Dataset, held_out: Dataset, cfg: TrainConfig) -> None:
-        self._lam, self._training, self._held_out, self._cfg = lam, training, held_out, cfg
-        self._found: dict[str, Any] = {}
+    def __init__(self, lam: LatentActionModel, data: Episodes, cfg: TrainConfig) -> None:
+        self._lam, self._data, self._cfg = lam, data, cfg
+        self._counted: dict[str, Any] = {}
 
     def look(self, model: nn.Module, step: int) -> Sample:
         """After each validation: how many codes are used and what they tell of the true actions; a warning if nothing.
 
         Where the data know no true actions there is nothing to count and no value.
         """
-        if not self._training.spec.action_names:
+        if not self._data.spec.action_names:
             return Sample()
-        mapping, unseen = self._count(self._training), self._count(self._held_out).counts
-        self._found = _as_metadata(mapping, step)
+        training, held_out = self._data.split
+        mapping, unseen = self._count(training), self._count(held_out).counts
+        self._counted = _as_metadata(mapping, step)
         share = unseen.sum(1) / unseen.sum()
         perplexity = float(np.exp(-(share[share > 0] * np.log(share[share > 0])).sum()))
         if perplexity < COLLAPSED:
@@ -68,7 +81,7 @@ class CodeCounts:
         before: what the checkpoint before it said, in this execution of the run or the one that it goes on from. Only
         where no validation was yet are codes counted for a checkpoint.
         """
-        spec = self._training.spec
+        spec = self._data.spec
         names = list(spec.action_names or ())
         about: dict[str, Any] = {
             "action_names": [f"LATENT_{k}" for k in range(self._lam.num_codes)],
@@ -76,10 +89,10 @@ class CodeCounts:
             "image_size": spec.image_size,
             "dataset": spec.name,
         }
-        if names and not self._found:
+        if names and not self._counted:
             kept = {name: before[name] for name in ("action_mapping", "action_mapping_step") if name in before}
-            self._found = kept if len(kept) == 2 else _as_metadata(self._count(self._training), step)
-        return about | self._found
+            self._counted = kept if len(kept) == 2 else _as_metadata(self._count(self._data.split[0]), step)
+        return about | self._counted
 
     def _count(self, dataset: Dataset) -> ActionMapping:
         modes = {module: module.training for module in self._lam.modules()}
@@ -96,13 +109,12 @@ def count_actions(lam: LatentActionModel, dataset: Dataset, num_frames: int, cli
     """The codes of random clips of a data set against their true actions. Raises UserError if it knows none."""
     dataset.spec.require_actions("counting latent codes against actions")
     device = next(lam.parameters()).device
-    windows = Windows(dataset, WindowSampler(dataset.lengths, num_frames, 16, seed))
+    sampler = WindowSampler(dataset.lengths, num_frames, 16, seed)
     codes, actions = [], []
-    for step in range(-(-clips // 16)):
-        found = windows.batch(step)
-        frames = frames_to_tensor(found.frames).to(device).float().div_(255)
-        codes.append(lam.actions(frames).cpu().numpy())
-        actions.append(found.actions)
+    for k in range(-(-clips // 16)):
+        frames, taken = dataset.windows(*sampler.batch_arrays(k), num_frames)
+        codes.append(lam.actions(to_float(frames).to(device)).cpu().numpy())
+        actions.append(taken)
     names = dataset.spec.action_names or ()
     return count_codes(np.concatenate(codes), np.concatenate(actions), lam.num_codes, names)
 

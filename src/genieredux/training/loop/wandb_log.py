@@ -17,6 +17,17 @@ logger = logging.getLogger(__name__)
 INIT_TIMEOUT_S = 30
 
 
+def require_wandb(mode: str) -> Any:
+    """The package. Raises UserError where it is missing."""
+    try:
+        import wandb
+    except ImportError as error:
+        raise UserError(
+            f"train.wandb={mode} needs wandb; pip install 'genieredux[wandb]', or train.wandb=disabled"
+        ) from error
+    return wandb
+
+
 class WandbLog:
     """One run there for one run folder: going on with the folder goes on with the run."""
 
@@ -25,12 +36,7 @@ class WandbLog:
 
         Raises UserError where the package is missing.
         """
-        try:
-            import wandb
-        except ImportError as error:
-            raise UserError(
-                f"train.wandb={mode} needs wandb; pip install 'genieredux[wandb]', or train.wandb=disabled"
-            ) from error
+        wandb = require_wandb(mode)
         self._wandb, self._run = wandb, None
         name = "-".join(run.path.parts[-2:])
         self._run = self._try(

@@ -24,12 +24,6 @@ def train_decoder_only(model: nn.Module, start: CheckpointData | None) -> None:
     model.train_decoder_only()
 
 
-def refuse_decoder_only(trainable: str, kind: str) -> None:
-    """Raises UserError where train.trainable asks it of a model that is no tokenizer."""
-    if trainable != "all":
-        raise UserError(f"train.trainable is '{trainable}', which is for tokenizers; a {kind} trains with all")
-
-
 def tokens_fingerprint(model: nn.Module, section: Section) -> str:
     """32 hex digits that name a tokenizer by its configuration and the weights that lead from frames to tokens."""
     if not isinstance(model, WithDecoder):

@@ -14,7 +14,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from genieredux.errors import UserError
-from genieredux.training.blocks import repeated_blocks
+from genieredux.training.machine.memory import repeated_blocks
 
 
 def shard(model: nn.Module, mesh: DeviceMesh) -> nn.Module:

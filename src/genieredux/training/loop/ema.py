@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from genieredux.training.sharding import like
+from genieredux.errors import UserError
+from genieredux.training.machine.sharding import like
 
 
 class WeightAverage:
@@ -50,7 +51,12 @@ class WeightAverage:
         return {"updates": self.updates, "values": self.values}
 
     def restore(self, state: dict) -> None:
-        """Go on from `state()`."""
+        """Go on from `state()`. Raises UserError where it is of another model."""
+        values = state["values"]
+        if values.keys() != self.values.keys() or any(
+            value.shape != self.values[name].shape for name, value in values.items()
+        ):
+            raise UserError("the averaged weights of the checkpoint are of another model; choose another run name")
         self.updates = int(state["updates"])
-        for name, value in state["values"].items():
+        for name, value in values.items():
             self.values[name].copy_(like(value, self.values[name]))

@@ -15,11 +15,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import ModelParallelStrategy
 
 from genieredux.errors import UserError
-from genieredux.training.config import TrainConfig
-from genieredux.training.sharding import shard
+from genieredux.training.config import MachineConfig
+from genieredux.training.machine.sharding import shard
 
 
-def make_fabric(config: TrainConfig) -> Fabric:
+def make_fabric(config: MachineConfig) -> Fabric:
     """A Fabric, launched. num_processes > 1 starts the other processes by running this command again (or
     joins a torchrun that is already there), so call it before anything else is made or written.
 
@@ -62,7 +62,7 @@ def _strategy(name: str, processes: int) -> Any:
     return "ddp"
 
 
-def _check_gpus(config: TrainConfig, processes: int) -> None:
+def _check_gpus(config: MachineConfig, processes: int) -> None:
     wants_gpu = config.accelerator in ("gpu", "cuda") or (config.accelerator == "auto" and torch.cuda.is_available())
     there = torch.cuda.device_count()
     if wants_gpu and processes > there:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from genieredux.episodes import Dataset
+from genieredux.episodes import DatasetSpec
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import CheckpointData
 
@@ -53,17 +53,17 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> No
         raise UserError(f"the weights of {source} do not fit the configuration: {reason}") from error
 
 
-def check_actions(start: CheckpointData | None, dataset: Dataset) -> None:
+def check_actions(start: CheckpointData | None, spec: DatasetSpec) -> None:
     """Raises UserError where a model that is begun from knows another number of actions than the data set; warns
     where they have other names.
     """
     before = list((start.metadata.get("action_names") if start else None) or ())
-    now = list(dataset.spec.action_names or ())
+    now = list(spec.action_names or ())
     if not start or not before or before == now:
         return
     if len(before) != len(now):
         raise UserError(
-            f"{start.path} knows the {len(before)} actions {', '.join(before)}, and {dataset.path} has {len(now)}: "
+            f"{start.path} knows the {len(before)} actions {', '.join(before)}, and {spec.name} has {len(now)}: "
             f"{', '.join(now)}; begin from another model, or train without model_fpath"
         )
     logger.warning(

@@ -7,10 +7,9 @@ the MFU says how much of the whole device the run got. Knows no loop.
 
 import functools
 import time
-from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from genieredux.models.types import Batch
@@ -26,7 +25,6 @@ def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
     """FLOPs of forward and backward on one clip, counted by doing it with the first of `batch` (on the model's
     device). Parameters, gradients, buffers and global randomness stay as they were.
     """
-    first = replace(batch, **{name: value[:1] for name, value in vars(batch).items() if isinstance(value, Tensor)})
     device = next(model.parameters()).device
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
@@ -34,7 +32,7 @@ def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), use_kernel(Kernel.EXPLICIT), counter:
         with autocast(precision, device):
-            losses = model(first, torch.Generator(device).manual_seed(0))
+            losses = model(batch.first(1), torch.Generator(device).manual_seed(0))
         losses.total.backward()
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -7,10 +7,10 @@ import torch
 from lightning_fabric import Fabric
 
 from genieredux.models.types import Batch, Losses
+from genieredux.training.clips import DataSource
 from genieredux.training.config import TrainConfig
-from genieredux.training.logs import Meter
-from genieredux.training.prefetch import DataSource, to_device
-from genieredux.training.randomness import Part, generator_for
+from genieredux.training.loop.logs import Meter
+from genieredux.training.loop.randomness import Part, generator_for
 
 
 def validation_means(
@@ -22,10 +22,10 @@ def validation_means(
     """
     meter = Meter()
     batches = max(1, math.ceil(cfg.max_valid_size / (cfg.batch_size * fabric.world_size)))
-    for index in range(1, batches + 1):
-        batch = source.batch(index, 0)
+    for k in range(batches):
+        batch = source.batch(k)
         part = Part(batch.clips, rank=fabric.global_rank, ranks=fabric.world_size)
-        generator = generator_for(fabric.device, cfg.seed, "validate", index, part)
-        losses = forward(to_device(batch, fabric.device), generator)
+        generator = generator_for(fabric.device, cfg.seed, "validate", k + 1, part)
+        losses = forward(batch.to(fabric.device), generator)
         meter.add({"loss": losses.total, **losses.parts})
     return meter.take(fabric)

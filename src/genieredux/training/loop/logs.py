@@ -3,6 +3,7 @@
 import resource
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,20 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from genieredux.models.types import Batch
+from genieredux.config import from_plain
 from genieredux.pictures import write_picture
 from genieredux.runs import RunFolder
-from genieredux.training.config import TrainConfig
-from genieredux.training.wandb_log import WandbLog
+from genieredux.training.config import LogConfig
+from genieredux.training.loop.learner import Step
+from genieredux.training.loop.wandb_log import WandbLog, require_wandb
+
+
+@dataclass(frozen=True)
+class MeterState:
+    """What a `Meter` has seen since its last `take`."""
+
+    sums: Mapping[str, float]
+    counts: Mapping[str, int]
 
 
 class Meter:
@@ -29,11 +39,11 @@ class Meter:
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
-        """Add one observation of each scalar."""
+        """Add observations: name -> a tensor of any shape, all of whose values count alike."""
         for name, value in values.items():
-            value = value.detach().double()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            total = value.detach().double().sum()
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
+            self._counts[name] = self._counts.get(name, 0) + value.numel()
 
     def take(self, fabric: Fabric) -> dict[str, float]:
         """The means over all processes, and start anew."""
@@ -49,34 +59,35 @@ class Meter:
             "counts": dict(self._counts),
         }
 
-    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+    def restore(self, state: Any, device: torch.device) -> None:
+        """Go on from `state()`."""
+        kept = from_plain(MeterState, state, "meter")
         self._sums = {
-            name: torch.tensor(value, dtype=torch.float64, device=device) for name, value in state["sums"].items()
+            name: torch.tensor(value, dtype=torch.float64, device=device) for name, value in kept.sums.items()
         }
-        self._counts = dict(state["counts"])
+        self._counts = dict(kept.counts)
 
 
-class Throughput:
-    """Steps, frames and tokens a second of training since the last `take`."""
+class Rates:
+    """Steps a second, and what was learned from a second, since the last `take`."""
 
     def __init__(self) -> None:
         self._start()
 
-    def add(self, batch: Batch, world_size: int) -> None:
-        """Count one micro-batch; world_size processes have one like it."""
-        if batch.frames is not None:
-            self._frames += batch.frames.shape[0] * batch.frames.shape[1] * world_size
-        if batch.tokens is not None:
-            self._tokens += batch.tokens.numel() * world_size
+    def add(self, step: Step) -> None:
+        """One update was done."""
+        self._steps += 1
+        self._flops += step.flops
+        for name, count in step.counts.items():
+            self._counts[name] = self._counts.get(name, 0) + count
 
-    def take(self, steps: int) -> dict[str, float]:
-        """Rates over `steps` updates, and start anew."""
+    def take(self, ceiling: float | None) -> dict[str, float]:
+        """The rates, and start anew. ceiling: FLOPs a second that could be done, for `mfu`."""
         seconds = max(time.perf_counter() - self._since, 1e-9)
-        rates = {"steps_per_s": steps / seconds}
-        if self._frames:
-            rates["frames_per_s"] = self._frames / seconds
-        if self._tokens:
-            rates["tokens_per_s"] = self._tokens / seconds
+        rates = {"steps_per_s": self._steps / seconds}
+        rates |= {f"{name}_per_s": count / seconds for name, count in self._counts.items()}
+        if ceiling and self._flops:
+            rates["mfu"] = round(self._flops / seconds / ceiling, 4)
         self._start()
         return rates
 
@@ -86,14 +97,20 @@ class Throughput:
 
     def _start(self) -> None:
         self._since = time.perf_counter()
-        self._frames = 0
-        self._tokens = 0
+        self._steps, self._flops = 0, 0.0
+        self._counts: dict[str, int] = {}
+
+
+def check_logs(cfg: LogConfig) -> None:
+    """Raises UserError for a log that cannot be kept here."""
+    if cfg.wandb != "disabled":
+        require_wandb(cfg.wandb)
 
 
 class LogWriter:
     """log.jsonl, media/, TensorBoard and wandb at once; used by the first process only."""
 
-    def __init__(self, run: RunFolder, cfg: TrainConfig, first_step: int) -> None:
+    def __init__(self, run: RunFolder, cfg: LogConfig, first_step: int) -> None:
         self._run = run
         self._board: Any = None
         self._wandb: WandbLog | None = None

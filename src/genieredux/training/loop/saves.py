@@ -8,10 +8,12 @@ A pair is written state first, so a model file of the same step means that the p
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from genieredux.config import from_plain
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import CheckpointData, load_model, read_tensors, write_tensors
 from genieredux.runs.files import remove_unfinished
@@ -41,7 +43,7 @@ class Resume:
     state: dict[str, Any]
     position: Position
 
-    def check_config(self, config: dict[str, Any]) -> None:
+    def check_config(self, config: Mapping[str, Any]) -> None:
         """Raises UserError where the model of the pair is configured differently."""
         theirs = self.model.config
         different = sorted(key for key in theirs.keys() | config.keys() if theirs.get(key) != config.get(key))
@@ -170,12 +172,15 @@ def read_pair(model_path: Path, state_path: Path, kind: str) -> Resume:
     payload = read_tensors(state_path)
     if payload.get("format") != STATE_FORMAT:
         raise UserError(f"{state_path} is not the training state of a run; give a pair that `train` wrote")
-    if payload["format_version"] > STATE_VERSION:
+    version, values = payload.get("format_version"), payload.get("values")
+    if not isinstance(version, int) or not isinstance(values, dict):
+        raise UserError(f"{state_path}: format_version or values are damaged; go on with train.resume=previous")
+    if version > STATE_VERSION:
         raise UserError(f"{state_path} was written by a newer genieredux; update genieredux to go on from it")
-    position = Position(**payload["position"])
+    position = from_plain(Position, payload.get("position"), f"{state_path}: position")
     if position.step != model.step:
         raise UserError(
             f"{state_path} belongs to step {position.step} but {model_path} to step {model.step}; "
             f"give a pair that was written together"
         )
-    return Resume(model, payload["values"], position)
+    return Resume(model, values, position)

@@ -5,14 +5,14 @@ their first frames. Knows batches of frames; no data set, no file.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genieredux.frames import to_bytes
+from genieredux.frames import mean_psnr, to_bytes
 from genieredux.models.dynamics.protocol import DynamicsModel
 from genieredux.models.latent.actions import LatentActionModel
 from genieredux.models.latent.genie_redux import GenieRedux
@@ -20,39 +20,24 @@ from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch
 from genieredux.models.world.model import WorldModel
 from genieredux.pictures import grid, side_by_side
-from genieredux.training.prefetch import DataSource, to_device
-from genieredux.training.recorder import Sample
+from genieredux.training.assembled import Look, Sample
+from genieredux.training.clips import DataSource
 
 GIVEN = 2
 """True frames that a dream begins with, as in the papers' evaluation."""
 DREAMED = 10
 """Frames that are dreamed at most, as there."""
 
-Look = Callable[[nn.Module, int], Sample]
 
+def redrawn(held_out: DataSource, clips: int) -> Look:
+    """How a tokenizer or a latent action model redraws the first `clips` held-out clips.
 
-def together(*looks: Look | None) -> Look:
-    """All of them, one after the other."""
-
-    def look(model: nn.Module, step: int) -> Sample:
-        found = Sample()
-        for each in looks:
-            found = found | each(model, step) if each else found
-        return found
-
-    return look
-
-
-def redrawn(held_out: DataSource, clips: int) -> Look | None:
-    """How a tokenizer or a latent action model redraws the first `clips` held-out clips (0: no look).
-
-    Values: psnr in dB over all frames of these clips, and of a tokenizer codes_used, the share of its codes in them.
+    Values: psnr in dB, the mean over all frames of these clips, and of a tokenizer codes_used, the share of its codes
+    in them.
     """
-    if clips == 0:
-        return None
 
     def look(model: nn.Module, step: int) -> Sample:
-        frames = _frames(held_out, clips, model)
+        frames = cast(Tensor, _batch(held_out, clips, model).frames)
         values = {}
         if isinstance(model, LatentActionModel):
             drawn, truth = model.reconstruct(frames), frames[:, 1:]
@@ -61,23 +46,21 @@ def redrawn(held_out: DataSource, clips: int) -> Look | None:
             tokens = tokenizer.encode(frames)
             drawn, truth = tokenizer.decode(tokens), frames
             values["codes_used"] = tokens.unique().numel() / len(tokenizer.code_vectors())
-        values["psnr"] = psnr(drawn, truth)
+        values["psnr"] = mean_psnr(drawn, truth)
         return Sample(values, {"redrawn": grid(_pairs(truth, drawn))})
 
     return look
 
 
-def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names: Sequence[str] | None) -> Look | None:
+def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names: Sequence[str]) -> Look:
     """What a dynamics dreams from the first frames of the first `clips` held-out clips under their actions, which for
     GenieRedux are those its latent action model sees. Value: rollout_psnr in dB, against the true frames.
     """
-    if clips == 0:
-        return None
 
     def look(model: nn.Module, step: int) -> Sample:
         batch = _batch(held_out, clips, model)
         assert batch.frames is not None
-        frames, actions, names = batch.frames, batch.actions, list(action_names or ())
+        frames, actions, names = batch.frames, batch.actions, list(action_names)
         if isinstance(model, GenieRedux):
             actions, names = model.lam.actions(frames), [str(k) for k in range(model.num_actions)]
         assert actions is not None
@@ -90,30 +73,20 @@ def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names
         truth, whole = frames[:, :end], torch.cat([frames[:, :given], made], 1)
         pairs = _pairs(truth, whole)
         pictures = {"rollout": grid(pairs), "dream": side_by_side(pairs)}
-        return Sample({"rollout_psnr": psnr(made, truth[:, given:])}, pictures)
+        return Sample({"rollout_psnr": mean_psnr(made, truth[:, given:])}, pictures)
 
     return look
-
-
-def psnr(drawn: Tensor, truth: Tensor) -> float:
-    """Mean over frames (..., C, H, W) in [0, 1] of 10 log10(1 / mean squared error), in dB; at most 100."""
-    error = (drawn.float() - truth.float()).square().mean((-3, -2, -1))
-    return float(-10 * error.clamp_min(1e-10).log10().mean())
 
 
 def _batch(source: DataSource, clips: int, model: nn.Module) -> Batch:
     """The first clips, from as many batches as it takes."""
     device = next(model.parameters()).device
-    found: list[Batch] = []
-    while sum(len(cast(Tensor, batch.frames)) for batch in found) < clips:
-        found.append(source.batch(len(found) + 1, 0))
-    frames = torch.cat([cast(Tensor, batch.frames) for batch in found])[:clips]
-    known = [batch.actions for batch in found if batch.actions is not None]
-    return to_device(Batch(frames, actions=torch.cat(known)[:clips] if known else None), device)
-
-
-def _frames(source: DataSource, clips: int, model: nn.Module) -> Tensor:
-    return cast(Tensor, _batch(source, clips, model).frames)
+    batches: list[Batch] = []
+    while sum(batch.clips for batch in batches) < clips:
+        batches.append(source.batch(len(batches)))
+    frames = torch.cat([cast(Tensor, batch.frames) for batch in batches])[:clips]
+    actions = [batch.actions for batch in batches if batch.actions is not None]
+    return Batch(frames, actions=torch.cat(actions)[:clips] if actions else None).to(device)
 
 
 def _pairs(truth: Tensor, drawn: Tensor) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from genieredux.training.config import OptimizerConfig
+from genieredux.training.config import LoopConfig, OptimizerConfig
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
@@ -34,6 +34,14 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ad
         eps=config.eps,
         fused=_can_fuse(decayed + spared),
     )
+
+
+def learning_rate_at(k: int, elapsed: float, config: OptimizerConfig, loop: LoopConfig) -> float:
+    """The rate of update k (from 1), which begins `elapsed` seconds into the run."""
+    if loop.schedule == "time" and loop.time_limit_s is not None:
+        progress = max(elapsed / loop.time_limit_s, (k - 1) / loop.num_train_steps)
+        return learning_rate_at_progress(progress, config, loop.num_train_steps)
+    return learning_rate(k - 1, config, loop.num_train_steps)
 
 
 def learning_rate(position: float, config: OptimizerConfig, run_length: float) -> float:

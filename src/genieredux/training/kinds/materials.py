@@ -1,0 +1,130 @@
+"""What a run is made of: the checkpoints and the data set that a job names, opened when they are asked for.
+
+Knows no kind of model.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from genieredux.episodes import Dataset, DatasetSpec
+from genieredux.errors import UserError
+from genieredux.models.build import build_model
+from genieredux.models.checkpoint import CheckpointData, Section, load_model
+from genieredux.training.clips import ClipSource, DataSource, Place, make_samplers
+from genieredux.training.jobs import JobConfig
+from genieredux.training.kinds.starting import load_state
+from genieredux.training.kinds.tokens import LoadedTokenizer, open_tokens, window_stride
+from genieredux.training.machine.devices import make_fabric
+from genieredux.training.sources import open_dataset, split_for_training
+
+
+class Opened:
+    """The files of a job. Processes are started (`fabric`) when batches or the device are asked for, which is after
+    everything else was checked."""
+
+    def __init__(self, cfg: JobConfig) -> None:
+        self.cfg = cfg
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return open_dataset(self.cfg.train)
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """Of the data set."""
+        return self.dataset.spec
+
+    @property
+    def where(self) -> str:
+        """The data set, for people."""
+        return self.dataset.path
+
+    @cached_property
+    def split(self) -> tuple[Dataset, Dataset]:
+        """Training and validation episodes."""
+        return split_for_training(self.dataset, self.cfg.train.num_frames)
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        return make_fabric(self.cfg.train)
+
+    def start(self, path: str | None, kind: str) -> CheckpointData | None:
+        """The file that a model begins with."""
+        return load_model(path, expect=kind) if path else None
+
+    def tokenizer(self, start: CheckpointData | None) -> LoadedTokenizer:
+        """The frozen tokenizer that tokenizer_fpath names, else the one inside `start`. Raises UserError where there is
+        none, or it is for frames of another size."""
+        tokenizer = load_tokenizer(self._tokenizer_section(start))
+        made_for, size = tokenizer.section.config.get("image_size", self.spec.image_size), self.spec.image_size
+        if made_for != size:
+            raise UserError(
+                f"the tokenizer is for frames of {made_for}x{made_for}, but those of {self.where} are "
+                f"{size}x{size}; train a tokenizer on this data set first"
+            )
+        return tokenizer
+
+    def clips(self, *, frames: bool, tokenizer: LoadedTokenizer | None = None) -> tuple[DataSource, DataSource]:
+        """Training and validation batches: of frames, of tokens, or of both. Tokens are made first where they lack."""
+        train, parts = self.cfg.train, self.split
+        place = Place(self.fabric.global_rank, self.fabric.world_size)
+        lengths = parts[0].lengths, parts[1].lengths
+        if tokenizer is None:
+            samplers = make_samplers(*lengths, train, train.seed, place)
+            return ClipSource(samplers[0], parts[0]), ClipSource(samplers[1], parts[1])
+        make_samplers(*lengths, train, train.seed, place)  # what cannot be sampled is not encoded either
+        caches = open_tokens(self.dataset, parts, tokenizer, train, self.fabric)
+        stride = window_stride(tokenizer.model, caches[0].spec.clip_frames)
+        samplers = make_samplers(*lengths, train, train.seed, place, stride)
+        shown = parts if frames else (None, None)
+        return ClipSource(samplers[0], shown[0], caches[0]), ClipSource(samplers[1], shown[1], caches[1])
+
+    def shown(self) -> DataSource:
+        """Held-out frames for pictures, the same whatever the number of processes."""
+        train, (training, held_out) = self.cfg.train, self.split
+        return ClipSource(make_samplers(training.lengths, held_out.lengths, train, train.seed)[1], held_out)
+
+    def describe(self) -> dict[str, Any]:
+        """What a checkpoint says of the data it was trained on."""
+        spec = self.spec
+        return {"action_names": list(spec.action_names), "image_size": spec.image_size, "dataset": spec.name}
+
+    def _tokenizer_section(self, start: CheckpointData | None) -> Section:
+        if self.cfg.tokenizer_fpath:
+            return load_model(self.cfg.tokenizer_fpath, expect="tokenizer").model
+        if start is not None:
+            return start.section("tokenizer")
+        raise UserError(
+            f"{self.cfg.kind} needs a trained tokenizer; give "
+            f"tokenizer_fpath={self.cfg.checkpoints_dpath}/tokenizer/<run name>/model-<step>.pt"
+        )
+
+
+def load_tokenizer(section: Section) -> LoadedTokenizer:
+    """The tokenizer of a file, frozen and in evaluation mode."""
+    model = build_model(section.kind, section.config)
+    load_state(model, section.state_dict, "the tokenizer")
+    return LoadedTokenizer(model.eval().requires_grad_(False), section)
+
+
+def build_seeded(cfg: JobConfig, config: Mapping[str, Any], **parts: Any) -> nn.Module:
+    """A model of the job's kind whose first weights are those of train.seed, the same on every process."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg.train.seed)
+        return build_model(cfg.kind, config, **parts)
+
+
+def fitting_image(config: Mapping[str, Any], materials: Opened, group: str) -> dict[str, Any]:
+    """A configuration (of `group`) with the data set's image size. Raises UserError if it asks for another."""
+    size = materials.spec.image_size
+    asked = config.get("image_size", size)
+    if asked != size:
+        raise UserError(
+            f"{group}.image_size is {asked}, but the frames of {materials.where} are {size}x{size}; leave it out"
+        )
+    return {**config, "image_size": size}

@@ -1,0 +1,1 @@
+"""Where a training computes: processes and devices, split weights, what is compiled or remembered, how fast."""
