@@ -55,6 +55,41 @@ def _import(paths: list[str], options: Any) -> None:
     say(f"Checkpoint {made.path} ({made.kind}, {made.parameters:,} parameters)")
 
 
+@dataclasses.dataclass(frozen=True)
+class WorldOptions:
+    """checkpoint world."""
+
+    dataset: FilePath = ""
+    """The folder of a data set, whose test split gives the beginnings."""
+    out: FilePath = ""
+    """The file to write."""
+    prompts: int = 12
+    """How many beginnings."""
+    seed: int = 0
+    """Of their choice."""
+    precision: str = "float32"
+    """Of the stored weights: float32, float16 or bfloat16."""
+
+
+def _world(paths: list[str], options: WorldOptions) -> None:
+    from genieredux.play import make_world_file
+
+    for name, value in (("dataset", options.dataset), ("out", options.out)):
+        if not value:
+            raise UserError(
+                f"checkpoint world needs {name}=: genieredux checkpoint world MODEL dataset=FOLDER out=FILE"
+            )
+    made = make_world_file(
+        paths[0],
+        options.dataset,
+        options.out,
+        count=options.prompts,
+        seed=options.seed,
+        precision=options.precision,
+    )
+    say(f"World {made}: genieredux play world={made}")
+
+
 def _export(paths: list[str], options: OutOption) -> None:
     from genieredux.compat.hub import export_folder
 
@@ -72,6 +107,12 @@ ACTIONS: dict[str, Action] = {
         "take over a published .pt, or a folder that `export` wrote",
         _import,
         "genieredux.compat.convert:ImportOptions",
+    ),
+    "world": Action(
+        "MODEL dataset=FOLDER out=FILE",
+        "a dynamics and beginnings of a data set as one file to play and to give away",
+        _world,
+        "genieredux.cli.checkpoint:WorldOptions",
     ),
     "export": Action(
         "FILE out=FOLDER",

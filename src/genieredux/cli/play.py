@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from genieredux.checking import above, at_least
 from genieredux.cli.compose import compose_config
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
@@ -15,7 +16,13 @@ class PlayCommand:
     """play: walk in a world in the browser."""
 
     world: FilePath | None = None
-    """A world's file; null: the one that ships with the package."""
+    """A world's file, or any model-<step>.pt of a dynamics; null: the world that ships with the package."""
+    dataset: FilePath | None = None
+    """The folder of a data set, whose test split gives the beginnings; null: those that travel in the world's file."""
+    prompts: int = 12
+    """How many beginnings of the data set."""
+    latent: bool = False
+    """Steer a world of latent actions by its codes, also where buttons stand for them."""
     port: int = 8765
     """On 127.0.0.1; 0 takes a free one."""
     browser: bool = True
@@ -36,12 +43,16 @@ def play(words: list[str]) -> None:
         about = "Walk in a world in the browser: for example genieredux play world=FILE port=8765 browser=false"
         return say(manual("play [key=value ...]", about, "genieredux.cli.play:PlayCommand"))
     command = compose_config("play", PlayCommand, words)
+    above("fps", command.fps, 0)
+    at_least("prompts", command.prompts, 1)
     from genieredux.models.world.file import load_world, shipped_world
-    from genieredux.play import serve
+    from genieredux.play import prompts_of, serve
 
     path = Path(command.world) if command.world else shipped_world()
-    world, prompts = load_world(path)
-    if not prompts:
-        raise UserError(f"{path} carries no prompts to begin from; give a world.pt that `genieredux demo` wrote")
+    world, prompts = load_world(path, latent=command.latent)
+    if command.dataset:
+        prompts = prompts_of(world, command.dataset, command.prompts)
+    elif not prompts:
+        raise UserError(f"{path} carries no beginnings; say dataset=FOLDER, a data set of the same game")
     world.sampling = world.sampling.changed(command.steps, command.temperature, command.choice)
     serve(world, prompts, command.port, command.browser, command.fps, name=path.stem, announce=say)

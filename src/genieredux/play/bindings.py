@@ -4,6 +4,7 @@ An action is a chord of one or more pieces: RIGHT_UP is RIGHT and UP at once, AC
 LEFT+ACTION_JUMP is LEFT and JUMP. Keys press pieces; the pieces that are down choose the action.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,11 +50,15 @@ class Bindings:
 def bind(action_names: Sequence[str]) -> Bindings:
     """Keys for a world's actions: arrows and WASD for directions, space and letters for buttons.
 
-    Space goes to JUMP, else to UP (which jumps where there is no button for it), else to the first button.
+    A code without a name, such as LATENT_3, is pressed with its number. Space goes to JUMP, else to UP (which jumps
+    where there is no button for it), else to the first button.
     """
     chords = [_pieces(name) for name in action_names]
     pieces = list(dict.fromkeys(piece for chord in chords for piece in chord))
     keys = {key: way for way in _DIRECTIONS if way in pieces for key in _DIRECTION_KEYS[way]}
+    codes = {piece: match[1] for piece in pieces if (match := re.fullmatch(r"(?:LATENT_)?(\d)", piece))}
+    keys |= {f"Digit{number}": piece for piece, number in codes.items()}
+    pieces = [piece for piece in pieces if piece not in codes]
     buttons = sorted((piece for piece in pieces if piece not in _DIRECTIONS), key=lambda piece: piece != "JUMP")
     free = list(_BUTTON_KEYS)
     if "UP" in pieces and "JUMP" not in pieces:

@@ -59,7 +59,7 @@ class Connection:
         while True:
             try:
                 message = await self._socket.receive_json()
-            except (WebSocketDisconnect, ValueError, KeyError):  # gone, or not speaking JSON text
+            except (WebSocketDisconnect, ValueError, KeyError, RecursionError):  # gone, or no JSON that a page sends
                 return
             if isinstance(message, dict):
                 self._take(message)

@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from genieredux.checking import above
 from genieredux.dreams.session import DreamSession, check_prompts
 from genieredux.errors import UserError
 from genieredux.models.world.protocol import World
@@ -49,6 +50,7 @@ def serve(
     free one. max_fps: frames a second at most. name: of the world, for the page. announce: is told the
     address. Raises UserError for a port that is taken or prompts that do not fit.
     """
+    above("fps", max_fps, 0)
     app = make_app(world, prompts, max_fps, name)
     listener = listen(port)
     address = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -153,7 +155,10 @@ def _own_page(websocket: WebSocket) -> bool:
     origin = websocket.headers.get("origin")
     if origin is None:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as http://[
+        return False
     return parts.scheme == "http" and parts.hostname in _NAMES and parts.netloc == websocket.headers.get("host")
 
 

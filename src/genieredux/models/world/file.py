@@ -58,11 +58,12 @@ def write_world(
     )
 
 
-def load_world(path: str | Path, device: str = "cpu") -> tuple[WorldModel, list[Prompt]]:
-    """A world and the prompts that travel with it (none in a plain checkpoint). Raises UserError."""
+def load_world(path: str | Path, device: str = "cpu", latent: bool = False) -> tuple[WorldModel, list[Prompt]]:
+    """A world and the prompts that travel with it (none in a plain checkpoint, nor where `latent` asks for codes
+    instead of the buttons of the prompts). Raises UserError."""
     data = load_model(path, expect=WORLD_KINDS)
-    world = WorldModel.of(data, device)
-    if "prompts" not in data.sections:
+    world = WorldModel.of(data, device, latent)
+    if "prompts" not in data.sections or (latent and "action_mapping" in data.metadata):
         return world, []
     held = data.sections["prompts"].state_dict
     frames, actions = held.get("frames"), held.get("actions")
