@@ -72,8 +72,8 @@ def coinrun(frames: int, workers: int, root: str) -> tuple[CollectSummary, First
     splits = (
         SplitConfig("train", "random", n_instances=2000, n_frames=half),
         SplitConfig("train", "held", n_instances=2000, n_frames=half),
-        SplitConfig("test.random", "random", start_level=100_000, n_instances=64, n_sessions=1),
-        SplitConfig("test.held", "held", start_level=100_000, n_instances=64, n_sessions=1),
+        SplitConfig("test.random", "random", start_level=100_000, n_instances=64),
+        SplitConfig("test.held", "held", start_level=100_000, n_instances=64),
     )
     amounts = GeneratorConfig(n_workers=workers)
     connector = ConnectorConfig(

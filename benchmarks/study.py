@@ -155,8 +155,8 @@ class Study:
                     SplitConfig("train", variant, 0, n_instances=2000, n_frames=self.frames // 2)
                     for variant in ("random", "held")
                 ),
-                SplitConfig("test.random", "random", 100_000, n_instances=48, n_sessions=1),
-                SplitConfig("test.held", "held", 100_000, n_instances=48, n_sessions=1),
+                SplitConfig("test.random", "random", 100_000, n_instances=48),
+                SplitConfig("test.held", "held", 100_000, n_instances=48),
             ),
         )
         return Dataset.open(str(collect(CollectConfig(connector, str(self.root / "datasets"))).path))

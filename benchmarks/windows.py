@@ -53,24 +53,15 @@ def play_coinrun(frames: int, seed: int = 0, num_envs: int = 32) -> tuple[tuple[
     episodes: list[Episode] = []
     while sum(map(len, episodes)) < frames:
         actions = generator.integers(0, len(env.action_names), num_envs)
-        obs, rewards, terminated, truncated, _ = env.step(actions)
+        obs, rewards, terminated, truncated, info = env.step(actions)
         for i, track in enumerate(tracks):
             if terminated[i] or truncated[i]:
-                track.end_unseen(float(rewards[i]))
-                played = track.trajectory()
-                episodes.append(
-                    Episode(
-                        played.frames,
-                        played.actions,
-                        played.rewards,
-                        bool(terminated[i]),
-                        bool(truncated[i]),
-                        game="coinrun",
-                        console="procgen",
-                        policy="random",
-                        seed=seed,
-                    )
-                )
+                if "_final_obs" in info and info["_final_obs"][i]:
+                    track.step(actions[i], float(rewards[i]), info["final_obs"][i])
+                else:
+                    track.end_unseen(float(rewards[i]))
+                labels = {"game": "coinrun", "console": "procgen", "policy": "random", "seed": seed}
+                episodes.append(track.episode(bool(terminated[i]), bool(truncated[i]), **labels))
                 tracks[i] = Track(obs[i])
             else:
                 track.step(actions[i], float(rewards[i]), obs[i])

@@ -74,12 +74,15 @@ def small(tmp_path):
     """Builds the configuration of a small collection of the fake game; keywords are connector fields."""
 
     def build(root="data", seed=0, workers=1, sessions=6, **connector):
+        """sessions: of each of the three training levels."""
         values = {
             "name": "fake",
             "kind": "fake",
             "games": ("Fake",),
-            "generator_config": GeneratorConfig(n_instances=3, n_sessions=sessions, n_steps_max=40, n_workers=workers),
-            "splits": (SplitConfig("train"), SplitConfig("test.held", "held", start_level=100, n_sessions=1)),
+            "generator_config": GeneratorConfig(
+                n_instances=3, n_sessions=3 * sessions, n_steps_max=40, n_workers=workers
+            ),
+            "splits": (SplitConfig("train"), SplitConfig("test.held", "held", start_level=100, n_sessions=3)),
             **connector,
         }
         return CollectConfig(ConnectorConfig(**values), root=str(tmp_path / root), seed=seed)

@@ -9,7 +9,8 @@ from genieredux.collect import AgentConfig, GeneratorConfig, SilentReporter, Spl
 from genieredux.envs import EnvConfig, Start, make
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
-from genieredux.policies import VARIANTS, HeldPolicy, RandomPolicy
+from genieredux.policies import VARIANTS
+from genieredux.policies.scripted import HeldPolicy, RandomPolicy
 
 QUIET = SilentReporter()
 
@@ -63,7 +64,7 @@ def test_procgen_episodes_replay_and_end_honestly(small, inline):
         name="coinrun",
         kind="procgen",
         games=("coinrun",),
-        generator_config=GeneratorConfig(n_instances=6, n_sessions=1, n_steps_max=60, n_workers=2),
+        generator_config=GeneratorConfig(n_instances=6, n_sessions=6, n_steps_max=60, n_workers=2),
         splits=(SplitConfig("train", "held"),),
     )
     data = Dataset.open(collect(cfg, QUIET, inline).path)
@@ -81,22 +82,11 @@ def test_procgen_episodes_replay_and_end_honestly(small, inline):
             np.testing.assert_array_equal(episode.rewards, rewards)
 
 
-@pytest.mark.parametrize(("sessions", "more", "said"), [(2, 1, True), (20, 1, False), (2, None, False)])
-def test_sessions_that_change_nothing_are_said(small, inline, caplog, sessions, more, said):
-    splits = (SplitConfig("train", n_instances=40, n_frames=30), SplitConfig("test", n_sessions=more))
-    amounts = GeneratorConfig(n_instances=1, n_sessions=sessions, n_steps_max=10, n_workers=1)
-    cfg = small(kind="fake", games=("Fake",), generator_config=amounts, splits=splits)
-    data = Dataset.open(collect(cfg, QUIET, inline).path)
-    assert len(data.select(split="test")) == (more or sessions)
-    line = "connector.generator_config.n_sessions=2 changes nothing: connector.splits say how much is played (train: by"
-    assert (line in caplog.text) == said
-
-
 def some_of_everything(small, root, kind, workers=1, seed=0):
     """Two groups, one of them by frames, of one game."""
     game = {"fake": "Fake", "procgen": "coinrun", "retro": "Airstriker-Genesis"}[kind]
-    amounts = GeneratorConfig(n_instances=1, n_sessions=3, n_steps_max=20, n_workers=workers)
-    splits = (SplitConfig("train"), SplitConfig("more", "held", n_instances=40, n_frames=50))
+    amounts = GeneratorConfig(n_steps_max=20, n_workers=workers)
+    splits = (SplitConfig("train", n_sessions=3), SplitConfig("more", "held", n_instances=40, n_frames=50))
     return small(root, kind=kind, games=(game,), generator_config=amounts, splits=splits, seed=seed)
 
 
@@ -110,8 +100,11 @@ def test_same_seed_same_bytes_whatever_the_workers(small, inline, kind, workers,
 
 @pytest.mark.parametrize("seed", range(3))
 def test_same_bytes_in_whatever_order_episodes_end(small, inline, files_of, seed):
-    amounts = GeneratorConfig(n_instances=4, n_sessions=4, n_steps_max=30, n_workers=1 + seed)
-    splits = (SplitConfig("train"), SplitConfig("more", "held", n_instances=40, n_frames=300))
+    amounts = GeneratorConfig(n_steps_max=30, n_workers=1 + seed)
+    splits = (
+        SplitConfig("train", n_instances=4, n_sessions=16),
+        SplitConfig("more", "held", n_instances=40, n_frames=300),
+    )
     values = {"games": ("Fake", "Other", "Third"), "generator_config": amounts, "splits": splits}
     one = files_of(collect(small("one", **values), QUIET, inline).path)
     assert files_of(collect(small("other", **values), QUIET, inline.ordered(seed)).path) == one
@@ -137,8 +130,8 @@ class TogetherHeld(HeldPolicy):
 @pytest.mark.parametrize("kind", ["fake", "procgen", "retro"])
 def test_playing_alone_and_in_lock_step_give_the_same_bytes(small, kind, inline, files_of, monkeypatch):
     alone = files_of(collect(some_of_everything(small, "alone", kind), QUIET, inline).path)
-    monkeypatch.setitem(VARIANTS, "random", TogetherRandom)
-    monkeypatch.setitem(VARIANTS, "held", TogetherHeld)
+    monkeypatch.setitem(VARIANTS, "random", f"{__name__}:TogetherRandom")
+    monkeypatch.setitem(VARIANTS, "held", f"{__name__}:TogetherHeld")
     together = some_of_everything(small, "together", kind)
     assert files_of(collect(together, QUIET, no_workers).path) == alone
 
@@ -149,7 +142,8 @@ def no_workers(workers):
 
 
 def test_an_amount_in_frames_is_reached_and_hardly_passed(small, inline):
-    cfg = small(splits=(SplitConfig("train", n_instances=50, n_frames=500),))
+    amounts = GeneratorConfig(n_steps_max=40, n_workers=1)
+    cfg = small(generator_config=amounts, splits=(SplitConfig("train", n_instances=50, n_frames=500),))
     summary = collect(cfg, QUIET, inline)
     lengths = Dataset.open(summary.path).lengths
     assert 500 <= summary.frames == sum(lengths) < 500 + 41

@@ -17,7 +17,8 @@ from genieredux.collect.backends import LocalBackend
 from genieredux.collect.engine import MAX_DEATHS
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
-from genieredux.policies import VARIANTS, RandomPolicy
+from genieredux.policies import VARIANTS
+from genieredux.policies.scripted import RandomPolicy
 
 QUIET = SilentReporter()
 SOURCE = Path(job.__file__).parents[2]
@@ -41,7 +42,7 @@ def interrupt():
 
 def faulty(small, root, *faults, games=("Fake",), workers=2):
     """Six short episodes of each game, in two groups, with faults."""
-    amounts = GeneratorConfig(n_instances=3, n_sessions=1, n_steps_max=30, n_workers=workers)
+    amounts = GeneratorConfig(n_instances=3, n_sessions=3, n_steps_max=30, n_workers=workers)
     splits = (SplitConfig("train"), SplitConfig("more", "held", start_level=100))
     options = {"faults": [dict(fault) for fault in faults]} if faults else {}
     return small(root, games=games, generator_config=amounts, splits=splits, options=options)
@@ -58,7 +59,7 @@ def episodes_of(files_of, path):
     return {name: content for name, content in files_of(path).items() if name.startswith("episodes")}
 
 
-@pytest.mark.parametrize("what", ["crash", pytest.param("kill", marks=pytest.mark.slow), "raise"])
+@pytest.mark.parametrize("what", ["crash", pytest.param("kill", marks=pytest.mark.slow)])
 def test_a_game_that_dies_in_mid_episode_costs_nothing_but_time(small, tmp_path, inline, files_of, what):
     undisturbed = collect(faulty(small, "undisturbed"), QUIET, inline)
     fault = {"what": what, "level": 1, "step": 5, "file": times(tmp_path, MAX_DEATHS - 1)}
@@ -66,6 +67,14 @@ def test_a_game_that_dies_in_mid_episode_costs_nothing_but_time(small, tmp_path,
     assert summary.lost == MAX_DEATHS - 1
     assert summary.episodes == undisturbed.episodes == 6
     assert episodes_of(files_of, summary.path) == episodes_of(files_of, undisturbed.path)
+
+
+def test_a_game_whose_code_fails_is_given_up_with_the_cause_and_the_line(small):
+    fault = {"what": "raise", "level": 1, "step": 5}
+    with pytest.raises(GamesFailed, match=r"its step failed: RuntimeError: the fake game was told to fail") as error:
+        collect(faulty(small, "raise", fault), QUIET)
+    assert "died" not in str(error.value)
+    assert error.value.summary.lost == 0
 
 
 def test_a_game_that_hangs_is_killed_and_played_again(small, tmp_path, inline, files_of):
@@ -122,7 +131,7 @@ def test_a_game_that_cannot_be_opened_is_given_up_with_its_reason(small):
     )
     sys.path.insert(0, str(folder))
     try:
-        with pytest.raises(GamesFailed, match=r"Fleeting: .*cannot be made") as error:
+        with pytest.raises(GamesFailed, match=r"Fleeting: .*cannot be imported") as error:
             collect(cfg, QUIET, lambda workers: vanish(folder, workers))
     finally:
         sys.path.remove(str(folder))
@@ -144,7 +153,7 @@ def test_in_lock_step_too_a_death_costs_nothing_and_a_cursed_game_is_given_up(
     small, tmp_path, inline, files_of, monkeypatch
 ):
     undisturbed = collect(faulty(small, "undisturbed", games=("Fake", "Cursed")), QUIET, inline)
-    monkeypatch.setitem(VARIANTS, "random", Together)
+    monkeypatch.setitem(VARIANTS, "random", f"{__name__}:Together")
     once = {"what": "kill", "level": 1, "file": times(tmp_path, 1)}
     always = {"what": "kill", "level": 2, "game": "Cursed"}
     with pytest.raises(GamesFailed, match="Cursed") as error:
@@ -182,8 +191,8 @@ from genieredux.errors import UserError
 root, file_limit, sessions = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if file_limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-amounts = GeneratorConfig(n_instances=3, n_sessions=sessions, n_steps_max=40, n_workers=2)
-splits = (SplitConfig("train"), SplitConfig("test.held", "held", start_level=100, n_sessions=1))
+amounts = GeneratorConfig(n_instances=3, n_sessions=3 * sessions, n_steps_max=40, n_workers=2)
+splits = (SplitConfig("train"), SplitConfig("test.held", "held", start_level=100, n_sessions=3))
 connector = ConnectorConfig(
     name="fake", kind="fake", games=("Fake",), generator_config=amounts, splits=splits
 )
@@ -254,7 +263,7 @@ def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path, files_of):
 @pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_command_says_how_to_go_on(tmp_path, stop):
     words = ["config.connector.kind=fake", "config.connector.games=[Fake]", "config.connector.name=fake"]
-    amounts = ["config.connector.generator_config.n_sessions=100000", f"root={tmp_path}"]
+    amounts = ["config.connector.generator_config.n_sessions=100000", f"root={tmp_path}", "collect.max_gb=1000"]
     # A shell's background job ignores SIGINT, and so would whatever it starts.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     main = f"{heard}; from genieredux.cli.main import main; main()"

@@ -89,7 +89,7 @@ def test_a_filter_that_can_choose_nothing_says_why(values, message):
         ({"kind": "procgen"}, "games is empty"),
         ({"kind": "procgen", "genre": ("pl",)}, r"connector\.genre chooses among catalogued games"),
         ({"game": "a", "games": ("b",)}, "both set"),
-        ({"genre": ("pl",), "n_games": 0}, "n_games must be at least 1"),
+        ({"genre": ("pl",), "n_games": 0}, "n_games is 0; it must be 1 or more"),
     ],
 )
 def test_a_connector_that_names_no_game_is_refused(values, message):

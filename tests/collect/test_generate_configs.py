@@ -9,7 +9,7 @@ from genieredux.cli.compose import compose_config, configurations
 from genieredux.cli.generate import GenerateCommand
 from genieredux.collect import CollectConfig, GeneratorConfig, SplitConfig
 from genieredux.collect.games import configured_games
-from genieredux.collect.plan import plan_groups
+from genieredux.collect.plan import check_amount, plan_groups
 from genieredux.envs import GameFacts
 from genieredux.errors import UserError
 from genieredux.policies import VARIANTS
@@ -58,6 +58,12 @@ def test_each_writes_the_data_set_that_training_looks_for(name):
     for game in made.games:
         made.env(game)
     assert made.image_size == 64
+    games = {
+        game: GameFacts(game, "Toy", ("A", "B"))
+        for game in made.games or [f"g{k}" for k in range(PUBLISHED.get(name, (104,))[0])]
+    }
+    cfg = CollectConfig(made)
+    check_amount(plan_groups(cfg, games), made.image_size, cfg.max_gb)  # no packaged configuration is refused
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -94,9 +100,9 @@ def test_coinruns_levels_are_instances_and_its_test_levels_are_others(name, star
     assert group.num_episodes == levels
 
 
-def test_instances_and_sessions_multiply():
+def test_sessions_are_episodes_and_levels_are_played_in_turn():
     words = ["config=coinrun/hard", "config.connector.generator_config.n_instances=3"]
-    made = connector(*words, "config.connector.generator_config.n_sessions=2")
+    made = connector(*words, "config.connector.generator_config.n_sessions=6")
     (group,) = plan_groups(CollectConfig(made), facts("coinrun"))
     levels = [episode.start.instance for episode in group.episodes()]
     assert sorted(levels) == [0, 0, 1, 1, 2, 2]
@@ -163,7 +169,7 @@ def test_every_parameter_of_the_published_readme_is_understood():
         f"{key}.game=all",
     )
     assert made.image_size == 64
-    assert made.generator_config == GeneratorConfig(n_sessions=3, n_steps_max=40, n_workers=2)
+    assert made.generator_config == GeneratorConfig(1, 3, 40, 2)
     assert (made.agent.gamma, made.agent.temperature) == (0.15, 1.0)
     assert made.env("SuperMarioBros-Nes").start_frames == 5
     assert made.action_names == ("RIGHT", "LEFT")
@@ -185,10 +191,10 @@ def test_players_that_do_not_exist_yet_are_refused_in_one_line(variant):
         (["config=coinrun/hrad"], "nearest: coinrun/hard"),
         (["config.connector.image_size=[64,32]"], "image_size is .*such as 64"),
         (["config.connector.image_size=0"], "image_size is 0"),
-        (["config.connector.agent.gamma=1.5"], "0 to 1; got 1.5"),
-        (["config.connector.agent.temperature=-1"], "0 or more; got -1"),
+        (["config.connector.agent.gamma=1.5"], "gamma is 1.5; it must be from 0 to 1"),
+        (["config.connector.agent.temperature=-1"], "temperature is -1.0; it must be 0 or more"),
         (["config.connector.genres=[pl]"], "did you mean 'config.connector.genre'"),
-        (["config.connector.variant=randm"], "nearest: 'random'"),
+        (["config.connector.variant=randm"], "did you mean random"),
     ],
 )
 def test_a_mistake_is_named_with_the_nearest_valid_choice(words, message):
@@ -197,5 +203,5 @@ def test_a_mistake_is_named_with_the_nearest_valid_choice(words, message):
 
 
 def test_start_frames_are_for_consoles_only():
-    with pytest.raises(UserError, match="n_skip_start_frames is for kind retro"):
+    with pytest.raises(UserError, match="n_skip_start_frames is 3; it must be 0 but for kind retro"):
         connector("config=quickstart/coinrun", "config.connector.n_skip_start_frames=3").env("coinrun")

@@ -26,7 +26,7 @@ def deal(schedule, workers, works):
                 idle = False
                 got[worker].append(task)
                 for planned in task.episodes:
-                    works[task.group].ledger.arrived(planned, 10, planned.id)
+                    works[task.number].ledger.arrived(planned, 10, planned.id)
     return got
 
 
@@ -41,7 +41,7 @@ def test_every_episode_is_played_once_and_games_change_rarely(games, workers):
     assert max(counts) <= 1.5 * min(counts) + 8
     opened = 0
     for tasks in got.values():
-        played = [works[task.group].group.game for task in tasks]
+        played = [works[task.number].group.game for task in tasks]
         opened += sum(one != other for one, other in zip(played, [None, *played], strict=False))
     assert opened <= games + 3 * workers
 
@@ -50,7 +50,7 @@ def test_the_first_games_go_to_different_workers():
     works = works_of(("A", "B", "C"), sessions=50)
     schedule = Schedule(works, 3)
     first = [schedule.next_task(worker) for worker in range(3)]
-    assert [works[task.group].group.game for task in first] == ["A", "B", "C"]
+    assert [works[task.number].group.game for task in first] == ["A", "B", "C"]
     assert all(task.env.num_workers == 1 for task in first)
 
 
@@ -65,10 +65,10 @@ def test_tasks_become_small_towards_the_end():
 def test_a_game_that_is_given_up_is_dealt_no_more(caplog):
     works = works_of(("A", "B"), sessions=10)
     schedule = Schedule(works, 1)
-    assert works[schedule.next_task(0).group].group.game == "A"
+    assert works[schedule.next_task(0).number].group.game == "A"
     give_up(works, "A", "it broke")
     give_up(works, "A", "it broke again")
     assert caplog.text.count("given up") == 1
-    assert works[schedule.next_task(0).group].group.game == "B"
+    assert works[schedule.next_task(0).number].group.game == "B"
     got = deal(schedule, 1, works)
-    assert {works[task.group].group.game for task in got[0]} == {"B"}
+    assert {works[task.number].group.game for task in got[0]} == {"B"}

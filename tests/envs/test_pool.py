@@ -86,5 +86,5 @@ def test_workers_end_with_the_environment():
 
 
 def test_an_error_in_a_worker_that_a_user_can_mend_arrives_as_such():
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="there is no 'NoSuchGame'"):
         make(EnvConfig("gymnasium", "toy_games:NoSuchGame", num_workers=2), 2, seed=0)

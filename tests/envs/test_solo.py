@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from genieredux.envs import EnvConfig, Start, make, make_solo
-from genieredux.envs.lanes import numbers
+from genieredux.envs import EnvConfig, Start, make, make_solo, numbers
 
 CONFIGS = {
     "fake": EnvConfig("fake", "Fake"),

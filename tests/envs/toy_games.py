@@ -95,11 +95,11 @@ class Cells(Ramp):
         self.observation_space = Box(0, 255, (5, 5, 3), np.uint8)
 
 
-class Grey(Ramp):
-    """Draws without colours."""
+class Flat(Ramp):
+    """Draws no picture."""
 
     def render(self):
-        return np.zeros((30, 50), np.uint8)
+        return np.zeros(50, np.uint8)
 
 
 class Undrawable(Ramp):

@@ -37,7 +37,7 @@ def test_track_keeps_each_action_between_its_frames(actions: list[int], first: i
         place = (place + action) % PLACES
         buffer[:] = frame(place)  # as an environment that reuses its buffer
         track.step(action, float(action), buffer, {"place": place})
-    played = track.trajectory()
+    played = track.episode(True, False)
     assert played.frames.shape == (len(actions) + 1, 16, 16, 3)
     assert played.actions.tolist() == actions
     assert played.rewards.tolist() == actions
@@ -52,18 +52,21 @@ def test_track_drops_an_action_whose_outcome_was_not_shown_but_not_its_reward() 
     track = Track(frame)
     track.step(1, 0.5, frame)
     track.end_unseen(10.0)
-    played = track.trajectory()
+    played = track.episode(True, False)
     assert len(played.frames) == 2
     assert played.actions.tolist() == [1]
     assert played.rewards.tolist() == [10.5]
 
 
-def test_track_repeats_info_that_a_frame_lacks() -> None:
+def test_track_repeats_info_that_a_frame_lacks_and_knows_none_before_it_appears() -> None:
     frame = np.zeros((8, 8, 3), np.uint8)
     track = Track(frame, {"lives": 3})
     track.step(0, 0.0, frame, {"score": 1})
     track.step(0, 0.0, frame, {"lives": 2})
-    assert {key: values.tolist() for key, values in track.trajectory().info.items()} == {"lives": [3, 3, 2]}
+    info = track.episode(False, True).info
+    assert list(info) == ["lives", "score"]
+    assert info["lives"].tolist() == [3, 3, 2]
+    np.testing.assert_array_equal(info["score"], [np.nan, 1, 1])
 
 
 @settings(deadline=None)

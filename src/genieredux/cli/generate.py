@@ -43,7 +43,8 @@ def generate(words: list[str]) -> None:
     command = compose_config("generate", GenerateCommand, words)
     connector = command.config.connector
     with chosen(command.collect, connector.generator_config.n_workers) as make_backend:
-        summary = collect(CollectConfig(connector, command.root, command.seed), make_backend=make_backend)
+        job = CollectConfig(connector, command.root, command.seed, command.collect.max_gb)
+        summary = collect(job, make_backend=make_backend)
     say(
         f"{summary.path}: {summary.episodes} new episodes, {summary.frames} new frames in {summary.seconds:.0f} s "
         f"({summary.frames_per_second:.0f} frames/s); {summary.total_episodes} episodes, "

@@ -15,6 +15,7 @@ from genieredux.cli.verbs import find, overview
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. Codes: 0 done, 1 a defect, 2 bad input, 130 Ctrl-C, 143 SIGTERM."""
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # no child process takes a `queue.py` beside the user for Python's own
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 

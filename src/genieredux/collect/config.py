@@ -8,43 +8,43 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from genieredux.checking import above, at_least, require, within
 from genieredux.config import FilePath
 from genieredux.envs import EnvConfig
 from genieredux.errors import UserError
-from genieredux.policies import VARIANTS
+from genieredux.policies import check_variant, spec_of
 
 LABELS = ("view", "motion", "genre", "console")
 """The filters by label, as the catalogue calls them."""
 
-TRAINED_VARIANTS = ("auto_explore", "agent57")
-"""Published players that need a trained agent."""
+MAX_GB = 10.0
+"""Gigabytes (10^9 bytes) that a plan may take on the disk without being asked for."""
 
+_USUAL_SESSIONS = 20
 _MAX_SIDE = 4096  # far above any game's picture; above it a frame does not fit anywhere
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """How much is played. A split may override the first two."""
+    """How much is played of each game. Every split keeps to these amounts; it may ask for less, never for more."""
 
-    n_instances: int = 1
-    """Levels played per game (consoles have one start, so 1)."""
-    n_sessions: int = 20
-    """Episodes per level."""
+    n_instances: int | None = None
+    """Levels from which episodes are taken, in each split; null: what the splits say, else 1 (consoles have one start).
+    """
+    n_sessions: int | None = None
+    """Episodes of a game, in each split (in those with a `share` together); null: what the splits say, else 20, or
+    every level once where there are more.
+    """
     n_steps_max: int = 500
     """An episode is truncated after this many actions; it then holds one frame more."""
     n_workers: int | None = None
-    """Emulator processes, or native threads for Procgen; None = one per CPU core. It never changes what is
-    collected.
-    """
+    """Emulator processes; null = one per CPU core. It never changes what is collected."""
 
     def __post_init__(self) -> None:
         for name in ("n_instances", "n_sessions", "n_steps_max", "n_workers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"connector.generator_config.{name} must be at least 1, got {value}")
+            at_least(f"connector.generator_config.{name}", getattr(self, name), 1)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class AgentConfig:
     """The variety of an agent's play."""
 
     checkpoint_fpath: FilePath | None = None
-    """A trained agent's file; the policies `random` and `held` have none."""
+    """A trained agent's file, for policies that take one; `random` and `held` have none."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What else a policy takes: `{shortest: 2}` for held actions, `{dataset: datasets/x}` for recorded ones."""
     gamma: float = 0.0
     """The probability of a random action at each step."""
     temperature: float | None = None
@@ -61,12 +63,16 @@ class AgentConfig:
     """The probability, at each step, that the action before is repeated: random play then walks further."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.gamma <= 1.0:
-            raise UserError(f"connector.agent.gamma is the probability of a random action, 0 to 1; got {self.gamma}")
-        if self.temperature is not None and not 0.0 <= self.temperature < float("inf"):
-            raise UserError(f"connector.agent.temperature must be 0 or more; got {self.temperature}")
-        if not 0.0 <= self.sticky < 1.0:
-            raise UserError(f"connector.agent.sticky is a probability, at least 0 and below 1; got {self.sticky}")
+        within("connector.agent.gamma", self.gamma, 0.0, 1.0)
+        at_least("connector.agent.temperature", self.temperature, 0.0)
+        require(0.0 <= self.sticky < 1.0, "connector.agent.sticky", self.sticky, "at least 0 and below 1")
+
+    @property
+    def wrappers(self) -> tuple[tuple[str, float], ...]:
+        """What is put around the policy, the innermost first."""
+        temperature = () if self.temperature is None else (("temperature", self.temperature),)
+        chances = (("gamma", self.gamma), ("sticky", self.sticky))
+        return (*temperature, *(chance for chance in chances if chance[1]))
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,12 @@ class SplitConfig:
     """The first level."""
     n_instances: int | None = None
     """Levels start_level to start_level + n_instances - 1 are played, each once, in a shuffled order, then
-    again.
+    again; null = generator_config.n_instances, which is also the most.
     """
     n_sessions: int | None = None
-    """Episodes per level."""
+    """Episodes of a game; null = generator_config.n_sessions, which is also the most."""
     n_frames: int | None = None
-    """Play on until this many frames are stored (per game), instead of n_sessions."""
+    """Play on until this many frames are stored (of a game), where generator_config.n_sessions is not set."""
     share: float | None = None
     """This share of `generator_config.n_sessions`, instead of a number: the published 0.9, 0.09 and 0.01."""
 
@@ -102,9 +108,7 @@ class SplitConfig:
                 f"n_sessions={self.n_sessions}; leave one out"
             )
         for name in ("n_instances", "n_sessions", "n_frames"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"connector.splits '{self.name}': {name} must be at least 1, got {value}")
+            at_least(f"connector.splits '{self.name}': {name}", getattr(self, name), 1)
         if not self.name or self.start_level < 0:
             raise UserError(
                 f"connector.splits: a split needs a name and a start_level of 0 or more; got {self.name!r}, "
@@ -130,7 +134,9 @@ class ConnectorConfig:
     dname: str | None = None
     """Added to the data set's name."""
     variant: str = "random"
-    """Who plays: `random` (uniform at every step) or `held` (each action kept for 4 to 8 steps)."""
+    """Who plays: `random` (uniform at every step), `held` (each action kept for 4 to 8 steps), `recorded` (the actions
+    of a data set), or a policy of your own, `module:function`.
+    """
     kind: str = "retro"
     """Where the games come from: retro, ale, procgen, gymnasium or fake (see envs/config.py)."""
     games: tuple[str, ...] = ()
@@ -207,8 +213,7 @@ class ConnectorConfig:
             )
         if len(set(self.games)) != len(self.games):
             raise UserError("connector.games names a game twice")
-        if self.n_games is not None and self.n_games < 1:
-            raise UserError(f"connector.n_games must be at least 1, got {self.n_games}")
+        at_least("connector.n_games", self.n_games, 1)
 
     def _check_splits(self) -> None:
         if not self.splits:
@@ -216,15 +221,11 @@ class ConnectorConfig:
         if sum(split.share or 0.0 for split in self.splits) > 1.0 + 1e-9:
             raise UserError("connector.splits: the shares are more than 1 together")
         entries = [(split.name, split.variant or self.variant) for split in self.splits]
-        for variant in (self.variant, *(entry[1] for entry in entries)):
-            _check_variant(variant)
         for entry in entries:
             if entries.count(entry) > 1:
                 raise UserError(f"connector.splits: two entries '{entry[0]}' with variant '{entry[1]}'; rename one")
-        if self.agent.checkpoint_fpath is not None:
-            raise UserError(
-                f"connector.agent.checkpoint_fpath is set, but the policy '{self.variant}' has none; leave it out"
-            )
+        check_variant(self.variant)
+        spec_of([variant for _, variant in entries], self.agent.checkpoint_fpath, self.agent.options)
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -238,14 +239,22 @@ class ConnectorConfig:
         """Whether games that cannot be played here are left out."""
         return not self.games if self.skip_missing_games is None else self.skip_missing_games
 
-    def sessions(self, split: SplitConfig) -> int:
-        """Episodes per level in one of the splits; 0 where its share of few sessions comes to none.
+    def levels(self, split: SplitConfig) -> int:
+        """Levels that a split plays."""
+        own, most = split.n_instances, self.generator_config.n_instances
+        return min(own or most or 1, most or own or 1)
+
+    def sessions(self, split: SplitConfig) -> int | None:
+        """Episodes of a game in a split; 0 where its share of few sessions comes to none; None where it counts frames.
 
         Shares divide the sessions as the published code does: from floor(n * low) to floor(n * high).
         """
-        total = self.generator_config.n_sessions
+        asked = self.generator_config.n_sessions
+        if split.n_frames is not None:
+            return asked
+        total = asked or max(_USUAL_SESSIONS, self.levels(split))
         if split.share is None:
-            return split.n_sessions or total
+            return min(split.n_sessions or total, asked or split.n_sessions or total)
         before = sum(other.share or 0.0 for other in self.splits[: self.splits.index(split)])
         low, high = (math.floor(round(total * bound, 6)) for bound in (before, before + split.share))
         return high - low
@@ -283,18 +292,6 @@ def _side(image_size: Any) -> int:
     return side
 
 
-def _check_variant(variant: str) -> None:
-    if variant in VARIANTS:
-        return
-    if variant in TRAINED_VARIANTS:
-        raise UserError(
-            f"connector.variant '{variant}' plays a trained agent, which this version does not have yet; "
-            f"it has: {', '.join(VARIANTS)}"
-        )
-    near = get_close_matches(variant, VARIANTS, n=1, cutoff=0.0)[0]
-    raise UserError(f"connector.variant '{variant}' is unknown; nearest: '{near}'; all: {', '.join(VARIANTS)}")
-
-
 @dataclass(frozen=True)
 class CollectConfig:
     """One collection: a connector, a place and a seed."""
@@ -304,7 +301,9 @@ class CollectConfig:
     """The data set becomes a folder in this one."""
     seed: int = 0
     """Everything that is random follows from it: same seed, same versions, same bytes."""
+    max_gb: float = MAX_GB
+    """A plan that may take more on the disk than this is refused."""
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise UserError(f"seed must be 0 or more, got {self.seed}")
+        at_least("seed", self.seed, 0)
+        above("collect.max_gb", self.max_gb, 0)

@@ -60,14 +60,14 @@ class Engine:
             case Finished():
                 tasks.popleft()
             case Refused(reason):
-                self._give_up(self._works[tasks.popleft().task.group], reason)
+                self._give_up(self._works[tasks.popleft().task.number], reason)
             case Lost(reason):
                 self._lost(worker, reason)
             case _:
                 self._tally.count(frames=message.frames)
 
     def _store(self, played: Played) -> None:
-        ledger = self._works[played.group].ledger
+        ledger = self._works[played.number].ledger
         ready = ledger.arrived(played.planned, played.episode.meta.length, played.episode)
         for episode in ready:
             self._shelf.put(episode)
@@ -77,11 +77,11 @@ class Engine:
         tasks, self._open[worker] = self._open[worker], deque()
         first = next((planned for task in tasks for planned in task.left), None)
         if first is not None:
-            work = self._works[tasks[0].task.group]
+            work = self._works[tasks[0].task.number]
             self._died(work, first, reason)
         for task in tasks:
             for planned in task.left:
-                self._works[task.task.group].ledger.give_back(planned)
+                self._works[task.task.number].ledger.give_back(planned)
 
     def _died(self, work: Work, planned: Planned, reason: str) -> None:
         self.lost += 1

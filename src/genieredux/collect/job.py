@@ -16,17 +16,18 @@ from types import FrameType
 from typing import Any
 
 from genieredux.collect.backends import Backend, LocalBackend
-from genieredux.collect.config import CollectConfig, ConnectorConfig, GeneratorConfig
+from genieredux.collect.config import AgentConfig, CollectConfig
 from genieredux.collect.engine import Engine, give_up
 from genieredux.collect.games import configured_games, playable_games
 from genieredux.collect.lockstep import GameDied, LockStep
-from genieredux.collect.plan import plan_groups
+from genieredux.collect.plan import Group, check_amount, plan_groups
 from genieredux.collect.progress import Reporter, Tally, default_reporter
 from genieredux.collect.schedule import Work, all_work
 from genieredux.collect.shelf import Shelf
 from genieredux.envs import GameFacts
 from genieredux.episodes import DatasetSpec, DatasetWriter
 from genieredux.errors import UserError
+from genieredux.policies import Policies
 from genieredux.runs.environment import describe_environment
 
 log = logging.getLogger(__name__)
@@ -86,8 +87,9 @@ def collect(
     played where a game had to be given up; what was finished before stays whole.
     """
     began = time.perf_counter()
-    _warn_of_sessions(cfg.connector)
     games = playable_games(cfg)
+    groups = plan_groups(cfg, games)
+    _say_plan(cfg, groups)
     spec = DatasetSpec(
         name=cfg.connector.dataset_name,
         image_size=cfg.connector.image_size,
@@ -102,7 +104,7 @@ def collect(
     ):
         _check_continues(writer.spec, spec, path)
         before = len(writer), writer.num_frames
-        works = all_work(cfg, plan_groups(cfg, games), {meta.id: meta for meta in writer.metas})
+        works = all_work(cfg, groups, {meta.id: meta for meta in writer.metas})
         try:
             lost = _play(cfg, works, writer, reporter, make_backend)
         except KeyboardInterrupt:
@@ -125,18 +127,19 @@ def collect(
     return summary
 
 
-def _warn_of_sessions(connector: ConnectorConfig) -> None:
-    """Say where a number of sessions that was asked for changes nothing: no split takes it, and some count frames."""
-    sessions, splits = connector.generator_config.n_sessions, connector.splits
-    counting = dict.fromkeys(split.name for split in splits if split.n_frames is not None)
-    taken = any(split.n_frames is None and split.n_sessions is None for split in splits)
-    if sessions != GeneratorConfig.n_sessions and counting and not taken:
-        log.warning(
-            "connector.generator_config.n_sessions=%d changes nothing: connector.splits say how much is played (%s: by "
-            "n_frames); set n_sessions or n_frames there",
-            sessions,
-            ", ".join(counting),
-        )
+def _say_plan(cfg: CollectConfig, groups: Sequence[Group]) -> None:
+    """Say what will be played. Raises `UserError` where it is too much to be played unasked."""
+    planned = check_amount(groups, cfg.connector.image_size, cfg.max_gb)
+    log.info("plan: %s", planned)
+    for split in cfg.connector.splits:
+        levels = cfg.connector.levels(split)
+        if cfg.connector.sessions(split) == 1 < levels:
+            log.warning(
+                "connector.splits '%s': n_sessions=1 is one episode of a game, on one of %d levels; leave it out to "
+                "play every level once",
+                split.name,
+                levels,
+            )
 
 
 def _play(
@@ -149,7 +152,8 @@ def _play(
     """Play and store what is missing; returns how many episodes had to be played again."""
     tally = Tally(works, reporter)
     tally.show()
-    todo = [(work, work.policy.build()) for work in works if work.is_open]
+    policies = Policies()
+    todo = [(work, policies.get(work.policy)) for work in works if work.is_open]
     alone = [work for work, policy in todo if policy.plays_alone]
     lost = 0
     with Shelf(writer) as shelf:
@@ -190,6 +194,8 @@ def _check_continues(old: DatasetSpec, new: DatasetSpec, path: Path) -> None:
     keys = [(key,) for key in now["connector"] if key in then["connector"] and key not in _MAY_GROW]
     for path_in in (*keys, ("generator_config", "n_steps_max")):
         before, after = _value(then["connector"], path_in), _value(now["connector"], path_in)
+        if path_in == ("agent",):  # what it may hold has grown
+            before = {**asdict(AgentConfig()), **before}
         if before != after:
             raise UserError(
                 f"{path}: exists with connector.{'.'.join(path_in)}={before}, cannot continue with {after}; "

@@ -5,16 +5,21 @@ any number of workers plays the same episodes, and a second run knows which are 
 """
 
 import hashlib
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from genieredux.collect.config import CollectConfig
 from genieredux.envs import GameFacts, Start
 from genieredux.episodes.alignment import num_frames
+from genieredux.errors import UserError
 
+_PIXEL_BYTES = 0.33
+"""Stored bytes a pixel, as CoinRun's and Airstriker's compress (docs/benchmarks.md); flat pictures need a fifth."""
 _SEED_BITS = 62  # fits a signed 64-bit column
 
 
@@ -56,6 +61,19 @@ class Group:
             yield Planned(self._id(number), number, Start(level, seed))
             number += 1
 
+    def labels(self, planned: Planned) -> dict[str, Any]:
+        """What is stored with one of its episodes: the fields of `Episode` beside what was recorded."""
+        return {
+            "game": self.facts.game,
+            "console": self.facts.console,
+            "tags": self.facts.tags,
+            "policy": self.variant,
+            "split": self.split,
+            "seed": planned.start.seed,
+            "instance": planned.start.instance,
+            "id": planned.id,
+        }
+
     def _entropy(self, purpose: str) -> int:
         key = "\n".join((str(self.seed), self.facts.game, self.split, self.variant, purpose))
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "little")
@@ -71,9 +89,8 @@ def plan_groups(cfg: CollectConfig, games: dict[str, GameFacts]) -> list[Group]:
     groups = []
     for game, facts in games.items():
         for split in connector.splits:
-            levels = split.n_instances or amounts.n_instances
             sessions = connector.sessions(split)
-            if not sessions:
+            if sessions == 0:
                 continue
             groups.append(
                 Group(
@@ -83,10 +100,52 @@ def plan_groups(cfg: CollectConfig, games: dict[str, GameFacts]) -> list[Group]:
                     variant=split.variant or connector.variant,
                     seed=cfg.seed,
                     start_level=split.start_level,
-                    num_levels=levels,
-                    num_episodes=None if split.n_frames else levels * sessions,
-                    num_frames=split.n_frames,
+                    num_levels=connector.levels(split),
+                    num_episodes=sessions,
+                    num_frames=split.n_frames if sessions is None else None,
                     max_length=num_frames(amounts.n_steps_max),
                 )
             )
     return groups
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What a plan comes to at the most, whatever of it is there already. gigabytes: of 10^9 bytes, on the disk."""
+
+    games: int
+    episodes: int
+    frames: int
+    gigabytes: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.games:,} game{'s' * (self.games != 1)}, {self.episodes:,} episodes, at most {self.frames:,} "
+            f"frames, about {_short(self.gigabytes)} GB"
+        )
+
+
+def amount(groups: Sequence[Group], image_size: int) -> Amount:
+    """What the groups come to, every episode being of the longest. An amount in frames takes about that many."""
+    episodes = frames = 0
+    for group in groups:
+        most = (group.num_frames or 0) + group.max_length
+        episodes += -(-most // group.max_length) if group.num_episodes is None else group.num_episodes
+        frames += most if group.num_episodes is None else group.num_episodes * group.max_length
+    return Amount(len({group.game for group in groups}), episodes, frames, frames * image_size**2 * _PIXEL_BYTES / 1e9)
+
+
+def check_amount(groups: Sequence[Group], image_size: int, max_gb: float) -> Amount:
+    """What the groups come to. Raises `UserError` where that is more than `max_gb` gigabytes."""
+    planned = amount(groups, image_size)
+    if planned.gigabytes > max_gb:
+        raise UserError(
+            f"the plan is {planned}: more than collect.max_gb={max_gb:g}, so nothing is played; play less "
+            "(config.connector.generator_config.n_sessions, n_instances, n_steps_max; config.connector.n_games), or "
+            f"say collect.max_gb={math.ceil(planned.gigabytes)}"
+        )
+    return planned
+
+
+def _short(gigabytes: float) -> str:
+    return f"{gigabytes:,.0f}" if gigabytes >= 10 else f"{gigabytes:.2g}"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from genieredux.collect.config import CollectConfig
 from genieredux.collect.ledger import Ledger
 from genieredux.collect.plan import Group, Planned
-from genieredux.collect.tasks import Labels, Task
+from genieredux.collect.tasks import Task
 from genieredux.envs import EnvConfig
 from genieredux.episodes import EncodedEpisode, Episode
 from genieredux.episodes.block_file import EpisodeMeta
-from genieredux.policies import PolicySpec
+from genieredux.policies import PolicySpec, spec_of
 
 Item = Episode | EncodedEpisode
 
@@ -40,17 +40,19 @@ class Work:
 
     def task(self, episodes: tuple[Planned, ...]) -> Task:
         """A task of some of its episodes."""
-        return Task(self.number, self.env, self.policy, Labels.of(self.group), episodes)
+        return Task(self.number, self.group, self.env, self.policy, episodes)
 
 
 def all_work(cfg: CollectConfig, groups: Sequence[Group], stored: Mapping[str, EpisodeMeta]) -> list[Work]:
     """The groups of a collection, with what of each is stored already."""
-    agent = cfg.connector.agent
-    made = []
+    connector, agent = cfg.connector, cfg.connector.agent
+    specs = spec_of({group.variant for group in groups}, agent.checkpoint_fpath, agent.options)
+    works = []
     for number, group in enumerate(groups):
-        policy = PolicySpec(group.variant, len(group.facts.action_names), agent.gamma, agent.temperature, agent.sticky)
-        made.append(Work(number, group, Ledger(group, stored), cfg.connector.env(group.game), policy))
-    return made
+        names = group.facts.action_names
+        policy = replace(specs[group.variant], num_actions=len(names), action_names=names, wrappers=agent.wrappers)
+        works.append(Work(number, group, Ledger(group, stored), connector.env(group.game), policy))
+    return works
 
 
 @dataclass

@@ -9,34 +9,18 @@ from dataclasses import dataclass
 
 from genieredux.collect.plan import Group, Planned
 from genieredux.envs import EnvConfig
-from genieredux.episodes import EncodedEpisode, Episode, Track
+from genieredux.episodes import EncodedEpisode
 from genieredux.policies import PolicySpec
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What is stored with every episode of a group."""
-
-    game: str
-    console: str
-    tags: tuple[str, ...]
-    policy: str
-    split: str
-
-    @classmethod
-    def of(cls, group: Group) -> "Labels":
-        """The labels of a group."""
-        return cls(group.facts.game, group.facts.console, group.facts.tags, group.variant, group.split)
-
-
-@dataclass(frozen=True)
 class Task:
-    """Episodes to play. group: which one of the collection, for whoever sent it."""
+    """Episodes of a group to play. number: which one of the collection's groups it is, for whoever sent it."""
 
-    group: int
+    number: int
+    group: Group
     env: EnvConfig
     policy: PolicySpec
-    labels: Labels
     episodes: tuple[Planned, ...]
 
 
@@ -52,9 +36,9 @@ class Alive:
 
 @dataclass(frozen=True)
 class Played:
-    """One episode of the task is done. frames: played since the worker last said something."""
+    """One episode of the task is done. number: the task's. frames: played since the worker last said something."""
 
-    group: int
+    number: int
     planned: Planned
     episode: EncodedEpisode
     frames: int = 0
@@ -80,24 +64,3 @@ class Lost:
 
 
 Message = Alive | Played | Finished | Refused | Lost
-
-
-def to_episode(labels: Labels, planned: Planned, track: Track, terminated: bool, truncated: bool) -> Episode:
-    """What was recorded of a planned episode, as it is stored."""
-    trajectory = track.trajectory()
-    return Episode(
-        frames=trajectory.frames,
-        actions=trajectory.actions,
-        rewards=trajectory.rewards,
-        terminated=terminated,
-        truncated=truncated,
-        info=trajectory.info,
-        game=labels.game,
-        console=labels.console,
-        tags=labels.tags,
-        policy=labels.policy,
-        seed=planned.start.seed,
-        instance=planned.start.instance,
-        split=labels.split,
-        id=planned.id,
-    )

@@ -8,13 +8,14 @@ process.
 import time
 from collections.abc import Generator, Iterator
 
-from genieredux.collect.plan import Planned
-from genieredux.collect.tasks import Alive, Finished, Labels, Message, Played, Refused, Task, to_episode
-from genieredux.envs import EnvConfig, SoloGame, make_solo
-from genieredux.envs.lanes import numbers
+import numpy as np
+
+from genieredux.collect.plan import Group, Planned
+from genieredux.collect.tasks import Alive, Finished, Message, Played, Refused, Task
+from genieredux.envs import EnvConfig, Game, make_solo, numbers
 from genieredux.episodes import Episode, Track, encode_episode
 from genieredux.errors import UserError
-from genieredux.policies import Policy, PolicySpec
+from genieredux.policies import Policies, Policy, Seen
 
 ALIVE_SECONDS = 1.0
 """How often a worker that plays a long episode says that it lives."""
@@ -24,9 +25,9 @@ class Worker:
     """Plays one task after the other. Use one per process."""
 
     def __init__(self) -> None:
-        self._game: SoloGame | None = None
+        self._game: Game | None = None
         self._env: EnvConfig | None = None
-        self._policies: dict[PolicySpec, Policy] = {}
+        self._policies = Policies()
 
     def run(self, task: Task) -> Iterator[Message]:
         """The task's messages, the last of which is `Finished` or `Refused`.
@@ -53,34 +54,31 @@ class Worker:
             self.close()
             self._game, self._env = make_solo(task.env), task.env
             yield Alive()
-        if task.policy not in self._policies:
-            self._policies[task.policy] = task.policy.build()
-        policy = self._policies[task.policy]
+        policy = self._policies.get(task.policy)
         for planned in task.episodes:
-            player = _Episode(self._game, policy, task.env.max_episode_steps)
-            episode = yield from player.play(planned, task.labels)
-            encoded = encode_episode(episode, task.policy.num_actions)
-            yield Played(task.group, planned, encoded, player.unsaid)
+            recording = _Recording(self._game, policy, task.env.max_episode_steps)
+            episode = yield from recording.play(planned, task.group)
+            yield Played(task.number, planned, encode_episode(episode, task.policy.num_actions), recording.unsaid)
 
 
-class _Episode:
+class _Recording:
     """One episode being played. unsaid: frames that no message has counted yet."""
 
-    def __init__(self, game: SoloGame, policy: Policy, max_steps: int | None) -> None:
+    def __init__(self, game: Game, policy: Policy, max_steps: int | None) -> None:
         self._game, self._policy, self._max_steps = game, policy, max_steps
         self.unsaid = 1
 
-    def play(self, planned: Planned, labels: Labels) -> Generator[Alive, None, Episode]:
+    def play(self, planned: Planned, group: Group) -> Generator[Alive, None, Episode]:
         """Play it to its end or to the cap on steps, saying `Alive` now and then."""
         game, act = self._game, self._policy.act
         frame, info = game.begin(planned.start)
-        self._policy.reset(1, [planned.start.seed])
-        track = Track(frame, dict(sorted(numbers(info).items())))
+        seen = Seen.first(frame[None], np.array([planned.start.seed]))
+        track = Track(frame, numbers(info))
         due = time.monotonic() + ALIVE_SECONDS
         terminated = truncated = False
         steps = 0
         while not (terminated or truncated):
-            action = int(act(frame[None])[0])
+            action = int(act(seen)[0])
             shown, reward, terminated, truncated, info = game.step(action)
             steps += 1
             truncated = truncated or (not terminated and steps == self._max_steps)
@@ -88,9 +86,9 @@ class _Episode:
                 track.end_unseen(reward)
                 break
             track.step(action, reward, shown, numbers(info))
-            frame = shown
+            seen.frames, seen.rewards[0], seen.actions[0], seen.begun[0] = shown[None], reward, action, False
             self.unsaid += 1
             if time.monotonic() > due:
                 yield Alive(self.unsaid)
                 self.unsaid, due = 0, time.monotonic() + ALIVE_SECONDS
-        return to_episode(labels, planned, track, bool(terminated), bool(truncated))
+        return track.episode(bool(terminated), bool(truncated), **group.labels(planned))

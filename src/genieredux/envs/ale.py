@@ -1,5 +1,4 @@
-"""Atari games through the Arcade Learning Environment's own vector: many emulators in this process, stepped by
-C++ threads.
+"""Atari games through the Arcade Learning Environment.
 
 The library is asked for native pictures and plain play (no blending of two frames, no random no-ops, rewards as
 they are), so its frames are those of a single emulator; the square picture is this project's own transform. Its
@@ -8,19 +7,17 @@ without which 11 of the 104 games begin differently after another episode (ale-p
 depends on its seed and its actions alone. The library (GPL-2) and the ROMs in it are an extra, read at run time.
 """
 
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genieredux.envs import actions as names
+from genieredux.envs.adapters import Adapter
 from genieredux.envs.config import EnvConfig
-from genieredux.envs.frame import transform
-from genieredux.envs.vector import GameVectorEnv, Start
+from genieredux.envs.frame import Frame, transform
+from genieredux.envs.game import Game, GameFacts, Start
 from genieredux.errors import UserError
 
 TWO_PLAYERS_ONLY = ("combat", "joust", "maze_craze", "warlords")
@@ -39,8 +36,8 @@ _SEED_SPAN = 2**31  # the library's seeds are 32-bit, and a negative one means n
 
 
 class AleGame:
-    """One Atari game by itself, 1.6 times as fast as a vector of one; episode for episode the same as a lane of
-    `AleVectorEnv`. It has no `OPTIONS`: those are the vector's, which draws with the seed.
+    """One Atari game by itself, 1.6 times as fast as the library's vector of one. It has no `OPTIONS`: those are the
+    vector's, which draws with the seed.
     """
 
     console = "Atari2600"
@@ -54,13 +51,13 @@ class AleGame:
         self._actions = [ale_py.Action(int(number)) for number in names.atari_ids(self.action_names, self.name)]
         self._skip, self._size = cfg.skip, cfg.image_size
 
-    def begin(self, start: Start) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    def begin(self, start: Start) -> tuple[Frame, dict[str, Any]]:
         """Load the ROM anew. `start` changes nothing: without options every episode has the same beginning."""
         self._ale.loadROM(self._rom)
         self._ale.reset_game()
         return self._shown()
 
-    def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+    def step(self, action: int) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
         """Hold the action for `frame_skip` frames, or until the game is over; only the last is drawn."""
         gained = 0.0
         for _ in range(self._skip):
@@ -70,80 +67,41 @@ class AleGame:
         frame, info = self._shown()
         return frame, gained, bool(self._ale.game_over()), False, info
 
-    def _shown(self) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    def _shown(self) -> tuple[Frame, dict[str, Any]]:
         return transform(self._ale.getScreenRGB(), self._size), {"lives": self._ale.lives()}
 
     def close(self) -> None:
         """Nothing is held that Python does not free."""
 
 
-class AleVectorEnv(GameVectorEnv):
-    """`num_envs` copies of one Atari game. Ground truth: `lives` (0 where the game has none)."""
+class AleGameWithOptions:
+    """One Atari game through the library's vector of one, which knows the `OPTIONS`."""
 
-    def __init__(self, cfg: EnvConfig, num_envs: int, seed: int) -> None:
-        super().__init__(cfg, num_envs, seed)
-        game, action_names = check_game(cfg)
-        self._ids = names.atari_ids(action_names, game)
-        self._declare(game, "Atari2600", action_names)
-        threads = min(cfg.num_workers or len(os.sched_getaffinity(0)), num_envs)
-        self._native = _construct(game, cfg, num_envs, threads)
-        self._painters = ThreadPoolExecutor(threads, thread_name_prefix="frame") if threads > 1 else None
-        self._steps = np.zeros(num_envs, dtype=np.int64)
-        self._lives = np.zeros(num_envs, dtype=np.int64)
-        self._frames = np.zeros(self.observation_space.shape or (), dtype=np.uint8)
+    console = "Atari2600"
 
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Begin an episode everywhere: assigned starts where there are any, else drawn ones."""
-        self._prepare_reset(seed, options)
-        self._start(np.ones(self.num_envs, dtype=bool))
-        return self._frames.copy(), {"lives": self._lives.copy()}
+    def __init__(self, cfg: EnvConfig) -> None:
+        self.name, self.action_names = check_game(cfg)
+        self._actions = [np.array([number]) for number in names.atari_ids(self.action_names, self.name)]
+        self._native, self._size = _construct(self.name, cfg), cfg.image_size
 
-    def step(
-        self, actions: NDArray[np.int64]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """One action per environment, int (N,), held for `cfg.skip` frames. Parked ones repeat their frame."""
-        playing = ~self._parked
-        pictures, gained, over, cut, native = self._native.step(self._ids[np.asarray(actions)])
-        self._show(pictures, playing)
-        self._lives[playing] = native["lives"][playing]
-        self._steps += 1
-        terminated = over & playing
-        truncated = (cut | (self._steps == (self.cfg.max_episode_steps or -1))) & playing & ~terminated
-        ended = terminated | truncated
-        info: dict[str, Any] = {"broken": np.zeros(self.num_envs, dtype=bool)}
-        if ended.any():
-            info |= {"final_obs": self._frames.copy(), "_final_obs": ended}
-            info |= {"final_info": {"lives": self._lives.copy()}, "_final_info": ended}
-            self._start(ended)
-        info["lives"] = self._lives.copy()
-        return self._frames.copy(), np.where(playing, gained, 0.0), terminated, truncated, info
+    def begin(self, start: Start) -> tuple[Frame, dict[str, Any]]:
+        """Reset with the start's seed, which loads the ROM anew."""
+        pictures, native = self._native.reset(seed=np.array([start.seed % _SEED_SPAN]))
+        return self._shown(pictures, native)
 
-    def _start(self, mask: NDArray[np.bool_]) -> None:
-        """Begin the upcoming episodes of the environments in `mask` (N,)."""
-        lanes = np.flatnonzero(mask)
-        seeds = np.array([self._upcoming[index].seed % _SEED_SPAN for index in lanes])
-        pictures, native = self._native.reset(seed=seeds, options={"reset_mask": mask} if not mask.all() else None)
-        self._show(pictures, mask)
-        self._lives[mask] = native["lives"][mask]
-        self._steps[mask] = 0
-        for index in lanes:
-            self._begin(int(index))
+    def step(self, action: int) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
+        """Hold the action for `frame_skip` frames, or until the game is over."""
+        pictures, rewards, over, cut, native = self._native.step(self._actions[action])
+        frame, info = self._shown(pictures, native)
+        return frame, float(rewards[0]), bool(over[0]), bool(cut[0]) and not bool(over[0]), info
 
-    def _show(self, pictures: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-        """Keep the square form of those native pictures, uint8 (N, 1, H, W, 3), that are in `mask`."""
-
-        def paint(index: int) -> None:
-            self._frames[index] = transform(pictures[index, 0], self.cfg.image_size)
-
-        list((self._painters.map if self._painters else map)(paint, np.flatnonzero(mask)))
-
-    def close_extras(self, **kwargs: Any) -> None:
-        """Free the emulators."""
-        if self._painters:
-            self._painters.shutdown()
+    def close(self) -> None:
+        """Free the emulator."""
         self._native.close()
+
+    def _shown(self, pictures: Frame, native: Mapping[str, Any]) -> tuple[Frame, dict[str, Any]]:
+        """The square form of the native picture, uint8 (1, 1, H, W, 3)."""
+        return transform(pictures[0, 0], self._size), {"lives": int(native["lives"][0])}
 
 
 def games() -> tuple[str, ...]:
@@ -183,15 +141,15 @@ def _squashed(game: str) -> str:
     return game.lower().removesuffix("-v0").removesuffix("-atari2600").replace("_", "")
 
 
-def _construct(game: str, cfg: EnvConfig, num_envs: int, threads: int) -> Any:
+def _construct(game: str, cfg: EnvConfig) -> Any:
     ale_py, roms, make_vector = _library()
     probe = ale_py.ALEInterface()
     probe.loadROM(roms.get_rom_path(game))
     height, width = probe.getScreenDims()
     return make_vector(
         game,
-        num_envs,
-        num_threads=threads,
+        1,
+        num_threads=1,
         img_height=height,
         img_width=width,
         grayscale=False,
@@ -214,3 +172,15 @@ def _library() -> tuple[Any, Any, Callable[..., Any]]:
         ) from error
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # else every emulator prints a banner
     return ale_py, roms, AtariVectorEnv
+
+
+def _open(cfg: EnvConfig) -> Game:
+    return AleGameWithOptions(cfg) if cfg.options else AleGame(cfg)
+
+
+def _describe(cfg: EnvConfig) -> GameFacts:
+    rom, action_names = check_game(cfg)
+    return GameFacts(rom, AleGame.console, action_names)
+
+
+ADAPTER = Adapter(_describe, _open, processes="cores", skip=4, packages=("ale-py",))

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
-from genieredux.errors import UserError
+import numpy as np
 
-KINDS = ("procgen", "retro", "ale", "gymnasium", "fake")
-"""Where a game can come from."""
+from genieredux.checking import at_least, one_of, require
+from genieredux.envs.adapters import KINDS, adapter
 
 MAX_LEVEL = 2**31 - 2
 """The largest level number that every adapter can take (Procgen's levels are 32-bit)."""
@@ -44,36 +43,32 @@ class EnvConfig:
     distribution_mode: str = "hard"
     """Procgen's difficulty: easy, hard, extreme or memory."""
     num_workers: int | None = None
-    """Procgen and ale: native threads. Others: processes (retro always has one per environment). None = one per CPU
-    core.
+    """Processes of a vector of environments. None = one per CPU core, or none for light games (gymnasium, fake); retro
+    always has one per environment.
     """
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further keyword arguments for the game's library."""
 
     def __post_init__(self) -> None:
         """Raises `UserError` at a value out of range."""
-        if self.kind not in KINDS:
-            near = get_close_matches(self.kind, KINDS, n=1, cutoff=0.0)[0]
-            raise UserError(f"env kind '{self.kind}' is unknown; nearest: '{near}'; all: {', '.join(KINDS)}")
-        if self.image_size < 1:
-            raise UserError(f"image_size must be at least 1, got {self.image_size}")
+        one_of("connector.kind", self.kind, KINDS)
+        at_least("image_size", self.image_size, 1)
         for name in ("frame_skip", "max_episode_steps", "num_workers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{name} must be at least 1, got {value}")
-        if self.start_frames < 0 or (self.start_frames and self.kind != "retro"):
-            raise UserError(
-                f"n_skip_start_frames is for kind retro, and 0 or more; got {self.start_frames} for kind '{self.kind}'"
-            )
-        if self.num_levels < 0 or not 0 <= self.start_level <= MAX_LEVEL - self.num_levels:
-            raise UserError(
-                f"levels must lie in [0, {MAX_LEVEL}]; got start_level={self.start_level}, num_levels={self.num_levels}"
-            )
+            at_least(name, getattr(self, name), 1)
+        waits = not self.start_frames or adapter(self.kind).waits
+        require(waits and self.start_frames >= 0, "n_skip_start_frames", self.start_frames, "0 but for kind retro")
+        levels = 0 <= self.start_level <= MAX_LEVEL - self.num_levels
+        require(levels and self.num_levels >= 0, "start_level", self.start_level, f"a level of 0 to {MAX_LEVEL}")
         if self.action_names is not None:
             object.__setattr__(self, "action_names", tuple(self.action_names))
         object.__setattr__(self, "options", dict(self.options))
 
+    def draw(self, generator: np.random.Generator) -> tuple[int, int]:
+        """A level and a seed for an episode to which nobody assigned any."""
+        span = self.num_levels or MAX_LEVEL - self.start_level
+        return self.start_level + int(generator.integers(span)), int(generator.integers(2**62))
+
     @property
     def skip(self) -> int:
         """Game frames per step, the default of the kind filled in."""
-        return self.frame_skip or (4 if self.kind in ("retro", "ale") else 1)
+        return self.frame_skip or adapter(self.kind).skip

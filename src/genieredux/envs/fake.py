@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,11 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
+from genieredux.envs import gymnasium_env
 from genieredux.envs.actions import CANONICAL
+from genieredux.envs.adapters import Adapter
+from genieredux.envs.config import EnvConfig
+from genieredux.envs.game import Game, GameFacts
 
 SIZE = 64
 """Side of the native frame, in pixels."""
@@ -187,3 +191,19 @@ class FakeGame(gymnasium.Env[NDArray[np.uint8], np.int64]):
 
     def _info(self) -> dict[str, Any]:
         return {"x": self._x, "y": self._y, "score": self._score}
+
+
+def _as_gymnasium(cfg: EnvConfig) -> EnvConfig:
+    entry = f"{__name__}:{FakeGame.__name__}"
+    return replace(cfg, kind="gymnasium", game=entry, options={"name": cfg.game, **cfg.options})
+
+
+def _open(cfg: EnvConfig) -> Game:
+    return gymnasium_env.GymnasiumGame(_as_gymnasium(cfg))
+
+
+def _describe(cfg: EnvConfig) -> GameFacts:
+    return gymnasium_env.describe(_as_gymnasium(cfg))
+
+
+ADAPTER = Adapter(_describe, _open)

@@ -1,186 +1,252 @@
-"""A vector of games, each in a worker process of its own, with frames in shared memory.
+"""The vector of environments: lanes in this process, or spread over child processes with their frames in shared memory.
 
-Emulators demand it (stable-retro: one per process), and a game that crashes then takes only its worker down.
-Workers are spawned, never forked: a forked child would inherit the parent's live emulator. A worker that dies
-or hangs is replaced, and the episode it was playing begins anew, flagged `broken`, so that whoever records
-can discard what it had. Knows no game.
+Emulators demand processes (stable-retro: one game each), other games gain from them, and a game that crashes then takes
+only its process down. A process that dies or hangs is replaced, and the episodes that were played in it begin anew,
+flagged `broken`, so that whoever records can discard what he had. Knows no game.
 """
 
 import logging
-import multiprocessing as mp
-import signal
-from collections.abc import Callable, Sequence
+import mmap
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from genieredux.envs.config import EnvConfig
-from genieredux.envs.lanes import Game, Lane, LaneStep, LaneVectorEnv
+from genieredux.envs.game import Frame, GameFacts, Numbers, Start
+from genieredux.envs.lanes import Lanes, LaneStep
+from genieredux.envs.vector import GameVectorEnv
 from genieredux.errors import UserError
+from genieredux.runs.workers import Child, Gone, serve
 
 log = logging.getLogger(__name__)
 
 STEP_SECONDS = 60.0
-"""A worker silent for this long during a step counts as dead."""
+"""A process silent for this long during a step counts as dead."""
 START_SECONDS = 180.0
-"""Starting a worker imports libraries and loads a ROM: on a busy machine that may take this long."""
+"""Starting a process imports libraries and loads a ROM: on a busy machine that may take this long."""
 
-_CONTEXT = mp.get_context("spawn")
-Builder = Callable[[EnvConfig], Game]
-
-
-class _Dead(Exception):
-    """The worker at the other end of a pipe is gone or silent."""
+Moves = Mapping[int, tuple[int, Start]]
 
 
-class _Worker:
-    """One worker process, and how to talk to it."""
+class _Crew(Protocol):
+    """Some of the environments, wherever they run: asked first, and listened to once all were asked."""
 
-    def __init__(self, build: Builder, cfg: EnvConfig, memory: Any, index: int) -> None:
-        self.index = index
-        self._pipe, remote = _CONTEXT.Pipe()
-        self._process: BaseProcess = _CONTEXT.Process(
-            target=_serve, args=(remote, build, cfg, memory, index), name=f"game-{index}", daemon=True
-        )
-        self._process.start()
-        remote.close()
+    indices: Sequence[int]
+    facts: GameFacts
 
-    @property
-    def pid(self) -> int:
-        """The worker's process id."""
-        assert self._process.pid is not None
-        return self._process.pid
+    def ask(self, what: str, of: Mapping[int, Any]) -> None:
+        """`begin` with starts, or `step` with moves, of some of its environments."""
 
-    def send(self, message: tuple[Any, ...]) -> None:
-        """Ask the worker for something. A dead worker is found out by `receive`."""
+    def answers(self, seconds: float) -> dict[int, LaneStep]:
+        """What was asked. Raises `Gone`."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class _Here:
+    """All environments in this process, one after the other."""
+
+    def __init__(self, cfg: EnvConfig, indices: Sequence[int], frames: Frame, finals: Frame) -> None:
+        self.indices = indices
+        self._lanes = Lanes(cfg, indices, frames, finals)
+        self.facts = self._lanes.facts
+        self._asked: tuple[str, Mapping[int, Any]] = ("begin", {})
+
+    def ask(self, what: str, of: Mapping[int, Any]) -> None:
+        self._asked = what, of
+
+    def answers(self, seconds: float) -> dict[int, LaneStep]:
+        return _answer(self._lanes, *self._asked)
+
+    def close(self) -> None:
+        self._lanes.close()
+
+
+class _There:
+    """Some environments in a process of their own. `greet` waits until they are open."""
+
+    def __init__(self, cfg: EnvConfig, indices: Sequence[int], memory: "_SharedFrames") -> None:
+        self.indices, self._cfg = indices, cfg
+        fd = memory.fd
+        self.child = Child("genieredux.envs.pool:play", cfg, indices, fd, memory.shape, pass_fds=[fd])
+
+    def greet(self) -> None:
+        """Raises `UserError` where the game cannot be opened there."""
         try:
-            self._pipe.send(message)
-        except OSError:
-            log.debug("worker %d: its pipe is closed", self.index)
+            self.facts: GameFacts = self._receive(START_SECONDS)
+        except Gone as death:
+            raise UserError(
+                f"{self._cfg.kind} game '{self._cfg.game}': its process ended before the game began ({death}); "
+                "its own output above may say why"
+            ) from death
 
-    def receive(self, seconds: float) -> Any:
-        """The answer to the oldest question. Raises `_Dead`, or the `UserError` that the worker ran into."""
-        try:
-            if not self._pipe.poll(seconds):
-                raise _Dead(f"no answer for {seconds:g} s")
-            answer = self._pipe.recv()
-        except (EOFError, OSError) as error:
-            self._process.join(5.0)
-            raise _Dead(f"exit code {self._process.exitcode}") from error
+    def ask(self, what: str, of: Mapping[int, Any]) -> None:
+        if of:
+            self.child.send((what, of))
+        self._owes = bool(of)
+
+    def answers(self, seconds: float) -> dict[int, LaneStep]:
+        return self._receive(seconds) if self._owes else {}
+
+    def close(self) -> None:
+        self.child.end(2.0)
+
+    def _receive(self, seconds: float) -> Any:
+        answer = self.child.receive(seconds)
         if isinstance(answer, UserError):
             raise answer
         return answer
 
-    def stop(self) -> None:
-        """End the process, gently at first."""
-        self.send(("close",))
-        self._pipe.close()
-        self._process.join(2.0)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join(5.0)
 
+class LaneVectorEnv(GameVectorEnv):
+    """`num_envs` environments in `processes` child processes, or in this one where that is 0.
 
-class PoolVectorEnv(LaneVectorEnv):
-    """Lanes in spawned worker processes, one each. Raises `UserError` where a worker cannot start."""
+    Raises `UserError` where a process cannot start or the game not be opened.
+    """
 
-    def __init__(self, cfg: EnvConfig, num_envs: int, seed: int, build: Builder) -> None:
+    def __init__(self, cfg: EnvConfig, num_envs: int, seed: int, processes: int) -> None:
         super().__init__(cfg, num_envs, seed)
-        self._build = build
-        self._memory = _CONTEXT.RawArray("B", 2 * self._frames.size)
-        self._frames, self._finals = _views(self._memory, num_envs, cfg.image_size)
-        self._workers: list[_Worker] = []
+        shape = (2, num_envs, cfg.image_size, cfg.image_size, 3)
+        self._memory = _SharedFrames(shape) if processes else None
+        self._frames, self._finals = self._memory.array if self._memory else np.zeros(shape, np.uint8)
+        self._answers = [LaneStep() for _ in range(num_envs)]
+        self._crews: list[_Crew] = []
         try:
-            self._workers += [self._spawn(index) for index in range(num_envs)]
-            greetings = [self._greeting(worker) for worker in self._workers]
+            if self._memory is None:
+                self._crews.append(_Here(cfg, range(num_envs), self._frames, self._finals))
+            else:
+                parts = np.array_split(np.arange(num_envs), processes)
+                there = [_There(cfg, part.tolist(), self._memory) for part in parts]
+                self._crews += there
+                for crew in there:
+                    crew.greet()
         except BaseException:
             self.close()
             raise
-        self._declare(*greetings[0])
+        facts = self._crews[0].facts
+        self._declare(facts.game, facts.console, facts.action_names)
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Process ids of the workers, by environment."""
-        return tuple(worker.pid for worker in self._workers)
+        """The child processes' ids; none where the environments are in this process."""
+        return tuple(crew.child.pid for crew in self._crews if isinstance(crew, _There))
 
-    def _begin_lanes(self) -> list[LaneStep]:
-        for worker in self._workers:
-            worker.send(("begin", self._upcoming[worker.index]))
-        return [self._answer(index, redo_upcoming=True) for index in range(self.num_envs)]
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Begin an episode everywhere: assigned starts where there are any, else drawn ones."""
+        self._prepare_reset(seed, options)
+        for index, answer in self._ask("begin", dict(enumerate(self._upcoming))).items():
+            self._answers[index] = replace(answer, truncated=False, broken=False)
+            self._begin(index)
+        return self._frames.copy(), _gather([answer.info for answer in self._answers])
 
-    def _step_lanes(self, actions: Sequence[int], lanes: Sequence[int]) -> list[LaneStep]:
-        for index, action in zip(lanes, actions, strict=True):
-            self._workers[index].send(("step", action, self._upcoming[index]))
-        return [self._answer(index, redo_upcoming=False) for index in lanes]
-
-    def _answer(self, index: int, redo_upcoming: bool) -> LaneStep:
-        """The worker's answer; if it died, a new worker's first frame of the same episode, flagged broken."""
-        try:
-            return self._workers[index].receive(STEP_SECONDS)
-        except _Dead as death:
-            log.warning("%s, worker %d died (%s): its episode is played again", self.game, index, death)
-        start = (self._upcoming if redo_upcoming else self._current)[index]
-        self._workers[index].stop()
-        self._workers[index] = self._spawn(index)
-        self._greeting(self._workers[index])
-        self._workers[index].send(("begin", start))
-        try:
-            first: LaneStep = self._workers[index].receive(START_SECONDS)
-        except _Dead as death:
-            raise UserError(f"{self.game}: a replaced game process died again at its first frame ({death})") from death
-        return first if redo_upcoming else replace(first, truncated=True, broken=True)
-
-    def _spawn(self, index: int) -> _Worker:
-        return _Worker(self._build, self.cfg, self._memory, index)
-
-    def _greeting(self, worker: _Worker) -> tuple[str, str, tuple[str, ...]]:
-        try:
-            return worker.receive(START_SECONDS)
-        except _Dead as death:
-            raise UserError(
-                f"{self.cfg.kind} game '{self.cfg.game}': its process ended before the game began ({death}); "
-                "its own output above may say why"
-            ) from death
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """One action per environment, int (N,). Parked environments stay as they are."""
+        playing = np.flatnonzero(~self._parked).tolist()
+        for index in np.flatnonzero(self._parked):
+            self._answers[index] = LaneStep(info=self._answers[index].info)
+        for index, answer in self._ask("step", {i: (int(actions[i]), self._upcoming[i]) for i in playing}).items():
+            self._answers[index] = answer
+            if (answer.terminated or answer.truncated) and not answer.broken:
+                self._begin(index)
+        answers = self._answers
+        terminated = np.array([answer.terminated for answer in answers])
+        truncated = np.array([answer.truncated for answer in answers])
+        info = _gather([answer.info for answer in answers])
+        info["broken"] = np.array([answer.broken for answer in answers])
+        shown = np.array([answer.final_shown for answer in answers])
+        if shown.any():
+            info["final_obs"], info["_final_obs"] = self._finals.copy(), shown
+            info["final_info"] = _gather([answer.final_info for answer in answers])
+            info["_final_info"] = shown
+        rewards = np.array([answer.reward for answer in answers], dtype=np.float64)
+        return self._frames.copy(), rewards, terminated, truncated, info
 
     def close_extras(self, **kwargs: Any) -> None:
-        """End every worker."""
-        for worker in self._workers:
-            worker.stop()
-        self._workers = []
+        """End every process, close every game."""
+        for crew in self._crews:
+            crew.close()
+        self._crews = []
+
+    def _ask(self, what: str, of: Mapping[int, Any]) -> dict[int, LaneStep]:
+        """Ask all crews, then listen to all. Where a process has died, its environments begin their episodes anew."""
+        for crew in self._crews:
+            crew.ask(what, {index: of[index] for index in crew.indices if index in of})
+        answers: dict[int, LaneStep] = {}
+        for number, crew in enumerate(self._crews):
+            try:
+                answers |= crew.answers(STEP_SECONDS)
+            except Gone as death:
+                log.warning("%s, process %d died (%s): its episodes are played again", self.game, number, death)
+                starts = {i: of[i] if what == "begin" else self._current[i] for i in crew.indices}
+                first = self._replaced(number, starts)
+                answers |= {i: replace(first[i], truncated=True, broken=True) for i in first if i in of}
+        return answers
+
+    def _replaced(self, number: int, starts: Mapping[int, Start]) -> dict[int, LaneStep]:
+        """A new process for a crew; the first answers of its environments."""
+        assert self._memory is not None
+        self._crews[number].close()
+        crew = self._crews[number] = _There(self.cfg, self._crews[number].indices, self._memory)
+        crew.greet()
+        crew.ask("begin", starts)
+        try:
+            return crew.answers(START_SECONDS)
+        except Gone as death:
+            raise UserError(f"{self.game}: a replaced game process died again at its first frame ({death})") from death
 
 
-def _views(memory: Any, num_envs: int, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    both = np.frombuffer(memory, dtype=np.uint8).reshape(2, num_envs, size, size, 3)
-    return both[0], both[1]
+class _SharedFrames:
+    """Memory for frames that child processes share through an inherited file descriptor."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as the environments
+        self._file.truncate(int(np.prod(shape)))
+        self.fd = self._file.fileno()
+        self.array = _frames_in(self.fd, shape)
 
 
-def _serve(pipe: Connection, build: Builder, cfg: EnvConfig, memory: Any, index: int) -> None:
-    """The worker's whole life: greet, then answer until told to close or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+def _frames_in(fd: int, shape: tuple[int, ...]) -> Frame:
+    return np.frombuffer(mmap.mmap(fd, int(np.prod(shape))), dtype=np.uint8).reshape(shape)
+
+
+def play(pipe: Connection, cfg: EnvConfig, indices: Sequence[int], fd: int, shape: tuple[int, ...]) -> None:
+    """In the child process: greet, then answer until the parent is gone."""
     cv2.setNumThreads(1)
-    frame_bytes = cfg.image_size * cfg.image_size * 3
-    frames, finals = _views(memory, len(memory) // (2 * frame_bytes), cfg.image_size)
     try:
-        lane = Lane(build(cfg), cfg.max_episode_steps)
+        lanes = Lanes(cfg, indices, *_frames_in(fd, shape))
     except UserError as error:
-        pipe.send(error)
-        return
-    try:
-        pipe.send((lane.game.name, lane.game.console, lane.game.action_names))
-        while True:
-            match pipe.recv():
-                case ("begin", start):
-                    pipe.send(lane.begin(start, frames[index]))
-                case ("step", action, upcoming):
-                    pipe.send(lane.step(action, upcoming, frames[index], finals[index]))
-                case _:
-                    break
-    except (EOFError, OSError):
-        pass  # the parent went away
-    finally:
-        lane.game.close()
+        return pipe.send(error)
+    with closing(lanes):
+        pipe.send(lanes.facts)
+        for what, of in serve(pipe):
+            try:
+                pipe.send(_answer(lanes, what, of))
+            except UserError as error:
+                pipe.send(error)
+
+
+def _answer(lanes: Lanes, what: str, of: Mapping[int, Any]) -> dict[int, LaneStep]:
+    return lanes.begin(of) if what == "begin" else lanes.step(of)
+
+
+def _gather(infos: Sequence[Numbers]) -> dict[str, Any]:
+    """name -> array (N,). Where an environment lacks a name it has 0 there, and `_name` (N,) says which have it."""
+    gathered: dict[str, Any] = {}
+    for name in sorted({name for info in infos for name in info}):
+        gathered[name] = np.array([info.get(name, 0) for info in infos])
+        if not all(name in info for info in infos):
+            gathered[f"_{name}"] = np.array([name in info for info in infos])
+    return gathered

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genieredux.envs import actions as names
+from genieredux.envs.adapters import Adapter
 from genieredux.envs.config import EnvConfig
 from genieredux.envs.frame import transform
+from genieredux.envs.game import GameFacts, Start
 from genieredux.envs.ram import RamWatch
-from genieredux.envs.vector import Start
 from genieredux.errors import UserError
 from genieredux.retroact import find
 from genieredux.retroact.roms import roms_folder
@@ -155,3 +156,11 @@ def _library() -> Any:
     except ImportError as error:
         raise UserError(f"console games need the package stable-retro ({error}): `pip install stable-retro`") from error
     return stable_retro
+
+
+def _describe(cfg: EnvConfig) -> GameFacts:
+    game = resolve(cfg)
+    return GameFacts(game, game.rsplit("-", 1)[1], cfg.action_names or names.CANONICAL)
+
+
+ADAPTER = Adapter(_describe, RetroGame, processes="each", skip=4, waits=True, packages=("stable-retro",))

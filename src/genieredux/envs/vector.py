@@ -6,7 +6,6 @@ each environment the level and the seed of its next episode, so that an episode 
 actions alone, never on how many environments run beside it.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from genieredux.envs.config import MAX_LEVEL, EnvConfig
-
-
-@dataclass(frozen=True)
-class Start:
-    """Which level (`instance`, 0 for games with one start) and which `seed` an episode plays."""
-
-    instance: int
-    seed: int
+from genieredux.envs.config import EnvConfig
+from genieredux.envs.game import Start
 
 
 class GameVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]]):
@@ -37,7 +29,8 @@ class GameVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]
 
     `info["broken"]` (N,) bool, present after every `step`: the environment died, its episode is lost and
     flagged truncated without a last frame, and the same start has begun anew. Every other array in `info`,
-    each (N,), is ground truth about the frame that was returned.
+    each (N,), is ground truth about the frame that was returned; `info["_name"]`, where there is one, says which
+    environments have a `name`.
     """
 
     action_names: tuple[str, ...]
@@ -82,9 +75,7 @@ class GameVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]
 
     def _draw(self, index: int) -> Start:
         """A start for an environment to which nobody assigned one."""
-        span = self.cfg.num_levels or MAX_LEVEL - self.cfg.start_level
-        generator = self._generators[index]
-        return Start(self.cfg.start_level + int(generator.integers(span)), int(generator.integers(2**62)))
+        return Start(*self.cfg.draw(self._generators[index]))
 
     def _begin(self, index: int) -> None:
         """Environment `index` has begun its upcoming episode."""

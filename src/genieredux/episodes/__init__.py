@@ -3,7 +3,6 @@
 Knows no game and no model.
 """
 
-from genieredux.episodes.alignment import Track, Trajectory
 from genieredux.episodes.encoded import EncodedEpisode, encode_episode
 from genieredux.episodes.index import rebuild_index
 from genieredux.episodes.info import DatasetInfo, describe
@@ -11,6 +10,7 @@ from genieredux.episodes.reader import Dataset
 from genieredux.episodes.sampler import WindowSampler
 from genieredux.episodes.schema import DatasetSpec, Episode
 from genieredux.episodes.tokens import TokenCache
+from genieredux.episodes.track import Track
 from genieredux.episodes.writer import DatasetWriter
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Episode",
     "TokenCache",
     "Track",
-    "Trajectory",
     "WindowSampler",
     "describe",
     "encode_episode",

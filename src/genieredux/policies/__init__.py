@@ -2,19 +2,21 @@
 them.
 """
 
-from genieredux.policies.policy import Policy
-from genieredux.policies.registry import VARIANTS, PolicySpec, make_policy
-from genieredux.policies.scripted import HeldPolicy, RandomPolicy, RecordedPolicy
-from genieredux.policies.wrappers import WithRandomActions, WithStickyActions
+from genieredux.policies.policy import NO_ACTION, Actions, Generators, Policy, Seen, stream_generator
+from genieredux.policies.registry import VARIANTS, Policies, PolicySpec, check_variant, spec_of
+from genieredux.policies.wrappers import HasLogits
 
 __all__ = [
+    "NO_ACTION",
     "VARIANTS",
-    "HeldPolicy",
+    "Actions",
+    "Generators",
+    "HasLogits",
+    "Policies",
     "Policy",
     "PolicySpec",
-    "RandomPolicy",
-    "RecordedPolicy",
-    "WithRandomActions",
-    "WithStickyActions",
-    "make_policy",
+    "Seen",
+    "check_variant",
+    "spec_of",
+    "stream_generator",
 ]

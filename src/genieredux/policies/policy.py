@@ -1,11 +1,11 @@
-"""Who plays: the protocol that every policy keeps, and what they share. It knows no game and no file.
+"""Who plays: the one call that every policy answers, and what a policy is told. It knows no game and no file.
 
-A vector of environments is played by streams, one per environment. A stream's actions depend on the seed of
-its episode and on the frames it saw, never on how many streams there are: that is why collection gives the
-same bytes on any machine.
+Many environments are played side by side, one *stream* each. What a policy does in a stream depends on the seed of its
+episode and on what was seen in it, never on other streams or on earlier episodes: that is why collection gives the same
+bytes on any machine.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,11 +13,45 @@ from numpy.typing import NDArray
 
 Frames = NDArray[np.uint8]
 Actions = NDArray[np.int64]
+
+NO_ACTION = -1
+"""Stands for the action before an episode's first frame."""
+
 _POLICY_STREAM = 0x9011C7  # keeps a policy's random numbers apart from others drawn with the same episode seed
 
 
+@dataclass(slots=True)
+class Seen:
+    """What is to be seen now in N streams, and what the actions before brought. Whoever asks fills it anew at each
+    step: copy what is to be remembered.
+    """
+
+    frames: Frames
+    """uint8 (N, H, W, 3): what is shown now."""
+    rewards: NDArray[np.float32]
+    """float32 (N,): what the action before earned, also where it ended the episode before."""
+    terminated: NDArray[np.bool_]
+    """bool (N,): the action before ended an episode by the game's own rules; so this is never set inside an episode."""
+    actions: Actions
+    """int64 (N,): the action before that was really taken, whoever chose it; `NO_ACTION` where an episode begins."""
+    begun: NDArray[np.bool_]
+    """bool (N,): the frame is an episode's first. Recurrent state, rewards and actions of before mean nothing to it."""
+    seeds: NDArray[np.int64]
+    """int64 (N,): the seed of the episode that is played; everything random in it follows from that."""
+
+    @classmethod
+    def first(cls, frames: Frames, seeds: NDArray[np.int64]) -> "Seen":
+        """Episodes begin everywhere, and nothing was played before."""
+        n = len(frames)
+        nothing = np.zeros(n, np.float32), np.zeros(n, bool), np.full(n, NO_ACTION, np.int64)
+        return cls(frames, *nothing, np.ones(n, bool), np.asarray(seeds, np.int64))
+
+
 class Policy(Protocol):
-    """Plays `n` environments at once. Recurrent state lives here, one state per stream."""
+    """Plays N streams at once. Recurrent state lives in it, one state per stream, begun anew where `seen.begun`.
+
+    Every stream begins an episode at the first call and wherever N changes.
+    """
 
     name: str
     plays_alone: bool
@@ -25,34 +59,8 @@ class Policy(Protocol):
     one and play whole episodes by itself. False: one policy acts for many environments at once, in lock-step.
     """
 
-    def reset(self, n: int, seed: int | Sequence[int]) -> None:
-        """Begin with `n` streams; one seed per stream, or one int from which each stream's is derived."""
-
-    def on_reset(self, mask: NDArray[np.bool_], seeds: Sequence[int] | None = None) -> None:
-        """The streams in `mask` (N,) begin a new episode; `seeds` holds N values of which those in `mask`
-        count.
-        """
-
-    def act(self, frames: Frames) -> Actions:
-        """One action per stream, int64 (N,), for the frames uint8 (N, H, W, 3) now shown."""
-
-
-def episode_seeds(n: int, seed: int | Sequence[int]) -> list[int]:
-    """One seed per stream. An int gives stream i the i-th of a sequence that does not depend on `n`."""
-    if not isinstance(seed, int):
-        if len(seed) != n:
-            raise ValueError(f"{n} streams need {n} seeds, got {len(seed)}")
-        return [int(value) for value in seed]
-    return [_derived(seed, i) for i in range(n)]
-
-
-def next_seed(seed: int) -> int:
-    """The seed of the episode after the one with `seed`, for streams whose next seed nobody gave."""
-    return _derived(seed, 1)
-
-
-def _derived(seed: int, number: int) -> int:
-    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0]) >> 2
+    def act(self, seen: Seen) -> Actions:
+        """One action per stream, int64 (N,). Called once a step."""
 
 
 def stream_generator(seed: int, purpose: int = 0) -> np.random.Generator:
@@ -60,23 +68,20 @@ def stream_generator(seed: int, purpose: int = 0) -> np.random.Generator:
     return np.random.default_rng((seed, _POLICY_STREAM, purpose))
 
 
-class SeededStreams:
-    """Keeps one generator per stream, seeded per episode: the base of policies that draw at random."""
+class Generators:
+    """One generator per stream, seeded anew where an episode begins; a `purpose` of its own keeps them independent."""
 
-    _purpose = 0
+    def __init__(self, purpose: int = 0) -> None:
+        self._purpose = purpose
+        self._generators: list[np.random.Generator] = []
 
-    def reset(self, n: int, seed: int | Sequence[int]) -> None:
-        """See `Policy.reset`."""
-        self._seeds = episode_seeds(n, seed)
-        self._generators = [stream_generator(value, self._purpose) for value in self._seeds]
-        self._begin(np.ones(n, dtype=bool))
-
-    def on_reset(self, mask: NDArray[np.bool_], seeds: Sequence[int] | None = None) -> None:
-        """See `Policy.on_reset`."""
-        for i in np.flatnonzero(mask):
-            self._seeds[i] = next_seed(self._seeds[i]) if seeds is None else int(seeds[i])
-            self._generators[i] = stream_generator(self._seeds[i], self._purpose)
-        self._begin(np.asarray(mask))
-
-    def _begin(self, mask: NDArray[np.bool_]) -> None:
-        """The generators of the streams in `mask` are new."""
+    def of(self, seen: Seen) -> list[np.random.Generator]:
+        """The streams' generators, N of them, after those of episodes that begin were made."""
+        if seen.begun.any():
+            if len(self._generators) != len(seen.begun):
+                self._generators = [stream_generator(0)] * len(seen.begun)
+            for i in np.flatnonzero(seen.begun):
+                self._generators[i] = stream_generator(int(seen.seeds[i]), self._purpose)
+        if len(self._generators) != len(seen.frames):
+            raise ValueError(f"{len(seen.frames)} streams are shown, {len(self._generators)} have begun")
+        return self._generators

@@ -1,48 +1,167 @@
-"""From a configured name (`connector.variant`) to a policy, here or in another process."""
+"""From a configured name (`connector.variant`) to a policy, here or in another process.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from difflib import get_close_matches
+A policy is made by a function `(num_actions, ...) -> Policy`. What else the function takes is what the user may set:
+`checkpoint` is the agent's file, `action_names` the game's, and every other parameter an option of that name. It is
+imported when it is asked for, so that policies of rooms above this one stand in the table too.
+"""
 
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any
+
+from genieredux import own_code
+from genieredux.checking import one_of
+from genieredux.config import from_plain
 from genieredux.errors import UserError
 from genieredux.policies.policy import Policy
-from genieredux.policies.scripted import HeldPolicy, RandomPolicy
-from genieredux.policies.wrappers import WithRandomActions, WithStickyActions
+from genieredux.policies.wrappers import WithRandomActions, WithStickyActions, WithTemperature
 
-VARIANTS: dict[str, Callable[[int], Policy]] = {"random": RandomPolicy, "held": HeldPolicy}
-"""Policies that need nothing but the number of actions."""
+VARIANTS = {
+    "random": "genieredux.policies.scripted:RandomPolicy",
+    "held": "genieredux.policies.scripted:HeldPolicy",
+    "recorded": "genieredux.policies.recorded:recorded",
+}
+"""Name -> "module:function" that makes the policy. Another `module:function` may be named in its place."""
+
+TRAINED_VARIANTS = ("auto_explore", "agent57")
+"""Published players that need a trained agent."""
+
+WRAPPERS: Mapping[str, Callable[[Policy, int, float], Policy]] = {
+    "temperature": WithTemperature,
+    "gamma": WithRandomActions,
+    "sticky": WithStickyActions,
+}
+"""What may be put around any policy: name -> from the policy, the number of actions and a number."""
+
+_GIVEN = ("num_actions", "action_names", "checkpoint")
+_OPTIONS = "connector.agent.options"
 
 
 @dataclass(frozen=True)
 class PolicySpec:
     """What a policy is made from: plain values, so that a worker process or another machine can make the same one.
 
-    gamma: probability of a random action, 0 to 1. temperature: None, or 0 and above, for policies with preferences.
-    sticky: probability that the action before is repeated, 0 to below 1.
+    name: one of `VARIANTS`, or `module:function`. checkpoint: the agent's file, for policies that take one. options:
+    the function's own. wrappers: (name in `WRAPPERS`, value) each, the innermost first. action_names: the game's
+    `num_actions` actions, where their names are known.
     """
 
-    variant: str
+    name: str
     num_actions: int
-    gamma: float = 0.0
-    temperature: float | None = None
-    sticky: float = 0.0
+    checkpoint: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    wrappers: tuple[tuple[str, float], ...] = ()
+    action_names: tuple[str, ...] = ()
 
     def build(self) -> Policy:
-        """The policy. Raises `UserError` at an unknown name or a value out of range."""
-        return make_policy(self.variant, self.num_actions, self.gamma, self.temperature, self.sticky)
+        """The policy. Raises `UserError` at an unknown name, at what it does not take, and at a value out of range."""
+        maker = _Maker(self.name)
+        maker.check(self.checkpoint, self.options)
+        given = {"num_actions": self.num_actions, "action_names": self.action_names, "checkpoint": self.checkpoint}
+        arguments = {name: value for name, value in given.items() if name in maker.parameters}
+        with own_code.blamed(f"the policy '{self.name}' cannot be made"):
+            policy = maker.function(**arguments, **maker.typed(self.options))
+        for name, value in self.wrappers:
+            policy = WRAPPERS[name](policy, self.num_actions, value)
+        return policy
 
 
-def make_policy(
-    variant: str, num_actions: int, gamma: float = 0.0, temperature: float | None = None, sticky: float = 0.0
-) -> Policy:
-    """The policy named `variant`, wrapped where a chance of random or repeated actions or a temperature is asked for.
+class Policies:
+    """Policies that were built, one for each specification."""
 
-    Raises `UserError` at an unknown name or a value out of range.
+    def __init__(self) -> None:
+        self._built: list[tuple[PolicySpec, Policy]] = []
+
+    def get(self, spec: PolicySpec) -> Policy:
+        """The policy of a specification, built at the first call."""
+        for known, policy in self._built:
+            if known == spec:
+                return policy
+        self._built.append((spec, spec.build()))
+        return self._built[-1][1]
+
+
+def spec_of(names: Iterable[str], checkpoint: str | None, options: Mapping[str, Any]) -> dict[str, PolicySpec]:
+    """Specifications of several policies that share one checkpoint and options: each gets what it takes.
+
+    Their `num_actions` is 0, to be filled in. Raises `UserError` where one is unknown, lacks what it needs, or a value
+    is set that none of them takes.
     """
-    if variant not in VARIANTS:
-        near = get_close_matches(variant, VARIANTS, n=1, cutoff=0.0)[0]
-        raise UserError(f"connector.variant '{variant}' is unknown; nearest: '{near}'; all: {', '.join(VARIANTS)}")
-    policy = VARIANTS[variant](num_actions)
-    if gamma != 0.0 or temperature is not None:
-        policy = WithRandomActions(policy, num_actions, gamma, temperature)
-    return policy if sticky == 0.0 else WithStickyActions(policy, sticky)
+    makers = {name: _Maker(name) for name in names}
+    if checkpoint is not None and not any(maker.takes_checkpoint for maker in makers.values()):
+        one = next(iter(makers.values()))
+        raise UserError(f"connector.agent.checkpoint_fpath is set, but the policy '{one.name}' has none; leave it out")
+    known = [option for maker in makers.values() for option in maker.options]
+    for option in options:
+        if option not in known and not any(maker.takes_all for maker in makers.values()):
+            said = "; ".join(f"'{maker.name}' takes {maker.says()}" for maker in makers.values())
+            raise UserError(f"{_OPTIONS} has no '{option}': the policy {said}")
+    specs = {}
+    for name, maker in makers.items():
+        own = {key: value for key, value in options.items() if key in maker.options or maker.takes_all}
+        maker.check(checkpoint if maker.takes_checkpoint else None, own)
+        specs[name] = PolicySpec(name, 0, checkpoint if maker.takes_checkpoint else None, own)
+    return specs
+
+
+def check_variant(name: str) -> None:
+    """Raises `UserError` where a policy of that name cannot be found."""
+    _Maker(name)
+
+
+class _Maker:
+    """The function that makes a policy, and what it takes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        if ":" not in name:
+            if name in TRAINED_VARIANTS and name not in VARIANTS:
+                raise UserError(
+                    f"connector.variant '{name}' plays a trained agent, which this version does not have yet; "
+                    f"it has: {', '.join(VARIANTS)}"
+                )
+            one_of("connector.variant", name, VARIANTS)
+        self.function = own_code.load(VARIANTS.get(name, name), "connector.variant")
+        if not callable(self.function):
+            raise UserError(f"connector.variant '{name}' is no function that makes a policy")
+        signature = inspect.signature(self.function)
+        self.takes_all = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+        self.parameters = {
+            key: one
+            for key, one in signature.parameters.items()
+            if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+        }
+        self.options = {key: one for key, one in self.parameters.items() if key not in _GIVEN}
+
+    @property
+    def takes_checkpoint(self) -> bool:
+        return "checkpoint" in self.parameters
+
+    def says(self) -> str:
+        """The names of its options, for an error."""
+        return ", ".join(self.options) or "no options"
+
+    def check(self, checkpoint: str | None, options: Mapping[str, Any]) -> None:
+        """Raises `UserError` where something is missing, or of the wrong type, or not known."""
+        if checkpoint is not None and not self.takes_checkpoint:
+            raise UserError(f"connector.agent.checkpoint_fpath: the policy '{self.name}' has none; leave it out")
+        needs = self.parameters.get("checkpoint")
+        if checkpoint is None and needs is not None and needs.default is needs.empty:
+            raise UserError(f"the policy '{self.name}' needs connector.agent.checkpoint_fpath=FILE")
+        for key, one in self.options.items():
+            if one.default is one.empty and key not in options:
+                raise UserError(f"the policy '{self.name}' needs {_OPTIONS}.{key}; it takes {self.says()}")
+        self.typed(options)
+
+    def typed(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as the types that the function declares."""
+        function = self.function.__init__ if inspect.isclass(self.function) else self.function
+        hints = typing.get_type_hints(function)
+        own = {key: value for key, value in options.items() if key in self.options or not self.takes_all}
+        names = [(key, hints.get(key, Any)) for key in self.options if key in own]
+        unknown = [key for key in own if key not in self.options]
+        if unknown:
+            raise UserError(f"{_OPTIONS} has no '{unknown[0]}': the policy '{self.name}' takes {self.says()}")
+        return {**options, **vars(from_plain(make_dataclass("Options", names), own, _OPTIONS))}

@@ -8,14 +8,17 @@ from typing import Literal
 from genieredux.collect.backends import Backend, LocalBackend
 from genieredux.collect.backends.ray_backend import RayBackend
 from genieredux.collect.backends.ray_cluster import connected
+from genieredux.collect.config import MAX_GB
 
 
 @dataclass(frozen=True)
 class BackendConfig:
-    """Where workers run. It never changes what is collected."""
+    """Where workers run, and how much they may write. It never changes what is collected."""
 
     backend: Literal["local", "ray"] = "local"
     """`local`: processes of this machine; `ray`: actors of a Ray cluster."""
+    max_gb: float = MAX_GB
+    """A plan that may take more than so many gigabytes (10^9 bytes) on the disk is refused."""
     ray_address: str = "auto"
     """`auto` (the cluster that this machine belongs to), the head's `HOST:PORT`, or `local` (one started for this
     command).

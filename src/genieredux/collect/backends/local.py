@@ -1,22 +1,15 @@
-"""Workers as processes of this machine.
+"""Workers as processes of this machine, each with a socket of its own."""
 
-Each is a fresh Python that gets tasks and sends messages over a socket of its own: it shares no memory with its
-parent, and does not run the program's main file again. A worker ends by itself when its parent is gone.
-"""
-
-import logging
-import multiprocessing as mp
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from multiprocessing.connection import Connection, wait
 
-from genieredux.collect.tasks import Alive, Finished, Lost, Message, Refused, Task
-from genieredux.errors import UserError
+import cv2
 
-log = logging.getLogger(__name__)
+from genieredux.collect.tasks import Alive, Finished, Lost, Message, Refused, Task
+from genieredux.collect.worker import Worker
+from genieredux.runs.workers import Child, Gone, serve
 
 STEP_SECONDS = 60.0
 """A worker that has said nothing for this long while it plays hangs."""
@@ -29,43 +22,14 @@ class _Process:
     """One worker's process, and what it owes."""
 
     def __init__(self) -> None:
-        self.pipe, remote = mp.Pipe()
-        command = [sys.executable, "-m", "genieredux.collect.backends.process", str(remote.fileno())]
-        try:
-            self.process = subprocess.Popen(
-                command,
-                pass_fds=[remote.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=2,  # what emulators print is no result
-                process_group=0,  # Ctrl-C reaches the parent alone, which decides what it means
-            )
-        except OSError as error:
-            self.pipe.close()
-            raise UserError(f"a worker process cannot be started ({error}); lower n_workers") from error
-        finally:
-            remote.close()
+        self.child = Child("genieredux.collect.backends.local:play")
         self.open_tasks = 0
         self.starting = True
         self.heard = time.monotonic()
-        self.send(sys.path)
-
-    def send(self, message: object) -> None:
-        """Send something. That the worker is gone is found out when it is listened to."""
-        try:
-            self.pipe.send(message)
-        except OSError:
-            log.debug("worker %d: its socket is closed", self.process.pid)
 
     def end(self) -> str:
         """Kill it if it lives; says how it ended."""
-        self.pipe.close()
-        if self.process.poll() is None:
-            try:
-                self.process.wait(_CLOSE_SECONDS if not self.open_tasks else 0.0)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        code = self.process.wait()
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return self.child.end(0.0 if self.open_tasks else _CLOSE_SECONDS)
 
 
 class LocalBackend:
@@ -79,7 +43,7 @@ class LocalBackend:
     @property
     def pids(self) -> dict[int, int]:
         """Worker -> process id, of those that run."""
-        return {worker: one.process.pid for worker, one in self._processes.items()}
+        return {worker: one.child.pid for worker, one in self._processes.items()}
 
     def takes(self, worker: int) -> bool:
         """See `Backend.takes`: always, since a process can always be started."""
@@ -93,22 +57,23 @@ class LocalBackend:
         if not one.open_tasks:
             one.heard = time.monotonic()
         one.open_tasks += 1
-        one.send(task)
+        one.child.send(task)
 
     def completed(self) -> Iterator[tuple[int, Message]]:
         """See `Backend.completed`."""
-        while busy := {one.pipe: worker for worker, one in self._processes.items() if one.open_tasks}:
+        while busy := {one.child.pipe: worker for worker, one in self._processes.items() if one.open_tasks}:
             for pipe in wait(list(busy), timeout=1.0):
                 assert isinstance(pipe, Connection)
                 yield busy[pipe], self._receive(busy[pipe])
             for worker in busy.values():
                 if self._is_silent(worker):
-                    yield worker, self._lose(worker, "it hangs")
+                    self._processes.pop(worker).end()
+                    yield worker, Lost("it hangs")
 
     def close(self) -> None:
         """See `Backend.close`."""
         for one in self._processes.values():
-            one.pipe.close()  # the idle ones end by themselves
+            one.child.pipe.close()  # the idle ones end by themselves
         for one in self._processes.values():
             one.end()
         self._processes = {}
@@ -116,9 +81,10 @@ class LocalBackend:
     def _receive(self, worker: int) -> Message:
         one = self._processes[worker]
         try:
-            message: Message = one.pipe.recv()
-        except (EOFError, OSError):
-            return self._lose(worker)
+            message: Message = one.child.receive()
+        except Gone as death:
+            del self._processes[worker]
+            return Lost(str(death))
         one.heard = time.monotonic()
         one.starting = isinstance(message, Alive) and message.opening
         one.open_tasks -= isinstance(message, Finished | Refused)
@@ -126,10 +92,15 @@ class LocalBackend:
 
     def _is_silent(self, worker: int) -> bool:
         one = self._processes.get(worker)
-        if one is None or not one.open_tasks or one.pipe.poll():
+        if one is None or not one.open_tasks or one.child.pipe.poll():
             return False
         return time.monotonic() - one.heard > self._patience[one.starting]
 
-    def _lose(self, worker: int, reason: str = "") -> Lost:
-        ending = self._processes.pop(worker).end()
-        return Lost(reason or ending)
+
+def play(pipe: Connection) -> None:
+    """In the child process: tasks in, messages out, until the parent is gone."""
+    cv2.setNumThreads(1)
+    with closing(Worker()) as worker:
+        for task in serve(pipe):
+            for message in worker.run(task):
+                pipe.send(message)

@@ -19,6 +19,7 @@ from genieredux.collect.backends.ray_cluster import library
 from genieredux.collect.backends.ray_seat import VERSIONS, Place, Rom, pack, seat_class
 from genieredux.collect.tasks import Alive, Finished, Lost, Message, Refused, Task
 from genieredux.errors import UserError
+from genieredux.own_code import working_folder_last
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class RayBackend:
     def _engage(self, slot: _Slot) -> None:
         """Ask for an actor; Ray starts it when and where a CPU is free."""
         slot.actor = self._actor.remote()
-        paths = [path for path in sys.path if path]
+        paths = working_folder_last()
         slot.sitting = slot.actor.sit.remote(paths, VERSIONS, self._here, os.environ.get("GENIEREDUX_CACHE", ""))
 
     def _dismiss(self, slot: _Slot) -> None:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from genieredux.envs import EnvConfig
+from genieredux.envs.adapters import KINDS, adapter
 from genieredux.errors import UserError
 from genieredux.retroact.roms import import_roms, rom_path
 
@@ -21,9 +22,7 @@ VERSIONS = (
     "opencv-python-headless",
     "pyarrow",
     "gymnasium",
-    "stable-retro",
-    "procgen-mirror",
-    "ale-py",
+    *(package for kind in KINDS for package in adapter(kind).packages),
 )
 """Packages whose version may change what is played or the bytes it is stored as."""
 
@@ -46,9 +45,13 @@ def seat_class() -> Any:
 
         def sit(self, paths: Sequence[str], packages: Sequence[str], home: str, cache: str) -> dict[str, Any]:
             """Get ready to play; `Place`'s fields. home: the node of who asks, whose `cache` of ROMs is used there."""
-            import importlib.metadata
             import os
             import sys
+
+            here = os.getcwd()  # a `queue.py` of the working folder must not stand in for Python's own
+            sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
+            sys.path += [path for path in paths if path not in sys.path and os.path.exists(path)]
+            import importlib.metadata
 
             import ray
 
@@ -57,7 +60,6 @@ def seat_class() -> Any:
             place = {"node": context.get_node_id(), "host": ray.util.get_node_ip_address(), "versions": versions}
             if context.get_node_id() == home and cache:
                 os.environ["GENIEREDUX_CACHE"] = cache
-            sys.path += [path for path in paths if path not in sys.path and os.path.exists(path)]
             try:
                 import cv2
 
