@@ -231,7 +231,7 @@ def read_results(plain: Any) -> Results:
         raise UserError(f"is of version {version!r}, and this program reads up to {VERSION}: update it")
     try:
         plain = upgrade(plain)
-    except (KeyError, TypeError, AttributeError, ValueError, StopIteration) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, StopIteration) as error:
         raise UserError(f"lacks or misplaces {error or 'a value'}, so it is of no version that is known") from error
     described = plain.get("about")
     if not isinstance(described, Mapping):
