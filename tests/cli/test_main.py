@@ -34,7 +34,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["generate", "config=nowhere"], "no configuration 'nowhere'"),
         (["generate", "config.conector.name=x"], "did you mean 'config.connector.name'"),
         (["genie_redux", "train", "train.dataset_name=missing"], "missing"),
-        (["genie_redux", "train", "config=quickstart/dynamics"], "no checkpoint at"),
+        (["genie_redux", "train", "config=quickstart/dynamics"], "no tokenizer at"),
         (["genie_redux", "eval"], "eval.model_fpath"),
         (["play", "world=nothing.pt"], "nothing.pt"),
         (["data", "info", "nothing"], "nothing"),

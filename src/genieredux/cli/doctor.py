@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genieredux.cli.compose import compose_config
-from genieredux.cli.genie_redux import SCHEMA
+from genieredux.cli.genie_redux import SCHEMA, own_tokenizer
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
 from genieredux.errors import UserError
@@ -33,7 +33,7 @@ def doctor(words: list[str]) -> None:
         return
     if not any(re.match(CONFIGURES, word) for word in words):
         raise UserError(f"doctor needs to know the configuration that '{words[0]}' is for; add config=NAME")
-    _say(_diagnosis(compose_config("genie_redux", SCHEMA, words)))
+    _say(_diagnosis(compose_config("genie_redux", SCHEMA, own_tokenizer(words))))
 
 
 def _environment() -> list[str]:

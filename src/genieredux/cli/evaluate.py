@@ -1,5 +1,6 @@
 """`genie_redux eval`: which data set and which model the configuration means, and what was found, on the screen."""
 
+from genieredux.cli.hints import check_dataset
 from genieredux.cli.schemas import GenieReduxCommand
 from genieredux.cli.screen import say
 from genieredux.errors import UserError
@@ -21,6 +22,7 @@ def evaluate(command: GenieReduxCommand) -> None:
         raise UserError("eval.model_fpath is not set; give the model to measure, such as runs/demo/world.pt")
     if not name:
         raise UserError(f"eval.dataset_name is not set; name a data set in {root}, or eval.dataset_root_dpath as well")
+    check_dataset(root, name)
     dataset = choose_games(Dataset.open(f"{root.rstrip('/')}/{name}"), config.n_envs, "eval.n_envs")
     with ProgressLine("evaluation", config.num_clips, unit="clip") as line:
         made = evaluate_file(

@@ -1,9 +1,11 @@
 """`genieredux genie_redux train|eval`: compose the configuration and call the job of the model it names."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genieredux.cli.compose import compose_config
+from genieredux.cli.hints import check_dataset, check_tokenizer
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
 from genieredux.errors import UserError
@@ -11,6 +13,9 @@ from genieredux.errors import UserError
 if TYPE_CHECKING:
     from genieredux.cli.schemas import GenieReduxCommand
 
+
+DYNAMICS = ("genie_redux", "genie_redux_guided")
+"""Kinds of models that need a tokenizer."""
 
 SCHEMA = "genieredux.cli.schemas:GenieReduxCommand"
 
@@ -26,13 +31,33 @@ def genie_redux(words: list[str]) -> None:
     if not words or words[0] not in ("train", "eval"):
         said = f"'{words[0]}'" if words else "nothing"
         raise UserError(f"genie_redux takes a mode, train or eval, and got {said}: genie_redux train config=NAME")
-    command = compose_config("genie_redux", SCHEMA, _without_mode(words[0], words[1:]))
+    given = own_tokenizer(_without_mode(words[0], words[1:]))
+    command = compose_config("genie_redux", SCHEMA, given)
+    if words[0] == "train":
+        _check_parts(command)
     from genieredux.cli.evaluate import evaluate  # torch: not for the help and not for a misspelt key
 
     if words[0] == "train":
         _train(command)
     else:
         evaluate(command)
+
+
+def _check_parts(command: "GenieReduxCommand") -> None:
+    """Raises UserError, with the line that makes it, for a tokenizer or a data set that is not there."""
+    if command.kind in DYNAMICS and (command.tokenizer_fpath or not command.model_fpath):
+        check_tokenizer(command.tokenizer_fpath)
+    known = command.kind in (*DYNAMICS, "tokenizer", "latent_action_model")
+    begun = (command.model_fpath, command.lam_fpath, command.tokenizer_fpath)
+    if known and command.train.dataset_name and all(path is None or Path(path).exists() for path in begun):
+        check_dataset(command.train.dataset_root_dpath, command.train.dataset_name)
+
+
+def own_tokenizer(words: Sequence[str]) -> list[str]:
+    """The words, and that the tokenizer is the one inside the model, where they name a model and no tokenizer."""
+    keys = {word.lstrip("-+").partition("=")[0] for word in words}
+    brought = keys & {"model_fpath", "model_path"} and "tokenizer_fpath" not in keys
+    return [*words, "~tokenizer_fpath"] if brought else [*words]
 
 
 def _without_mode(mode: str, words: Sequence[str]) -> list[str]:

@@ -45,8 +45,8 @@ VERBS = {
         "data:data",
         (
             (
-                "data info|compact|index PATH",
-                "describe, merge or re-index a data set",
+                "data info|verify|compact|index PATH",
+                "describe, check, merge or re-index a data set",
                 "data info datasets/coinrun_v0.0.0",
             ),
             ("data report PATH", "how good a data set is, game by game, as a page", "data report PATH out=FILE.html"),

@@ -22,9 +22,10 @@ class JobConfig:
     checkpoints_dpath: FilePath = "checkpoints"
     """The folder of all runs."""
     tokenizer_fpath: FilePath | None = None
-    """A trained tokenizer, for a dynamics."""
+    """A trained tokenizer: what a dynamics is made for, or what a tokenizer begins with. Where the command line gives
+    model_fpath and not this, it is the one inside that model."""
     model_fpath: FilePath | None = None
-    """Weights to begin with."""
+    """A checkpoint to begin with."""
     lam_fpath: FilePath | None = None
     """A trained latent action model to begin with."""
     lam_weight: float = 1.0
