@@ -6,6 +6,7 @@ one step, and only then do the small files go. A kill in between leaves episodes
 compaction clears that up. Episodes keep their ids and bytes.
 """
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
@@ -160,20 +161,29 @@ def _write_shard(root: Path, group: list[list[IndexRow]]) -> str:
 
 def _tables(path: Path, row: IndexRow) -> Iterator[pa.Table]:
     """The rows of an episode that lies in the file at `path`."""
+    with _opened(path) as source:
+        for first in range(row.row, row.row + row.meta.rows, _READ_BLOCKS):
+            last = min(first + _READ_BLOCKS, row.row + row.meta.rows)
+            yield source.read_row_groups(range(first, last), use_threads=False)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """An episode file to read. What a damaged one raises becomes a UserError that names it."""
     try:
         with pq.ParquetFile(pa.memory_map(str(path)), page_checksum_verification=True) as source:
-            for first in range(row.row, row.row + row.meta.rows, _READ_BLOCKS):
-                last = min(first + _READ_BLOCKS, row.row + row.meta.rows)
-                yield source.read_row_groups(range(first, last), use_threads=False)
+            yield source
     except (OSError, pa.ArrowException) as error:
         raise damaged_file(str(path), error) from error
 
 
 def _check(root: Path, shard: Path, rows: list[IndexRow]) -> None:
     """Raises UserError unless these rows of the shard have the content that they were written with."""
-    for row in rows:
-        episode = decode_episode(pa.concat_tables(_tables(shard, row)), row.meta)
-        if checksum(episode) != row.meta.checksum:
-            raise UserError(
-                f"{root / row.file}: episode {row.meta.id} is not what was written (checksum); delete the file"
-            )
+    with _opened(shard) as source:
+        for row in rows:
+            groups = range(row.row, row.row + row.meta.rows)
+            episode = decode_episode(source.read_row_groups(groups, use_threads=False), row.meta)
+            if checksum(episode) != row.meta.checksum:
+                raise UserError(
+                    f"{root / row.file}: episode {row.meta.id} is not what was written (checksum); delete the file"
+                )
