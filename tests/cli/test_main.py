@@ -45,7 +45,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["demo", "num_clips=0"], "num_clips is 0"),
         (
             ["generate", "config.connector.splits=[{name: train, n_sessions: 0}]"],
-            "n_sessions must be at least 1",
+            "n_sessions is 0; it must be 1 or more",
         ),
     ],
 )

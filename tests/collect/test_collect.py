@@ -1,5 +1,6 @@
 """Collections: what was played is what is stored, the same bytes on any number of workers, and resumable."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -260,3 +261,28 @@ def test_the_data_set_says_how_it_was_made(small, inline):
     assert "numpy" in made_by["versions"]
     assert "reset" in made_by["episode_ends"]
     assert replace(cfg, seed=1).connector.dataset_name == "fake_v0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("agent", "digest"),
+    [
+        ({}, "1031cef2d0d23628"),
+        ({"sticky": 0.5}, "c9085cf455304d11"),
+        ({"gamma": 0.2, "sticky": 0.3}, "cdb3eacb926ae608"),
+        ({"gamma": 0.3}, "0619abe7a8ce0f7a"),
+    ],
+)
+def test_the_same_seed_plays_what_it_always_played(small, inline, agent, digest):
+    """Digests of version 0.1: a data set that was begun then goes on as the same data set."""
+    splits = (SplitConfig("train", n_sessions=3), SplitConfig("more", "held", n_instances=40, n_frames=200))
+    cfg = small(agent=AgentConfig(**agent), generator_config=GeneratorConfig(n_steps_max=60), splits=splits)
+    data = Dataset.open(collect(cfg, QUIET, inline).path)
+    content = hashlib.sha256()
+    for i in range(len(data)):
+        episode = data.episode(i)
+        info = [episode.info[key].astype(float) for key in sorted(episode.info)]
+        for array in (episode.frames, episode.actions, episode.rewards, *info):
+            content.update(np.ascontiguousarray(array).tobytes())
+        facts = (episode.id, episode.seed, episode.instance, episode.split, episode.policy)
+        content.update(" ".join(map(str, (*facts, episode.terminated, episode.truncated))).encode())
+    assert content.hexdigest()[:16] == digest
