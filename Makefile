@@ -6,12 +6,13 @@ TORCH ?= torch==2.13.0
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo play test test-slow check format clean
+.PHONY: help install install-dev demo play test test-gate test-slow check format mutations sweep fuzz clean
 
 help:
 	@echo "make demo       play, learn, measure and report: runs/demo/report.html (15 minutes on two CPU cores)"
 	@echo "make play       walk in the world that ships with the package"
 	@echo "make test       the tests; make test-slow: the long ones; make check: style, types, imports"
+	@echo "make mutations, make sweep, make fuzz    would the tests notice; crashes; damaged input (docs/reliability.md)"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,8 +38,26 @@ play: install
 test: install-dev
 	$(BIN)/python -m pytest -m "not slow"
 
+# Slow tests that fit beside the others; docs/reliability.md says when the rest runs.
+GATE = tests/training/test_processes.py tests/training/test_blocks.py tests/training/test_killed.py \
+	tests/collect/test_faults.py tests/envs/test_ram.py tests/reliability/test_group_stop.py
+
+test-gate: install-dev
+	$(BIN)/python -m pytest -m slow $(GATE)
+
 test-slow: install-dev
 	$(BIN)/python -m pytest -m slow
+
+mutations: install-dev
+	$(BIN)/python benchmarks/mutations.py
+
+sweep: install-dev
+	$(BIN)/python tests/reliability/sweep.py compact import collection evaluation
+	$(BIN)/python tests/reliability/sweep.py training --stride 17
+	$(BIN)/python tests/reliability/sweep.py --truncate
+
+fuzz: install-dev
+	$(BIN)/python tests/reliability/fuzz.py --cases 2000
 
 check: install-dev
 	$(BIN)/ruff check

@@ -102,9 +102,8 @@ class Slow(FakeData):
 def test_a_time_limit_ends_the_run_at_the_lowest_rate(tmp_path):
     cfg = replace(CONFIG, num_train_steps=10**6, time_limit_s=1.0, schedule="time", log_every=1, validate_every=10**6)
     optimizer = OptimizerConfig(1e-2, warmup=WarmupConfig(0.5, 10), cosine=CosineConfig(90, 1e-3))
-    began = time.monotonic()
     result = train(tmp_path, cfg, Slow(), optimizer=optimizer)
-    assert time.monotonic() - began < 5
+    assert result.last_step < cfg.num_train_steps
     assert result.seconds >= 1.0
     rates = [record["lr"] for record in result.history if record["event"] == "train"]
     assert max(rates) > 8e-3
