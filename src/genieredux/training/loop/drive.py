@@ -112,7 +112,7 @@ class _Run:
     def go(self, resume: Resume | None) -> None:
         """From where it is to the end."""
         if resume:
-            self.recorder.meter.restore(resume.state["meter"], self.learner.device)
+            self.recorder.meter.restore(resume.state.get("meter"), self.learner.device)
         if self.fabric.is_global_zero:
             self._say_start(resume)
         with self.stop, self.recorder.open(self.at.step + 1):

@@ -14,6 +14,7 @@ from torch import Tensor
 from genieredux.config import from_plain
 from genieredux.pictures import write_picture
 from genieredux.runs import RunFolder
+from genieredux.runs.files import writing
 from genieredux.training.config import LogConfig
 from genieredux.training.loop.learner import Step
 from genieredux.training.loop.wandb_log import WandbLog, require_wandb
@@ -120,7 +121,8 @@ class LogWriter:
 
             # Points from first_step on, of an execution that was killed after its last checkpoint, are
             # forgotten.
-            self._board = SummaryWriter(str(run.tensorboard), purge_step=first_step)
+            with writing(run.tensorboard):
+                self._board = SummaryWriter(str(run.tensorboard), purge_step=first_step)
         if cfg.wandb != "disabled":
             self._wandb = WandbLog(run, cfg.wandb, cfg.wandb_project)
 
@@ -128,8 +130,9 @@ class LogWriter:
         """One line in the log, one point a value in TensorBoard and wandb under `event/`."""
         self._run.log(event, step=step, **values)
         if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(f"{event}/{name}", value, step)
+            with writing(self._run.tensorboard):
+                for name, value in values.items():
+                    self._board.add_scalar(f"{event}/{name}", value, step)
         if self._wandb is not None:
             self._wandb.write(event, step, values)
 
@@ -138,13 +141,15 @@ class LogWriter:
         write_picture(self._run.media / f"{name}-{step}", pixels)
         if self._board is not None:
             still = pixels if pixels.ndim == 3 else np.concatenate(list(pixels), 1)
-            self._board.add_image(f"media/{name}", still, step, dataformats="HWC")
+            with writing(self._run.tensorboard):
+                self._board.add_image(f"media/{name}", still, step, dataformats="HWC")
         if self._wandb is not None:
             self._wandb.picture(name, step, pixels)
 
     def close(self) -> None:
         if self._board is not None:
-            self._board.close()
+            with writing(self._run.tensorboard):
+                self._board.close()
         if self._wandb is not None:
             self._wandb.close()
 
