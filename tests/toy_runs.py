@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from genieredux.models.checkpoint import read_tensors
+from genieredux.models.tensor_file import read_tensors
 from genieredux.runs import RunFolder
 from genieredux.training import Assembled, CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.fakes import FakeData, FakeModel

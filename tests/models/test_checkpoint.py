@@ -4,6 +4,8 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,15 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import (
-    Section,
-    fingerprint,
-    load_model,
-    read_tensors,
-    repack,
-    save_model,
-    write_tensors,
-)
+from genieredux.models.checkpoint import Section, fingerprint, load_model, repack, save_model
+from genieredux.models.tensor_file import read_tensors, write_tensors
 
 
 @dataclass
@@ -222,3 +217,57 @@ def test_a_disk_that_takes_no_more(saved):
     assert "USER cannot write" in done.stderr
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["model-30.pt"]
+
+
+def resealed(path: Path, change: Any) -> Path:
+    """The file again after `change(payload)`, with a checksum that fits."""
+    payload = read_tensors(path)
+    change(payload)
+    return write_tensors(path.with_name("changed.pt"), payload)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.pop("model"), "model is missing"),
+        (lambda p: p.update(step="three"), "step is str"),
+        (lambda p: p["model"].pop("state_dict"), "model.state_dict is missing"),
+        (lambda p: p["model"]["state_dict"].update(weight=[1.0]), "holds 'weight', no tensor"),
+        (lambda p: p["sections"].update(tokenizer=3), "tokenizer.kind is missing"),
+        (lambda p: p.update(precision="int1"), "precision 'int1'"),
+        (lambda p: p.update(metadata=[1]), "metadata is list"),
+    ],
+)
+def test_a_file_of_another_structure_is_named(tmp_path: Path, change: Any, message: str) -> None:
+    path = save_model(tmp_path / "model-1.pt", "tokenizer", {"a": 1}, {"w": torch.ones(2)})
+    with pytest.raises(UserError, match=message):
+        load_model(resealed(path, change))
+
+
+def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "huge.pt"
+    torch.save({"checksum": "", "w": torch.zeros(1).expand(1 << 45)}, path)
+    assert path.stat().st_size < 4096
+    with pytest.raises(UserError, match="that the file has not"):
+        load_model(path)
+
+
+def test_records_that_are_compressed_are_refused(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "model-1.pt", "tokenizer", {}, {"w": torch.zeros(1 << 16)})
+    packed = tmp_path / "packed.pt"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for record in source.infolist():
+            target.writestr(record.filename, source.read(record.filename))
+    assert packed.stat().st_size < path.stat().st_size / 10
+    with pytest.raises(UserError, match="compressed"):
+        load_model(packed)
+
+
+def test_what_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    nested: list[Any] = []
+    for _ in range(200):
+        nested = [nested]
+    path = tmp_path / "deep.pt"
+    torch.save({"checksum": "", "x": nested}, path)
+    with pytest.raises(UserError, match=r"nested|damaged"):
+        load_model(path)

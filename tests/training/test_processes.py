@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from genieredux.models.checkpoint import load_model, read_tensors
+from genieredux.models.checkpoint import load_model
+from genieredux.models.tensor_file import read_tensors
 
 SCRIPT = """
 import json, sys, torch

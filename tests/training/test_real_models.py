@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from factories import ACTIONS, make_dynamics, make_tokenizer
-from genieredux.models.checkpoint import load_model, read_tensors
+from genieredux.models.checkpoint import load_model
+from genieredux.models.tensor_file import read_tensors
 from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
 from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.models.types import Batch

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import load_model, read_tensors
+from genieredux.models.checkpoint import load_model
+from genieredux.models.tensor_file import read_tensors
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import Assembled, Interrupted, fit

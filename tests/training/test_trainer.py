@@ -10,7 +10,8 @@ from PIL import Image
 from torch import nn
 
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import Section, load_model, read_tensors
+from genieredux.models.checkpoint import Section, load_model
+from genieredux.models.tensor_file import read_tensors
 from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import CosineConfig, OptimizerConfig, WarmupConfig

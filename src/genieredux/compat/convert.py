@@ -22,6 +22,7 @@ from genieredux.models.build import settings_of
 from genieredux.models.checkpoint import Section, fingerprint, load_model, plain, save_model
 from genieredux.models.latent.actions import STLatentActionConfig, STLatentActions
 from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
+from genieredux.models.sampling import Sampling
 
 KINDS = {
     "tokenizer": "tokenizer",
@@ -85,7 +86,7 @@ def import_published(source: str | Path, options: ImportOptions) -> Imported:
         if options.kind == "genie_redux":
             sections["latent_action_model"] = _latent_actions_of(file, options)
         section, known = convert_dynamics(file, options.kind, options, sections, remarks)
-        metadata |= known
+        metadata |= {**known, "sampling": plain(Sampling(decided="published"))}
         if options.kind == "genie_redux":
             section = _joined(sections.pop("latent_action_model"), section)
     metadata["image_size"] = sections.get("tokenizer", section).config["image_size"]

@@ -13,28 +13,22 @@ it moves dictionaries.
 """
 
 import dataclasses
-import difflib
-import hashlib
 import json
-import pickle
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from genieredux import __version__
 from genieredux.errors import UserError
-from genieredux.runs.files import write_atomically
+from genieredux.models.tensor_file import digest, read_tensors, write_tensors
 
 FORMAT = "genieredux"
 FORMAT_VERSION = 1
 HALF_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
-CHECKSUM = "checksum"
 PRECISIONS = ("float32", *HALF_DTYPES)
 
 State = dict[str, Tensor]
@@ -131,6 +125,7 @@ def load_model(path: str | Path, expect: str | Iterable[str] | None = None) -> C
     payload = read_tensors(path)
     if payload.get("format") != FORMAT:
         raise UserError(f"{path} is not a model ({payload.get('format')}); give a model-<step>.pt that `train` wrote")
+    _check_structure(path, payload)
     if payload["format_version"] > FORMAT_VERSION:
         raise UserError(
             f"{path} has format {payload['format_version']}, this genieredux ({__version__}) reads up to "
@@ -157,6 +152,41 @@ def load_model(path: str | Path, expect: str | Iterable[str] | None = None) -> C
     )
 
 
+_PAYLOAD = {
+    "format_version": int,
+    "genieredux_version": str,
+    "kind": str,
+    "step": int,
+    "precision": str,
+    "metadata": dict,
+    "model": dict,
+    "sections": dict,
+}
+_SECTION = {"kind": str, "config": dict, "state_dict": dict, "fingerprint": str}
+
+
+def _check_structure(path: Path, payload: Mapping[str, Any]) -> None:
+    """What a model's file must hold, by name and type; else UserError."""
+
+    def check(values: Any, wanted: Mapping[str, type], where: str) -> None:
+        for name, kind in wanted.items():
+            value = values.get(name) if isinstance(values, dict) else None
+            if not isinstance(value, kind) or isinstance(value, bool):
+                said = type(value).__name__ if isinstance(values, dict) and name in values else "missing"
+                raise UserError(
+                    f"{path} is no whole model file: {where}{name} is {said}; make it again or copy it again"
+                )
+
+    check(payload, _PAYLOAD, "")
+    for name, section in {"model": payload["model"], **payload["sections"]}.items():
+        check(section, _SECTION, f"{name}.")
+        for tensor_name, tensor in section["state_dict"].items():
+            if not isinstance(tensor_name, str) or not isinstance(tensor, Tensor):
+                raise UserError(f"{path} is no whole model file: {name}.state_dict holds {tensor_name!r}, no tensor")
+    if payload["precision"] not in PRECISIONS:
+        raise UserError(f"{path} says precision {payload['precision']!r}; known are {', '.join(PRECISIONS)}")
+
+
 def repack(source: str | Path, target: str | Path, precision: str) -> Path:
     """Copy a model file in another precision, e.g. float16 to ship a world at half its size."""
     data = load_model(source)
@@ -175,7 +205,7 @@ def repack(source: str | Path, target: str | Path, precision: str) -> Path:
 def fingerprint(kind: str, config: Any, state_dict: Mapping[str, Tensor]) -> str:
     """32 hex digits that name a model by what it computes with: kind, configuration, tensors bit for bit."""
     tensors = {name: state_dict[name] for name in sorted(state_dict)}
-    return _digest([kind, json.dumps(plain(config), sort_keys=True), tensors])
+    return digest([kind, json.dumps(plain(config), sort_keys=True), tensors])
 
 
 def plain(value: Any) -> Any:
@@ -191,93 +221,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"a checkpoint holds plain values only, not {type(value).__name__}: {value!r}")
-
-
-def write_tensors(path: str | Path, payload: Mapping[str, Any]) -> Path:
-    """torch.save of plain values and tensors with a digest of all of them; whole or not at all.
-
-    Raises UserError.
-    """
-    content = {CHECKSUM: _digest(payload), **payload}
-
-    def write(file: BinaryIO) -> None:
-        keeper = _ErrorKeeper(file)
-        try:
-            torch.save(content, cast("IO[bytes]", keeper))
-        except RuntimeError as error:  # torch hides the reason (disk full) behind its own message
-            raise keeper.error or error from error
-
-    return write_atomically(Path(path), write)
-
-
-def read_tensors(path: str | Path) -> dict[str, Any]:
-    """torch.load onto the CPU, verified before and after. Never runs pickled code. Raises UserError."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(_missing(path))
-    _verify_records(path)
-    try:
-        payload = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path} holds more than tensors and plain values and is not opened; give one genieredux wrote"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(_damaged(path, error)) from error
-    if not isinstance(payload, dict) or CHECKSUM not in payload:
-        raise UserError(f"{path} was not written by genieredux; give a model-<step>.pt that `train` wrote")
-    # The records' own checksums do not cover the zip's directory, and torch reads a record that the directory
-    # calls a folder as uninitialised memory: hence a digest of what was really read.
-    if payload.pop(CHECKSUM) != _digest(payload):
-        raise UserError(_damaged(path, "its content fails its checksum"))
-    return payload
-
-
-def _verify_records(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    # zipfile answers damage with whichever of these the damaged field leads to
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        RuntimeError,
-        NotImplementedError,
-        EOFError,
-        ValueError,
-        zlib.error,
-    ) as error:
-        raise UserError(_damaged(path, error)) from error
-    if broken is not None:
-        raise UserError(_damaged(path, f"record {broken} fails its checksum"))
-
-
-def _damaged(path: Path, reason: object) -> str:
-    others = [other for other in _checkpoints_in(path.parent) if other != path]
-    hint = f"use another one, e.g. {others[-1]}" if others else "make it again or copy it again"
-    return f"{path} is damaged or cut short ({str(reason).splitlines()[0] if str(reason) else reason!r}); {hint}"
-
-
-def _missing(path: Path) -> str:
-    folder = next(parent for parent in [path.parent, *path.parent.parents] if parent.is_dir())
-    pattern = "*.pt" if folder == path.parent else "**/*.pt"
-    files = _checkpoints_in(folder, pattern)
-    by_name = {str(file): file for file in files}
-    near = difflib.get_close_matches(str(path), by_name, n=3, cutoff=0.3) or [str(file) for file in files[-3:]]
-    if path.is_dir():
-        return f"{path} is a folder, not a checkpoint; give one of its files: {', '.join(near) or 'it has none'}"
-    return f"no checkpoint at {path}; nearest: {', '.join(near) or f'none in {folder}'}"
-
-
-def _checkpoints_in(folder: Path, pattern: str = "*.pt") -> list[Path]:
-    """Checkpoints below `folder`, oldest step first; gives up looking after a few thousand files."""
-    found = []
-    for count, file in enumerate(folder.glob(pattern)):
-        if count > 5000:
-            break
-        if not file.name.startswith((".", "state-")):
-            found.append(file)
-    return sorted(found, key=lambda file: (len(file.name), file.name))
 
 
 def _pack(section: Section, precision: str) -> dict[str, Any]:
@@ -313,48 +256,5 @@ def _widen(tensor: Tensor, half: torch.dtype | None) -> Tensor:
     return tensor.float() if half is not None and tensor.dtype == half else tensor
 
 
-def _digest(value: Any) -> str:
-    """32 hex digits of nested plain values and tensors, in their order."""
-    digest = hashlib.blake2b(digest_size=16)
-
-    def feed(item: Any) -> None:
-        if isinstance(item, Tensor):
-            tensor = item.detach().cpu().contiguous()
-            digest.update(f"tensor|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-        elif isinstance(item, Mapping):
-            digest.update(f"dict|{len(item)}|".encode())
-            for key, inner in item.items():
-                digest.update(f"{key!r}|".encode())
-                feed(inner)
-        elif isinstance(item, list | tuple):
-            digest.update(f"list|{len(item)}|".encode())
-            for inner in item:
-                feed(inner)
-        else:
-            digest.update(f"{item!r}|".encode())
-
-    feed(value)
-    return digest.hexdigest()
-
-
 def _map_state(state: State, change: Callable[[Tensor], Tensor]) -> State:
     return {name: change(tensor) for name, tensor in state.items()}
-
-
-class _ErrorKeeper:
-    """A writable file that remembers why a write failed, since torch does not pass the reason on."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        try:
-            return self._file.write(data)
-        except OSError as error:
-            self.error = self.error or error
-            raise
-
-    def flush(self) -> None:
-        self._file.flush()

@@ -67,8 +67,15 @@ class ActionMapping:
 
     @classmethod
     def from_json(cls, values: dict[str, object]) -> "ActionMapping":
-        """What `to_json` gave."""
-        return cls(np.asarray(values["counts"], dtype=np.int64), tuple(values["action_names"]))  # type: ignore[arg-type]
+        """What `to_json` gave. Raises UserError for anything else."""
+        try:
+            counts = np.asarray(values["counts"], dtype=np.int64)
+            names = tuple(str(name) for name in values["action_names"])  # type: ignore[attr-defined]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"what codes stand for is not readable ({error}); train the model again") from error
+        if counts.ndim != 2 or not names or counts.shape[1] != len(names) or counts.min(initial=0) < 0:
+            raise UserError(f"codes were counted as {counts.shape} against {len(names)} actions; train the model again")
+        return cls(counts, names)
 
     def _share_of_action(self) -> NDArray[np.float64]:
         """P(code | action), (codes, actions)."""

@@ -71,7 +71,7 @@ class WorldModel(nn.Module):
         with `latent` the codes themselves. Raises UserError for a file that is not whole.
         """
         names = data.metadata.get("action_names")
-        if not names:
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UserError(f"{data.path} does not say what its actions are (no action_names); train it again")
         tokenizer = cast(Tokenizer, _restore(data.section("tokenizer"), str(data.path)))
         dynamics = cast(DynamicsModel, _restore(data.model, str(data.path), tokenizer=tokenizer, action_names=names))

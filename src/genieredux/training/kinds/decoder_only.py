@@ -30,4 +30,5 @@ def tokens_fingerprint(model: nn.Module, section: Section) -> str:
         return section.fingerprint
     after = tuple(model.decoder_prefixes())
     used = {name: value for name, value in section.state_dict.items() if not name.startswith(after)}
-    return fingerprint(section.kind, section.config, used)
+    config = {key: value for key, value in section.config.items() if key != "clip_frames"}  # a cache says its own
+    return fingerprint(section.kind, config, used)

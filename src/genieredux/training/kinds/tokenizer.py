@@ -13,6 +13,8 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
     path = cfg.model_fpath or cfg.tokenizer_fpath
     start = materials.start(path, "tokenizer")
     config = begun_from(start.config if start else None, cfg.tokenizer, "tokenizer", str(path))
+    if cfg.train.trainable != "decoder" and config.get("architecture", "st_vivit") == "st_vivit":
+        config["clip_frames"] = cfg.tokenizer.get("clip_frames", cfg.train.num_frames)
     model = build_seeded(cfg, fitting_image(config, materials, "tokenizer"))
     if start:
         load_weights(model, start)

@@ -15,7 +15,8 @@ from typing import Any
 
 from genieredux.config import from_plain
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import CheckpointData, load_model, read_tensors, write_tensors
+from genieredux.models.checkpoint import CheckpointData, load_model
+from genieredux.models.tensor_file import read_tensors, write_tensors
 from genieredux.runs.files import remove_unfinished
 
 logger = logging.getLogger(__name__)
