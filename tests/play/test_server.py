@@ -146,6 +146,23 @@ def test_nonsense_changes_nothing(page):
         list(iter(lambda: page._connection.recv(PATIENCE), None))
 
 
+def test_what_is_nested_without_end_ends_that_dream_alone(world, prompts, running):
+    with running(world, prompts) as (address, _):
+        with connect(f"ws://{address}/dream") as it:
+            it.recv(timeout=10)
+            it.send("[" * 100_000 + "]" * 100_000)
+            with pytest.raises(ConnectionClosed):
+                list(iter(lambda: it.recv(timeout=10), None))
+        with connect(f"ws://{address}/dream") as it:
+            assert "hello" in it.recv(timeout=10)
+
+
+@pytest.mark.parametrize("fps", [0, -1.0, float("nan"), float("inf")])
+def test_a_pace_that_is_none_is_refused(world, prompts, fps):
+    with pytest.raises(UserError, match="fps is"):
+        serve(world, prompts, 0, False, fps)
+
+
 def test_the_pace_is_kept(world, prompts, unpack, running):
     with running(world, prompts, max_fps=20) as (address, _), connect(f"ws://{address}/dream") as it:
         page = Page(it, unpack)
@@ -196,7 +213,7 @@ def test_only_our_own_page_may_steer(world, prompts, running):
         url, port = f"ws://{address}/dream", address.partition(":")[2]
         with connect(url, origin=f"http://{address}") as it:
             assert "hello" in it.recv(PATIENCE)
-        for origin in ("http://evil.example", f"http://localhost:{port}", "http://127.0.0.1:1", "null"):
+        for origin in ("http://evil.example", f"http://localhost:{port}", "http://127.0.0.1:1", "null", "http://["):
             with pytest.raises(InvalidStatus, match="403"), connect(url, origin=origin):
                 pass
         # A name that an attacker makes resolve to 127.0.0.1.
