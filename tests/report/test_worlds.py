@@ -12,6 +12,7 @@ import pytest
 from evaluated import make_clips, write_run
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig
+from genieredux.evaluation.upgrade import upgrade
 from genieredux.models.world.fake import FakeWorld
 from genieredux.report import PageWords, compare_runs, training_curves
 from genieredux.report.worlds.page import ONE_RUN
@@ -285,3 +286,37 @@ def test_training_curves_choose_what_matters_and_are_thin():
     assert [curve.title for curve in curves["Tokenizer"]] == ["loss", "psnr", "grad norm"]
     assert [line.name for line in curves["Tokenizer"][0].lines] == ["training", "validation"]
     assert len(curves["Tokenizer"][0].lines[0].x) == 240
+
+
+def test_a_page_claims_the_same_frames_only_where_they_are(tmp_path):
+    runs = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        runs[name] = str(write_run(tmp_path / name, {"test": make_clips(2, 1, seed=seed)}))
+    same = check(compare_runs([runs["a"], runs["b"]]).page.read_text())
+    assert "The same frames and actions, shown to each of the models." in same
+    other = check(compare_runs([runs["a"], runs["c"]]).page.read_text())
+    assert "The same frames" not in other
+    assert "did not all see the same frames" in other
+
+
+def test_a_metric_is_on_the_page_because_the_file_describes_it(tmp_path, two):
+    """Tables, curves, breakdown and CSV of a metric that no page knows, with its own digits and direction."""
+    better, worse = two
+    for folder in two:
+        results = upgrade(json.loads((folder / "results.json").read_text()))
+        about = {"label": "Novelty", "unit": "bits", "digits": 4, "better": "lower", "pooled": False}
+        results["about"]["novelty"] = {**about, "signed": False, "at": "average"}
+        for name in ("test.random", "test.held"):
+            results[name]["novelty"] = {"model": results[name]["ssim"]["model"]}
+        (folder / "results.json").write_text(json.dumps(results))
+    made = compare_runs([str(better)])
+    page = made.page.read_text()
+    text = check(page)
+    mean = np.mean(made.runs[0].sets["test.held"].metrics["ssim"]["model"].mean)
+    assert f"{mean:.4f}" in text
+    assert "Novelty, test.held" in text
+    assert 'aria-label="Novelty, bits by frames after the prompt: World model"' in page
+    table = list(csv.DictReader(made.table.open()))
+    rows = [row for row in table if row["metric"] == "novelty" and row["set"] == "test.held"]
+    assert [row["horizon"] for row in rows] == [*map(str, range(1, 11)), "mean"]
+    assert "Novelty, test.held" in check(compare_runs([str(better), str(worse)]).page.read_text())

@@ -9,6 +9,7 @@ from genieredux.report.worlds.values import metrics_of, set_names, with_set
 
 SAME_FRAMES = "The same frames and actions, shown to each of the models."
 OTHER_FRAMES = "Several models on one page, which did not all see the same frames: what that means stands below."
+WORLD = "world"
 _SAMPLING = ("method", "steps", "temperature", "choice", "window", "dream_length")
 _PROTOCOL = {
     "prompt_frames": "prompt frames",
@@ -61,6 +62,12 @@ def few_samples(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
+def kind(run: Run) -> str:
+    """What was measured: a world, a tokenizer or a latent action model."""
+    word = run.word("model", "kind")
+    return "tokenizer" if "tokenizer" in word else "latent action model" if "latent" in word else WORLD
+
+
 def _data(runs: Sequence[Run]) -> list[str]:
     def named(run: Run) -> str:
         checksum = run.word("dataset", "checksum")
@@ -97,8 +104,8 @@ def _protocol(runs: Sequence[Run]) -> list[str]:
 
 def _kinds(runs: Sequence[Run]) -> list[str]:
     lines = []
-    if _differ(map(_kind, runs)):
-        lines.append(f"They are models of different kinds: {_each(runs, _kind)}; only rows of the same name compare.")
+    if _differ(map(kind, runs)):
+        lines.append(f"They are models of different kinds: {_each(runs, kind)}; only rows of the same name compare.")
     if _differ(run.action_names for run in runs if run.action_names):
         lines.append(f"Their actions differ: {_each(runs, lambda run: ' '.join(run.action_names))}.")
     for name in set_names(runs):
@@ -111,11 +118,6 @@ def _kinds(runs: Sequence[Run]) -> list[str]:
             )
             break
     return lines
-
-
-def _kind(run: Run) -> str:
-    kind = run.word("model", "kind")
-    return "tokenizer" if "tokenizer" in kind else "latent action model" if "latent" in kind else "world"
 
 
 def _sampling(runs: Sequence[Run]) -> list[str]:

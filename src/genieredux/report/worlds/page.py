@@ -22,6 +22,7 @@ from genieredux.runs.files import write_bytes
 
 ONE_RUN, EACH_MORE, AT_MOST = 4_500_000, 2_000_000, 9_000_000
 """Characters of pictures, so that a page stays below 6 MB for one run and 10 MB for any number."""
+_DREAMED = "What the game did, and what the world model dreamed from the same frames and actions."
 KIND_NAMES = {
     "game": "By game",
     "console": "By console",
@@ -81,7 +82,8 @@ def render(runs: Sequence[Run], paired: Sequence[Paired] = (), title: str | None
     sprites = films.Sprites(min(ONE_RUN + EACH_MORE * (len(runs) - 1), AT_MOST))
     values: dict[str, Any] = {
         "title": title or _title(runs),
-        "summary": first.words.summary if single else notes.summary(runs),
+        "summary": _summary(runs),
+        "kind": notes.kind(first),
         "facts": first.words.facts if single else (),
         "single": single,
         "runs": made.runs_list(runs),
@@ -133,6 +135,12 @@ def _baseline(runs: Sequence[Run], said: str | None) -> Run:
     raise UserError(f"baseline={said} is none of the runs; choose one of {', '.join(run.name for run in runs)}")
 
 
+def _summary(runs: Sequence[Run]) -> str:
+    if len(runs) > 1:
+        return notes.summary(runs)
+    return runs[0].words.summary or (_DREAMED if notes.kind(runs[0]) == notes.WORLD else "")
+
+
 def _title(runs: Sequence[Run]) -> str:
     if len(runs) == 1:
         data = runs[0].word("dataset", "name")
@@ -151,7 +159,7 @@ def _protocol(run: Run) -> dict[str, Any]:
         "resamples": run.made("config").get("resamples", 2000),
         "compare_at": first.compare_at,
         "seed": run.made("config").get("seed"),
-        "dreams": first.main == "model",
+        "dreams": notes.kind(run) == notes.WORLD,
     }
 
 
