@@ -34,10 +34,10 @@ import pyarrow.parquet as pq
 
 DATA = "coinrun_v0.0.0"
 SPLITS = (
-    "{name: train, variant: random, start_level: 0, n_instances: 6, n_sessions: 1}",
-    "{name: validation, variant: random, start_level: 5000, n_instances: 2, n_sessions: 1}",
-    "{name: test.random, variant: random, start_level: 100000, n_instances: 3, n_sessions: 1}",
-    "{name: test.held, variant: held, start_level: 100000, n_instances: 3, n_sessions: 1}",
+    "{name: train, variant: random, start_level: 0, n_instances: 6, n_frames: 360}",
+    "{name: validation, variant: random, start_level: 5000, n_instances: 2, n_frames: 120}",
+    "{name: test.random, variant: random, start_level: 100000, n_instances: 3, n_frames: 180}",
+    "{name: test.held, variant: held, start_level: 100000, n_instances: 3, n_frames: 180}",
 )
 GENERATE = (
     "config=quickstart/coinrun",

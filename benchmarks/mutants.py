@@ -230,8 +230,8 @@ MUTANTS: tuple[Mutant, ...] = (
         ("psnr factor", "return -10 * torch.log10(mse)", "return -20 * torch.log10(mse)"),
         (
             "psnr absolute",
-            "mse = (predicted.float() - truth.float()).square()",
-            "mse = (predicted.float() - truth.float()).abs()",
+            ".square().mean(dim=(-3, -2, -1))\n    return -10",
+            ".abs().mean(dim=(-3, -2, -1))\n    return -10",
         ),
         ("psnr cap", "decibel.clamp(max=PSNR_CAP_DB)", "decibel.clamp(max=50.0)"),
         ("scale 256", "frames.float().div_(255)", "frames.float().div_(256)"),
