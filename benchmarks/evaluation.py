@@ -10,17 +10,22 @@ import resource
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from genieredux.evaluation import Clips, EvalConfig, evaluate
-from genieredux.evaluation.measure import Bench
-from genieredux.evaluation.metric_networks import NetworksConfig
-from genieredux.evaluation.metrics import psnr, ssim
+from genieredux.evaluation.config import EvalJobConfig
+from genieredux.evaluation.measuring.evaluate import world_bench
+from genieredux.evaluation.measuring.loop import Bench
+from genieredux.evaluation.measuring.team import Team, Together
+from genieredux.evaluation.metrics.metric import Setting
+from genieredux.evaluation.metrics.opening import open_metrics
+from genieredux.evaluation.metrics.ssim import ssim
 from genieredux.evaluation.opening import Recipe
-from genieredux.evaluation.probes import Probes
-from genieredux.evaluation.team import Team, Together
+from genieredux.evaluation.subjects.world import WorldSubject
+from genieredux.frames import psnr
 from genieredux.models.world.fake import FakeWorld
 from genieredux.models.world.file import shipped_world
 from genieredux.models.world.model import WorldModel
@@ -29,7 +34,8 @@ from genieredux.models.world.protocol import World
 
 def open_fake(rank: int) -> Bench:
     """The world without a network, for another process."""
-    return Bench(FakeWorld(noise=0.05), Probes())
+    metrics = open_metrics((), Setting(EvalConfig())).metrics.values()
+    return world_bench(WorldSubject(FakeWorld(noise=0.05), EvalConfig()), list(metrics))
 
 
 def make_clips(count: int, length: int, actions: int, image_size: int) -> Clips:
@@ -91,9 +97,9 @@ def main() -> None:
     precision = "32"
     if options.world:
         path = shipped_world() if options.world == "shipped" else options.world
-        world = WorldModel.load(path).use_precision("auto")
+        world = WorldModel.load(path).use_precision("32")
         precision = world.precision
-        open_bench = Recipe(str(path), "cpu", precision, NetworksConfig())
+        open_bench = Recipe(Path(path), "genie_redux_guided", EvalJobConfig(), "cpu", (), Setting(EvalConfig()))
     with ExitStack() as stack:
         team = stack.enter_context(Together(open_bench, options.processes)) if options.processes > 1 else None
         measured = time_evaluation(world, options.clips, options.batch_size, team)

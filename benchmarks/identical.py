@@ -199,12 +199,14 @@ def evaluation(folder: Path) -> dict[str, str]:
 def _estimates(results: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """(set, name, numbers) of gain and delta PSNR with their intervals, out of results.json."""
     for name, found in results.items():
-        if not isinstance(found, Mapping) or "gain" not in found:
+        if not isinstance(found, Mapping) or not isinstance(found.get("gain"), Mapping) or name == "about":
             continue
+        at = found["compare_at"] - 1
         for what in ("gain", "delta_psnr"):
             for row, estimate in found[what].items():
                 for bound in ("mean", "low", "high"):
-                    yield name, f"{what}.{row}.{bound}", estimate[bound]
+                    value = estimate[bound][at] if what == "delta_psnr" else estimate[bound]
+                    yield name, f"{what}.{row}.{bound}", value
 
 
 def compare(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

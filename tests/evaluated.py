@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from genieredux.evaluation import Clips, EvalConfig
-from genieredux.evaluation.job import measure
+from genieredux.evaluation.job import measure_world
 from genieredux.evaluation.writing import write_measured
 from genieredux.models.world.fake import FakeWorld
 from genieredux.report import PageWords, write
@@ -46,17 +46,17 @@ def write_run(
     """What an evaluation of a fake world leaves, and its page."""
     world = world or FakeWorld(noise=0.05)
     said = {
-        "config": {"eval": config.to_json()},
+        "config": config.to_json(),
         "sampling": {"steps": 8, "temperature": 1.0},
         "seed": config.seed,
         "model": {"file": "a.pt", "kind": "fake"},
         "action_names": list(world.action_names),
         "dataset": {"name": "toy", "path": "x", "checksum": "0" * 64},
-        "networks": {"FID": {"missing": "its weights are not here"}},
+        "metrics": {"FID": {"missing": "its weights are not here"}},
         "environment": {"python": "3.11", "versions": {"torch": "2"}, "hardware": {"gpus": []}, "git": None},
         "seconds": {"test": 300.0},
         **(made_with or {}),
     }
-    write_measured(folder, measure(world, sets, config), said)
+    write_measured(folder, measure_world(world, sets, config), said)
     write(folder, words or PageWords(folder.name))
     return folder

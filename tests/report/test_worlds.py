@@ -123,7 +123,7 @@ def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
     ):
         assert expected in text
     assert "Nothing" not in text
-    assert f"{results['test.random']['psnr']['model'][0]:.2f}" in text
+    assert f"{results['test.random']['psnr']['model']['mean'][0]:.2f}" in text
     assert page.count("<svg viewBox") > 8
     clips, ends, actions = 3 + 3, 4, 5
     assert page.count('class="film') == 3 * actions + (clips + ends + 1) * 4

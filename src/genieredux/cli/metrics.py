@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from genieredux.cli.actions import Action, act
 from genieredux.cli.screen import say
 from genieredux.config import FilePath
 from genieredux.errors import UserError
+
+if TYPE_CHECKING:
+    from genieredux.evaluation.metrics.opening import Opened
 
 
 @dataclass(frozen=True)
@@ -32,29 +35,37 @@ def metrics(words: list[str]) -> None:
 
 
 def _list(paths: list[str], config: Any) -> None:
-    from genieredux.evaluation.metric_networks import open_networks
-
-    networks = open_networks(config)
-    for name, about in networks.describe().items():
-        say(f"{name:<10}{'missing: ' + about['missing'] if 'missing' in about else 'ready: ' + about['file']}")
-    if networks.lpips is None:
-        say("LPIPS     only with your own files: lpips_trunk=alexnet-owt-7be5be79.pth lpips_heads=alex.pth")
+    opened = _open(config)
+    for name, about in opened.describe().items():
+        where = about.get("file") or f"needs no file (id {about['id']})" if "missing" not in about else ""
+        say(f"{name:<16}{'missing: ' + about['missing'] if 'missing' in about else f'ready: {where}'}")
+    if "LPIPS" not in opened.metrics:
+        say("LPIPS           only with your own files: lpips_trunk=alexnet-owt-7be5be79.pth lpips_heads=alex.pth")
 
 
 def _check(paths: list[str], config: Any) -> None:
     from genieredux.evaluation.metric_check import check_networks
-    from genieredux.evaluation.metric_networks import open_networks
 
-    networks = open_networks(config)
-    results = check_networks(networks)
+    opened = _open(config)
+    results = check_networks(opened.metrics.values())
     for result in results:
         word = {True: "passed", False: "FAILED", None: "runs"}[result.passed]
         say(f"{result.name:<16}{word:<8}{result.says} ({result.seconds:.2f} s each)")
-    for name, why in networks.missing.items():
+    for name, why in opened.missing.items():
         say(f"{name:<16}missing {why}")
     failed = [result.name for result in results if result.passed is False]
     if failed:
         raise UserError(f"{', '.join(failed)} does not compute what it should; convert or fetch its weights again")
+
+
+def _open(config: Any) -> "Opened":
+    """The metrics that look through a network and need no data set."""
+    from genieredux.evaluation.metrics import CHOSEN
+    from genieredux.evaluation.metrics.metric import Setting
+    from genieredux.evaluation.metrics.opening import open_metrics
+
+    names = [name for name in CHOSEN if name != "action_accuracy"]
+    return open_metrics(names, Setting(networks=config), quiet=True)
 
 
 def _convert_i3d(paths: list[str], options: ConvertOptions) -> None:

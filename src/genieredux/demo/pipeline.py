@@ -11,19 +11,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
 from genieredux.episodes import Dataset
-from genieredux.evaluation.clips import Clips, cut_clips
-from genieredux.evaluation.job import measure
-from genieredux.evaluation.testsets import check_actions, describe_data, test_sets
-from genieredux.evaluation.writing import Measured, Written, write_measured
+from genieredux.evaluation.clips import cut_clips
+from genieredux.evaluation.config import EvalJobConfig
+from genieredux.evaluation.headline import Evaluated
+from genieredux.evaluation.job import evaluate_file
 from genieredux.models.checkpoint import load_model
-from genieredux.models.world.file import Prompt, load_world, write_world
+from genieredux.models.world.file import Prompt, write_world
 from genieredux.nn.precision import choose_precision
 from genieredux.report import PageWords, training_curves, write
 from genieredux.runs import RunFolder
@@ -64,7 +64,6 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
         dynamics_job = dataclasses.replace(_placed(config, config.dynamics, path), tokenizer_fpath=str(tokenizer))
         stages.run("token cache", lambda: _cache(run, dataset, tokenizer, dynamics_job.train))
         model = stages.run("dynamics", lambda: train(dynamics_job).model_path)
-        sets = test_sets(dataset, config.split, config.eval, config.num_clips)
         world = write_world(
             out / "world.pt",
             model,
@@ -73,9 +72,10 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
             precision=config.world_precision,
             about={"made_with": " ".join(command), "seed": config.seed},
         )
-        measured = stages.run("evaluation", lambda: _measure(world, dataset, sets, config))
-        page, written = _write(run, config, measured, stages, (tokenizer_job, dynamics_job))
-    return Made(page, written.results, written.film, world)
+        made = stages.run("evaluation", lambda: _measure(world, dataset, config))
+        page = write(out, _page_words(run, config, dataset, stages, (tokenizer_job, dynamics_job)))
+    assert made.film is not None  # a world has films
+    return Made(page, made.results, made.film, world)
 
 
 class Stages:
@@ -122,22 +122,28 @@ def _prompts(dataset: Dataset, config: DemoConfig) -> list[Prompt]:
     return list(zip(clips.frames, clips.actions, strict=True))
 
 
-def _measure(path: Path, dataset: Dataset, sets: dict[str, Clips], config: DemoConfig) -> Measured:
-    world, _ = load_world(path)
-    world.use_precision("auto")
-    check_actions(world, dataset)
-    with ProgressLine("evaluation", sum(map(len, sets.values())), unit="clip") as line:
-        return measure(world, sets, config.eval, progress=lambda done, total, name: line.advance_to(done, total))
+def _measure(world: Path, dataset: Dataset, config: DemoConfig) -> Evaluated:
+    """The same job as `genie_redux eval`, into the demo's own folder; only metrics that need no weights."""
+    settings = EvalJobConfig(
+        **dataclasses.asdict(config.eval),
+        model_fpath=str(world),
+        dataset_root_dpath=str(Path(dataset.path).parent),
+        dataset_name=Path(dataset.path).name,
+        split=config.split,
+        num_clips=config.num_clips,
+        metrics=("random_frechet",),
+    )
+    with ProgressLine("evaluation", config.num_clips, unit="clip") as line:
+        return evaluate_file(
+            settings, dataset, lambda done, total, name: line.advance_to(done, total), folder=Path(config.out)
+        )
 
 
-def _write(
-    run: RunFolder, config: DemoConfig, measured: Measured, stages: Stages, jobs: tuple[JobConfig, JobConfig]
-) -> tuple[Path, Written]:
-    environment = run.executions()[-1]
-    plain: Any = dataclasses.asdict(config)
-    dataset = Dataset.open(str(Path(jobs[0].train.dataset_root_dpath) / jobs[0].train.dataset_name))
+def _page_words(
+    run: RunFolder, config: DemoConfig, dataset: Dataset, stages: Stages, jobs: tuple[JobConfig, JobConfig]
+) -> PageWords:
     played = int(trainable(dataset).lengths.sum())
-    words = PageWords(
+    return PageWords(
         title=config.title,
         summary="Left: what the game did. Beside it: what the world model dreamed from the same two frames and "
         "the same actions, on levels it never saw.",
@@ -150,16 +156,9 @@ def _write(
             ("walk in this world", f"genieredux play world={run.path / 'world.pt'}"),
             ("make it again", run.resume_command()),
         ),
-        facts=(("training frames", f"{played:,}"), ("seed", str(config.seed))),
+        facts=(
+            ("training frames", f"{played:,}"),
+            ("seed", str(config.seed)),
+            *((name, f"{seconds:.0f} s") for name, seconds in stages.seconds.items()),
+        ),
     )
-    made_by = {
-        "config": plain,
-        "seed": config.seed,
-        "action_names": list(dataset.spec.action_names),
-        "model": {"file": str(run.path / "world.pt")},
-        "dataset": describe_data(dataset),
-        "environment": environment,
-        "seconds": stages.seconds,
-    }
-    written = write_measured(run.path, measured, made_by)
-    return write(run.path, words), written

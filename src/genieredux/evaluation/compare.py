@@ -93,8 +93,9 @@ def _compare(first: ClipNumbers, second: ClipNumbers, resamples: int, interval: 
                 continue
             gap = other - values
             known = np.isfinite(gap)
-            filled = np.where(known, gap, 0)
-            average = bootstrap.ratio(filled.sum(1), known.sum(1))
-            differences.setdefault(metric, {})[row] = Difference(bootstrap.ratio(filled, known), average)
+            divisor = rows[a.relative[metric]] if metric in a.relative else np.ones(gap.shape)
+            filled, below = np.where(known, gap, 0), np.where(known, divisor, 0)
+            average = bootstrap.ratio(filled.sum(1), below.sum(1))
+            differences.setdefault(metric, {})[row] = Difference(bootstrap.ratio(filled, below), average)
     only_second = len(second) - len(set(first.hashes) & set(second.hashes))
     return Comparison(len(common), bootstrap.episodes, len(first) - len(common), only_second, differences)

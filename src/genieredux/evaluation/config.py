@@ -8,12 +8,10 @@ from typing import ClassVar, Literal
 
 from genieredux.checking import one_of, require, within
 from genieredux.config import FilePath
-from genieredux.evaluation.metric_networks import NetworksConfig
+from genieredux.evaluation.metrics import CHOSEN, check_names
 
-NETWORK_METRICS = ("FID", "FVD", "ST-LPIPS", "LPIPS")
-ACTION_ACCURACY = "action_accuracy"
-METRICS = (*NETWORK_METRICS, ACTION_ACCURACY)
 PRECISIONS = ("auto", "32", "bf16")
+RESIZES = ("bilinear", "nearest")
 REPLICATE = -1
 """The `action_to_take` that stands for the true actions."""
 
@@ -27,6 +25,33 @@ HIGHEST = {
     "drift_clips": 1_000_000,
 }
 """Above these a number is a slip of the finger, and is refused before anything is allocated."""
+
+
+@dataclass(frozen=True)
+class NetworksConfig:
+    """The weights of the metrics that look through a network."""
+
+    fid_weights: FilePath | None = None
+    """The Inception file of pytorch-fid and torch-fidelity; null: the user's cache, then torch hub's."""
+    fid_trust: bool = False
+    """Take a file of its layout whose SHA-256 is another."""
+    fid_resize: Literal["bilinear", "nearest"] = "bilinear"
+    """As TensorFlow 1 and torch-fidelity (bilinear), or as the published GenieRedux code (nearest)."""
+    i3d_weights: FilePath | None = None
+    """The network of FVD, which `genieredux metrics` converted; null: from the cache, or converted now from the
+    installed package."""
+    stlpips_net: Literal["alex", "vgg"] = "alex"
+    """The network of ST-LPIPS."""
+    stlpips_weights: FilePath | None = None
+    """Its weights, as i3d_weights."""
+    lpips_trunk: FilePath | None = None
+    """torchvision's AlexNet; LPIPS needs it and lpips_heads."""
+    lpips_heads: FilePath | None = None
+    """alex.pth of lpips v0.1."""
+
+    def __post_init__(self) -> None:
+        one_of("fid_resize", self.fid_resize, RESIZES)
+        one_of("stlpips_net", self.stlpips_net, ("alex", "vgg"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +70,7 @@ class EvalConfig:
     compare_at: int = 4
     """The horizon t of the headline delta PSNR (the papers: 4)."""
     eval_control: bool = True
-    """Measure delta PSNR at all; it doubles the work."""
+    """Dream under other actions too, for delta PSNR and action following; it doubles the work."""
     last_action_horizons: tuple[int, ...] = ()
     """Where the `last_action` delta PSNR is measured; each t costs two rollouts of t frames. Empty: at compare_at."""
     batch_size: int = 32
@@ -145,9 +170,10 @@ class EvalJobConfig(EvalConfig):
     """Frames of context that the dynamics keeps; null: as the world says."""
     dream_length: int | None = None
     """Frames that are decided together; null: as the world says."""
-    metrics: tuple[str, ...] = METRICS
-    """Of the metrics that need a network of their own, these, where their weights are there."""
+    metrics: tuple[str, ...] = (*CHOSEN,)
+    """Besides those that are always measured: these, where their weights are there, and `module:Class` of one's own."""
     networks: NetworksConfig = field(default_factory=NetworksConfig)
+    """Where the weights of metrics are."""
     enable_cache: bool = False
     """Keep what concerns true frames alone below save_root_dpath/cache, for the next evaluation on the same clips."""
     num_processes: int = 1
@@ -155,7 +181,7 @@ class EvalJobConfig(EvalConfig):
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
-    """auto, 32 or bf16."""
+    """32 or bf16; auto is 32, as play has it, for bf16 decides other tokens."""
     save_root_dpath: FilePath = "outputs/evaluation"
     """Results go to <here>/<model name>/<data set>/."""
 
@@ -165,11 +191,5 @@ class EvalJobConfig(EvalConfig):
         super().__post_init__()
         within("eval.num_clips", self.num_clips, 1, 100_000_000)
         within("eval.num_processes", self.num_processes, 1, 65_536)
-        for name in self.metrics:
-            one_of("eval.metrics", name, METRICS)
+        check_names(self.metrics)
         one_of("eval.precision", self.precision, PRECISIONS)
-
-    @property
-    def network_metrics(self) -> tuple[str, ...]:
-        """Those of `metrics` that compare frames."""
-        return tuple(name for name in self.metrics if name in NETWORK_METRICS)

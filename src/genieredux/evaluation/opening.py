@@ -1,25 +1,25 @@
-"""From a file of weights to what a process measures with. It knows files and models; it measures nothing."""
+"""From a file of weights to a subject, in any process. It knows files and models; it measures nothing."""
 
 import dataclasses
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
-from genieredux.evaluation.config import ACTION_ACCURACY, EvalJobConfig
-from genieredux.evaluation.inverse_dynamics import train_inverse_dynamics
-from genieredux.evaluation.measure import Bench
-from genieredux.evaluation.metric_networks import FID, FVD, LPIPS, ST_LPIPS, Networks, NetworksConfig, open_networks
-from genieredux.evaluation.networks.perceptual_net import MIN_SIZE
-from genieredux.evaluation.probes import ActionReader, FeatureCache, Probes
+from genieredux.evaluation.config import EvalJobConfig
+from genieredux.evaluation.measuring.evaluate import world_bench
+from genieredux.evaluation.measuring.loop import Bench
+from genieredux.evaluation.measuring.truth import TruthCache
+from genieredux.evaluation.metrics.metric import Setting
+from genieredux.evaluation.metrics.opening import open_metrics
 from genieredux.evaluation.statistics_cache import StatisticsCache
-from genieredux.evaluation.testsets import test_splits
-from genieredux.evaluation.truth import TruthCache
+from genieredux.evaluation.subjects.latent import LatentActions
+from genieredux.evaluation.subjects.tokenizer import TokenizerSubject
+from genieredux.evaluation.subjects.world import WorldSubject
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import CheckpointData, Section, load_model
 from genieredux.models.sampling import Sampling
@@ -87,106 +87,81 @@ def choose_device(accelerator: str) -> str:
     return "cuda" if there and accelerator != "cpu" else "cpu"
 
 
+def choose_precision(wanted: str) -> str:
+    """32 where nobody asks for another: what is measured is what is played, and bf16 decides other tokens."""
+    return "32" if wanted == "auto" else wanted
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How any process makes itself a bench of one world. Picklable. Called with the process's number.
+    """How any process makes itself a bench of one model. Picklable. Called with the process's number.
 
-    precision: 32 or bf16, measured before. networks, wanted: the metrics' own. actions, cache: as Probes has them.
-    latent: the world takes codes (WorldModel.load).
+    kind: of model. sampling: of a world. names: of metrics besides those that are always measured; setting, shared: as
+    `open_metrics` has them.
     """
 
-    model_fpath: str
+    path: Path
+    kind: str
+    config: EvalJobConfig
     device: str
-    precision: str
-    networks: NetworksConfig
-    wanted: tuple[str, ...] = ()
-    actions: ActionReader | None = None
-    cache: FeatureCache | None = None
-    latent: bool = False
+    names: tuple[str, ...]
+    setting: Setting
+    sampling: Sampling | None = None
+    shared: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __call__(self, rank: int = 0) -> Bench:
         """Opens everything anew, on a GPU of its own where there are several."""
-        device = self.device
-        if device == "cuda":
-            device = f"cuda:{rank % torch.cuda.device_count()}"
-        world = WorldModel.load(self.model_fpath, device, self.latent).use_precision(self.precision)
-        opened = open_networks(self.networks, device, self.wanted)
-        return Bench(world, to_probes(opened, self.actions, self.cache))
+        device = f"cuda:{rank % torch.cuda.device_count()}" if self.device == "cuda" else self.device
+        subject = open_subject(self.path, self.kind, self.config, device, self.sampling)
+        opened = open_metrics(self.names, replace(self.setting, device=device), self.shared)
+        return bench_of(subject, list(opened.metrics.values()))
 
 
-def to_probes(opened: Networks, actions: ActionReader | None, cache: FeatureCache | None) -> Probes:
-    """Opened networks as what looks at a batch."""
-    distances = tuple(network for network in (opened.stlpips, opened.lpips) if network is not None)
-    return Probes(opened.fid, opened.fvd, distances, actions, cache)
+Subject = WorldSubject | TokenizerSubject | LatentActions
 
 
-def usable_networks(config: EvalJobConfig, device: str, frames: int, image_size: int) -> Networks:
-    """The networks of `config.metrics` that serve here; one line for each that does not.
+def open_subject(
+    path: Path, kind: str, config: EvalJobConfig, device: str, sampling: Sampling | None = None
+) -> Subject:
+    """What the file holds, ready to draw."""
+    precision = choose_precision(config.precision)
+    if kind == "tokenizer":
+        return TokenizerSubject(restore(load_model(path).model, path), device, precision)
+    if kind == "latent_action_model":
+        return LatentActions(restore(load_model(path).model, path), device, precision)
+    world = WorldModel.load(path, device, config.latent_actions).use_precision(precision)
+    return WorldSubject(world, config, sampling)
 
-    frames: predicted of each clip; image_size: their pixels. Raises UserError for a weights file that the user named
-    and that does not serve.
-    """
-    opened = open_networks(config.networks, device, config.network_metrics)
-    unfit = {}
-    if opened.fvd is not None and frames < opened.fvd.MIN_FRAMES:
-        unfit[FVD] = f"it needs {opened.fvd.MIN_FRAMES} predicted frames or more, eval.horizon is {frames}"
-    for name, network in ((ST_LPIPS, opened.stlpips), (LPIPS, opened.lpips)):
-        if network is not None and image_size < MIN_SIZE:
-            unfit[name] = f"it needs frames of {MIN_SIZE} pixels or more, these have {image_size}"
-    missing = {**opened.missing, **unfit}
-    for name, why in missing.items():
-        log.warning("%s is left out: %s", name, why)
-    return Networks(
-        fid=opened.fid,
-        fvd=None if FVD in unfit else opened.fvd,
-        stlpips=None if ST_LPIPS in unfit else opened.stlpips,
-        lpips=None if LPIPS in unfit else opened.lpips,
-        missing=missing,
-        files=opened.files,
+
+def bench_of(subject: Subject, metrics: list[Any]) -> Bench:
+    """A world's bench has another one of its long dreams."""
+    return world_bench(subject, metrics) if isinstance(subject, WorldSubject) else Bench.of(subject, metrics)
+
+
+def setting_of(
+    config: EvalJobConfig, dataset: Dataset, device: str, action_names: tuple[str, ...], subject: Any
+) -> Setting:
+    """Where metrics are opened."""
+    return Setting(
+        config=config,
+        networks=config.networks,
+        device=device,
+        image_size=dataset.spec.image_size,
+        action_names=action_names,
+        cache=StatisticsCache(_cache_folder(config) / "features") if config.enable_cache else None,
+        subject=subject,
+        dataset=dataset,
+        split=config.split,
     )
 
 
-def names_of(opened: Networks) -> tuple[str, ...]:
-    """The metrics that are there."""
-    there = {FID: opened.fid, FVD: opened.fvd, ST_LPIPS: opened.stlpips, LPIPS: opened.lpips}
-    return tuple(name for name, network in there.items() if network is not None)
-
-
-def open_action_reader(config: EvalJobConfig, dataset: Dataset) -> tuple[ActionReader | None, dict[str, Any]]:
-    """(what reads actions off frames, learned from the split `train`; what is known of it), or (None, why not).
-
-    The first time this takes minutes, later it is read from the user's cache.
-    """
-    if ACTION_ACCURACY not in config.metrics or config.latent_actions:
-        return None, {}
-    splits = set(dataset.index["split"].to_pylist())
-    if "train" not in splits:
-        why = f"{dataset.path} has no split 'train' to learn from how each action looks"
-        log.warning("%s is left out: %s", ACTION_ACCURACY, why)
-        return None, {"missing": why}
-    held_out = dataset.select(split=test_splits(dataset, config.split))
-    model = train_inverse_dynamics(dataset.select(split="train"), held_out, progress=_say_how_far)
-    return model, {"id": model.id, "held_out": model.held_out.to_json(), "seconds": model.seconds}
-
-
-def _say_how_far(done: int, steps: int, loss: float) -> None:
-    """A line at the beginning and every fifth of the way; none where the model was kept from an earlier time."""
-    if done == 1 or done % max(steps // 5, 1) == 0:
-        log.info("%s: learning how each action looks, step %d of %d, loss %.3f", ACTION_ACCURACY, done, steps, loss)
-
-
-def feature_cache(config: EvalJobConfig) -> FeatureCache | None:
-    """Of the features of true frames, where it is wanted."""
-    return StatisticsCache(_cache_folder(config) / "features") if config.enable_cache else None
-
-
-def truth_cache(config: EvalJobConfig, tokenizer: Section, precision: str) -> TruthCache | None:
+def truth_cache(config: EvalJobConfig, tokenizer: Section) -> TruthCache | None:
     """Of tokens and numbers of true frames, where it is wanted."""
-    name = f"{tokenizer.fingerprint}-{precision}-{config.batch_size}"
+    name = f"{tokenizer.fingerprint}-{choose_precision(config.precision)}-{config.batch_size}"
     return TruthCache(_cache_folder(config), name) if config.enable_cache else None
 
 
-def restore(section: Section, source: Path) -> nn.Module:
+def restore(section: Section, source: Path) -> Any:
     """The model in a section of a file, frozen. Raises UserError where its weights do not fit its configuration."""
     model = build_model(section.kind, section.config)
     try:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genieredux.errors import UserError
-from genieredux.evaluation.fid import FrameFeatures
+from genieredux.evaluation.metrics.fid import FrameFeatures
 from genieredux.evaluation.networks.files import load_state
 from genieredux.evaluation.networks.inception import InceptionV3, inception_state
 from metric_standins import inception_weights
