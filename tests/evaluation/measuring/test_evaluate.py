@@ -275,3 +275,31 @@ def test_networks_look_at_every_row_and_at_the_truth(make_clips):
     assert fid["samples"] == 80
     assert fid["floor"] >= 0
     assert "gap" in result["breakdown"]["action"]["RIGHT"]
+
+
+def test_repeat_the_last_frame_is_the_prompts_last_frame(make_clips):
+    """And every other row is what its name says."""
+    from genieredux.evaluation.subjects.drawn import Batch
+    from genieredux.evaluation.subjects.world import WorldSubject
+
+    clips = make_clips(episodes=2)
+    world = FakeWorld(noise=0.2)
+    batch = Batch((0, 1), 4, clips.frames[:2], clips.actions[:2], prompt_frames=2)
+    drawn = WorldSubject(world, CONFIG).draw(batch, seed=3)
+    frames = batch.as_floats
+    assert torch.equal(drawn.frames("repeat_last"), frames[:, 1:2].expand(-1, 10, -1, -1, -1))
+    assert not torch.equal(drawn.frames("repeat_last"), frames[:, 2:])
+    assert torch.equal(drawn.frames("truth"), frames[:, 2:])
+    assert torch.equal(drawn.frames("tokenizer_only"), world.decode(world.encode(frames))[:, 2:])
+    assert torch.equal(drawn.actions_of("model"), batch.taken)
+    assert torch.equal(drawn.actions_of("random_actions")[:, :1], batch.taken[:, :1])
+    assert not torch.equal(drawn.actions_of("random_actions"), batch.taken)
+
+
+def test_entropies_that_are_no_numbers_are_named_before_the_work(make_clips):
+    class Huge(FakeWorld):
+        def _entropy(self, tokens):
+            return super()._entropy(tokens) * torch.nan
+
+    with pytest.raises(UserError, match=r"entropies that are not numbers .* far too large"):
+        evaluate(Huge(), {"a": make_clips(episodes=1)}, CONFIG)
