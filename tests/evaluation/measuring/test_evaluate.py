@@ -298,8 +298,9 @@ def test_repeat_the_last_frame_is_the_prompts_last_frame(make_clips):
 
 def test_entropies_that_are_no_numbers_are_named_before_the_work(make_clips):
     class Huge(FakeWorld):
-        def _entropy(self, tokens):
-            return super()._entropy(tokens) * torch.nan
+        def rollout(self, prompt, actions, seed=0, sampling=None):
+            dreamed = super().rollout(prompt, actions, seed, sampling)
+            return type(dreamed)(dreamed.frames, dreamed.tokens, dreamed.entropy * torch.nan)
 
     with pytest.raises(UserError, match=r"entropies that are not numbers .* far too large"):
         evaluate(Huge(), {"a": make_clips(episodes=1)}, CONFIG)
