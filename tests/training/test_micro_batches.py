@@ -1,5 +1,6 @@
-"""N micro-batches are one batch for a codebook of moving averages: at its beginning, in its averages, where dead codes
-are revived; and what it draws moves nobody else's random numbers."""
+"""N micro-batches are one batch. For a codebook of moving averages: at its beginning, in its averages, where dead codes
+are revived; and what it draws moves nobody else's random numbers. For a dynamics: each hidden token weighs alike,
+whichever micro-batch hides it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,3 +85,50 @@ def test_a_codebook_draws_in_a_stream_of_its_own() -> None:
         model.quantizer(x, generator)
         model.quantizer.settle()
         assert torch.equal(before, generator.get_state())
+
+
+HIDING: dict[str, dict[str, Any]] = {
+    "history_refiner": {"architecture": "history_refiner", "dim": 16, "heads": 2, "group": 2, "fully_hidden": 0.4,
+                        "history_noise": 0.2, "own_history": 0.5},
+    "masked": {**MASKGIT, "supervise": "masked", "mask_ratio": "cosine", "history_noise": 0.2},
+    "published": {**MASKGIT, "supervise": "masked", "clean_history": "none", "mask_ratio_per": "batch"},
+    "in_place": {**MASKGIT, "objective": "in_place", "mask_ratio": "cosine", "mask_ratio_per": "frame"},
+    "drafts": {**MASKGIT, "objective": "in_place", "clean_history": "all", "history_noise": 0.2},
+    "all": {**MASKGIT, "decoder_weight": 0.5},
+}  # fmt: skip
+
+
+def make_dynamics(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    tokenizer = build_model("tokenizer", {"architecture": "conv", "image_size": 16, "codebook_size": 8})
+    return build_model("genie_redux_guided", HIDING[name], tokenizer=tokenizer, action_names=("A", "B", "C"))
+
+
+@pytest.mark.parametrize("name", HIDING)
+def test_hidden_tokens_weigh_alike_in_all_micro_batches(tmp_path: Path, name: str) -> None:
+    histories = []
+    for count in (1, 2, 4):
+        cfg = replace(CONFIG, grad_accum=count, batch_size=4 // count, num_train_steps=4, log_every=1)
+        parts = Assembled(make_dynamics(name), Cut(count))
+        history = fit(parts, cfg, RunFolder(tmp_path / str(count)), OptimizerConfig(1e-3)).history
+        measured = ("loss", "grad_norm", "cross_entropy", "next_frame", "token_distance", "decoded")
+        histories.append([[record[key] for key in measured if key in record] for record in history])
+    for cut in histories[1:]:
+        for one, other in zip(histories[0], cut, strict=True):
+            assert other == pytest.approx(one, rel=2e-4)
+
+
+@pytest.mark.parametrize("name", HIDING)
+def test_parts_of_any_process_average_to_the_loss_of_the_whole(name: str) -> None:
+    model = make_dynamics(name).train()
+    batch = Cut(1).batch(0).to(CPU)
+    whole = model(batch, generator_for(CPU, 0, "train", 3, Part(4)))
+    parts = []
+    for micro in (0, 1):
+        for rank in (0, 1):
+            at = 2 * micro + rank
+            mine = Batch(batch.frames[at : at + 1], batch.tokens[at : at + 1], batch.actions[at : at + 1])  # type: ignore[index]
+            parts.append(model(mine, generator_for(CPU, 0, "train", 3, Part(1, micro, 2, rank, 2))))
+    assert sum(part.total.item() for part in parts) / 4 == pytest.approx(whole.total.item(), rel=1e-5)
+    for key, value in whole.parts.items():
+        assert sum(part.parts[key].item() for part in parts) / 4 == pytest.approx(value.item(), rel=1e-5), key

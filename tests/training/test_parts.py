@@ -103,11 +103,28 @@ def test_meter_means_and_carries_over():
     for value in (1.0, 2.0):
         whole.add({"loss": torch.tensor(value)})
     first.add({"loss": torch.tensor([1.0, 2.0])})  # two observations at once
-    second.restore(first.state(), CPU)
+    second.restore(first.state(fabric), CPU)
     for meter in (whole, second):
         meter.add({"loss": torch.tensor(6.0)})
     assert whole.take(fabric) == second.take(fabric) == {"loss": 3.0}
     assert whole.take(fabric) == {}
+
+
+class Pair:
+    """Two processes of which the other has seen twice as much of everything."""
+
+    world_size = 2
+
+    def all_reduce(self, value: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        assert reduce_op == "mean"
+        return (value + 2 * value) / 2
+
+
+def test_a_meter_carries_over_what_all_processes_saw():
+    meter, later = Meter(), Meter()
+    meter.add({"loss": torch.tensor([1.0, 2.0])})
+    later.restore(meter.state(Pair()), CPU)  # type: ignore[arg-type]
+    assert later.take(make_fabric(TrainConfig(accelerator="cpu"))) == {"loss": 2.25}
 
 
 def test_rates_are_those_of_training_alone(monkeypatch):

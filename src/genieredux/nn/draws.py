@@ -3,6 +3,7 @@
 Whoever computes a part of a batch draws for the whole of it, from the same seed, and takes the rows of its own clips.
 """
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -43,3 +44,28 @@ def uniform(
         raise ValueError(f"{shape[0]} rows are not as many for each of {generator.clips} clips")
     drawn = torch.rand((rows * generator.total, *shape[1:]), generator=generator, device=source)
     return drawn[rows * generator.first : rows * (generator.first + generator.clips)].to(device)
+
+
+def for_all_clips(
+    draw: Callable[[int], Tensor], clips: int, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """What `draw(clips)` draws with `generator` for these clips, and for all clips of their batch.
+
+    With the second a part of a batch knows how many things the whole has, and means over unequally many stay exact.
+    """
+    if not isinstance(generator, ClipGenerator):
+        drawn = draw(clips)
+        return drawn, drawn
+    first, own, total = generator.first, generator.clips, generator.total
+    if clips != own:
+        raise ValueError(f"{clips} clips are drawn for, and the generator is for {own}")
+    try:
+        every = draw(generator.of(0, total, total).clips)
+    finally:
+        generator.of(first, own, total)
+    return every[first : first + own], every
+
+
+def usual_count(own: Tensor, every: Tensor) -> Tensor:
+    """How many are true in `every` (bool), as a share for as many clips as `own` has; 1 at least in `every`."""
+    return every.sum().clamp_min(1) * (len(own) / len(every))

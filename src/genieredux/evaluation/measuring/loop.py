@@ -114,7 +114,7 @@ def measure(
         if done is not None:
             done(finished)
     table = _joined(parts, keeper)
-    if cache and table.tokens is not None:
+    if cache and chosen is None and table.tokens is not None:
         keepable = _keepable(bench.long if long and bench.long else bench, table)
         if known is None or any(metric not in known.values for metric in keepable):
             cache.put(clips, config.clip_length, config.prompt_frames, Known(table.tokens, keepable))
@@ -172,7 +172,7 @@ def _tasks(
             actions=clips.actions[rows, : config.clip_length - 1].astype(np.int64),
             prompt_frames=config.prompt_frames,
             others=others(indices) if others else None,
-            known=known.rows(start, start + len(indices)) if known else None,
+            known=known.rows(rows) if known else None,
         )
         yield Task(batch, config.seeds, (config.keep_clips, config.keep_extremes), long, with_tokens)
 

@@ -28,10 +28,10 @@ class Known:
     tokens: np.ndarray
     values: Mapping[str, Mapping[str, np.ndarray]]
 
-    def rows(self, start: int, stop: int) -> "Known":
-        """Of clips start..stop-1."""
-        values = {metric: {row: of[start:stop] for row, of in rows.items()} for metric, rows in self.values.items()}
-        return Known(self.tokens[start:stop], values)
+    def rows(self, chosen: np.ndarray) -> "Known":
+        """Of some clips."""
+        values = {metric: {row: of[chosen] for row, of in rows.items()} for metric, rows in self.values.items()}
+        return Known(self.tokens[chosen], values)
 
 
 @dataclass(frozen=True)

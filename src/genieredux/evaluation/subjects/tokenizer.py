@@ -31,7 +31,8 @@ class TokenizerSubject:
         """See Subject; nothing is random."""
         del seed
         with autocast(self._precision, self._device):
-            tokens = self._model.encode(batch.as_floats.to(self._device))
-            decoded = self._model.decode(tokens).float().cpu()[:, batch.prompt_frames :]
+            # as a world does: of clips longer than those of its training too
+            tokens = self._model.new_stream().encode(batch.as_floats.to(self._device))
+            decoded = self._model.new_stream().decode(tokens).float().cpu()[:, batch.prompt_frames :]
         rows = {TOKENIZER_ONLY: require_numbers("The tokenizer decodes pixels", decoded), REPEAT_LAST: batch.repeated}
         return Drawn(batch, rows, (TOKENIZER_ONLY, REPEAT_LAST), static=self.static, codes=tokens, number=number)

@@ -29,7 +29,7 @@ from genieredux.models.types import Batch, Losses
 from genieredux.nn.attention import Attention
 from genieredux.nn.blocks import AttentionSettings, FeedForward, TransformerConfig
 from genieredux.nn.cache import Cache, put_rows
-from genieredux.nn.draws import uniform
+from genieredux.nn.draws import for_all_clips, uniform, usual_count
 from genieredux.nn.transformer import STTransformer
 from genieredux.settings import Depth, Frames, Heads, Layers, Range, Share, Width
 
@@ -187,7 +187,8 @@ class HistoryRefiner(nn.Module):
         if batch.tokens is None or batch.actions is None:
             raise ValueError("the dynamics trains on tokens and actions, and this batch lacks one of them")
         past, target = batch.tokens[:, :-1], batch.tokens[:, 1:]
-        hide, whole = self._hide(target, generator)
+        masks, every = for_all_clips(lambda clips: self._hide(clips, target, generator), len(target), generator)
+        hide, whole = masks.unbind(1)
         if self.training:
             past = disturb(past, self.config.history_noise, self.mask_id, generator)
             past = self._relive(past, batch.actions, generator)
@@ -195,11 +196,11 @@ class HistoryRefiner(nn.Module):
         logits = self.logits(outlook, torch.where(hide, self.mask_id, target).flatten(0, 1))
         loss = F.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), reduction="none")
         loss = loss.view(target.shape)
-        total = (loss * hide).sum() / hide.sum().clamp_min(1)
+        total = (loss * hide).sum() / usual_count(hide, every[:, 0])
         with torch.no_grad():
             parts = {
                 "cross_entropy": total.detach(),
-                "next_frame": (loss * whole).sum() / whole.sum().clamp_min(1),
+                "next_frame": (loss * whole).sum() / usual_count(whole, every[:, 1]),
             }
         return Losses(total, parts)
 
@@ -271,13 +272,14 @@ class HistoryRefiner(nn.Module):
             raise ValueError("this dynamics decides one frame at a time")
         return self.logits(outlook, target[:, 0])[:, None]
 
-    def _hide(self, target: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Bool masks like target (B, T, h, w): tokens that are hidden; tokens of frames that are hidden whole."""
-        frames = (*target.shape[:2], 1, 1)
+    def _hide(self, clips: int, target: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Bool (clips, 2, T, h, w), for target (B, T, h, w): which tokens are hidden; which are of frames that are
+        hidden whole."""
+        frames = (clips, target.shape[1], 1, 1)
         ratio = torch.cos(uniform(frames, generator, target.device) * (math.pi / 2))
         whole = uniform(frames, generator, target.device) < self.config.fully_hidden
-        hide = (uniform(target.shape, generator, target.device) < ratio) | whole
-        return hide, whole.expand_as(target)
+        hide = (uniform((clips, *target.shape[1:]), generator, target.device) < ratio) | whole
+        return torch.stack([hide, whole.expand_as(hide)], 1)
 
     @torch.no_grad()
     def _relive(self, past: Tensor, actions: Tensor, generator: torch.Generator | None) -> Tensor:

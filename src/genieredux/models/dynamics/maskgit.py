@@ -26,6 +26,7 @@ from genieredux.models.dynamics.token_input import TiedLogits, TokenInput
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.cache import Cache, put_rows
+from genieredux.nn.draws import for_all_clips, usual_count
 from genieredux.nn.transformer import STTransformer
 
 
@@ -56,10 +57,12 @@ class STOutlook:
 
 @dataclass
 class Prediction:
-    """logits (B, T-1, h, w, K) of frames 1..T-1, and where they count: weight (B, T-1, h, w)."""
+    """logits (B, T-1, h, w, K) of frames 1..T-1, where they count: weight (B, T-1, h, w), and the sum of all weights:
+    count, that of the batch which these clips are part of, shared by its clips."""
 
     logits: Tensor
     weight: Tensor
+    count: Tensor
 
 
 class MaskGIT(nn.Module):
@@ -119,11 +122,11 @@ class MaskGIT(nn.Module):
         made = self._shifted(tokens, condition, generator)
         logits, target = made.logits.float(), tokens[:, 1:]
         entropy = F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none").view(target.shape)
-        share = made.weight.sum().clamp_min(1)
-        total = (entropy * made.weight).sum() / share
+        total = (entropy * made.weight).sum() / made.count
         parts = {"cross_entropy": total}
         if self.distances is not None:
-            parts["token_distance"] = (expected_distance(logits, target, self.distances) * made.weight).sum() / share
+            distance = expected_distance(logits, target, self.distances)
+            parts["token_distance"] = (distance * made.weight).sum() / made.count
             total = total + config.tdce_weight * parts["token_distance"]
         if self._decoder_loss is not None:
             parts["decoded"] = self._decoder_loss(logits, tokens, batch.frames)
@@ -134,32 +137,44 @@ class MaskGIT(nn.Module):
 
     def _shifted(self, tokens: Tensor, condition: Tensor, generator: torch.Generator | None) -> Prediction:
         """Hide, disturb and predict, as the objective says."""
-        b, frames = tokens.shape[0], tokens.shape[1] - 1
-        config, device = self.config, tokens.device
+        config = self.config
         noise = config.history_noise if self.training else 0.0
-        shape = (b, frames, *tokens.shape[2:])
-        hidden = hide(shape, generator, device, ratio=config.mask_ratio, per=config.mask_ratio_per)
-        number = torch.arange(frames, device=device)[:, None, None]
         in_place = config.objective == "in_place"
-        if config.clean_history == "prefix":
-            # Of the frames that may be hidden the first is never so under the shift: it would have no past at all.
-            low, high = (0, frames - 1) if in_place else (1, frames)
-            hidden &= number >= clean_frames(b, low, high, generator, device)
+        hidden, every = for_all_clips(lambda clips: self._hide(clips, tokens, generator), len(tokens), generator)
+        count = usual_count(hidden, every)
         if not in_place:
-            hidden = torch.zeros_like(hidden) if config.clean_history == "all" else hidden
             seen = disturb(tokens[:, :-1], noise, self.mask_id, generator)
             logits = self.shifted_logits(torch.where(hidden, self.mask_id, seen), condition)
-            return Prediction(logits, torch.ones_like(hidden) if config.supervise == "all" else hidden)
+            if config.supervise == "all":
+                hidden = torch.ones_like(hidden)
+                count = hidden.sum()
+            return Prediction(logits, hidden, count)
         masked = torch.where(hidden, self.mask_id, tokens[:, 1:])
         if config.clean_history == "all":
             known = disturb(tokens[:, :-1], noise, self.mask_id, generator)
-            return Prediction(self.draft_logits(known, masked, condition), hidden)
+            return Prediction(self.draft_logits(known, masked, condition), hidden, count)
         first_hidden = hidden.flatten(2).any(2)  # noise falls on what comes before the hidden frames
         past = torch.cumsum(first_hidden, 1)[..., None, None] == 0
         wrong = disturb(tokens, noise, self.mask_id, generator)
         masked = torch.where(past, wrong[:, 1:], masked)
         whole = torch.cat([wrong[:, :1], masked], 1)
-        return Prediction(self.in_place_logits(whole, condition)[:, 1:], hidden)
+        return Prediction(self.in_place_logits(whole, condition)[:, 1:], hidden, count)
+
+    def _hide(self, clips: int, tokens: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Which tokens are hidden: bool (clips, T-1, h, w), of frames 1..T-1 of tokens (B, T, h, w), under the shift of
+        frames 0..T-2."""
+        config, device, frames = self.config, tokens.device, tokens.shape[1] - 1
+        shape = (clips, frames, *tokens.shape[2:])
+        hidden = hide(shape, generator, device, ratio=config.mask_ratio, per=config.mask_ratio_per)
+        in_place = config.objective == "in_place"
+        if config.clean_history == "prefix":
+            # Of the frames that may be hidden the first is never so under the shift: it would have no past at all.
+            low, high = (0, frames - 1) if in_place else (1, frames)
+            number = torch.arange(frames, device=device)[:, None, None]
+            hidden &= number >= clean_frames(clips, low, high, generator, device)
+        elif config.clean_history == "all" and not in_place:
+            hidden = torch.zeros_like(hidden)
+        return hidden
 
     @torch.no_grad()
     def _next_frame(self, tokens: Tensor, condition: Tensor) -> Tensor:

@@ -182,7 +182,7 @@ class _Run:
 
     def _save(self) -> None:
         """The pair of this step, then room made by deleting old pairs."""
-        values = {**self.learner.state(), "meter": self.recorder.meter.state()}
+        values = {**self.learner.state(), "meter": self.recorder.meter.state(self.fabric)}
         if self.fabric.is_global_zero:
             self.saves.write_state(self.at, values)
         try:

@@ -54,7 +54,10 @@ class Meter:
         self._sums, self._counts = {}, {}
         return {name: float(mean) for name, mean in means.items()}
 
-    def state(self) -> dict[str, Any]:
+    def state(self, fabric: Fabric) -> dict[str, Any]:
+        """What `restore` needs, the same on every process: from here on each has the mean of what all have."""
+        if fabric.world_size > 1:
+            self._sums = {name: mean_over_processes(total, fabric) for name, total in self._sums.items()}
         return {
             "sums": {name: float(value) for name, value in self._sums.items()},
             "counts": dict(self._counts),
