@@ -63,7 +63,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _read(value)
     if origin is Annotated:
         inner = _convert(args[0], value, where)
-        return _expanded(inner) if PATH in kind.__metadata__ else inner
+        return expanded(inner) if PATH in kind.__metadata__ else inner
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
@@ -138,8 +138,18 @@ def _read(value: Any) -> Any:
     return value
 
 
-def _expanded(path: Any) -> Any:
-    return str(Path(path).expanduser()) if isinstance(path, str) and path.startswith("~") else path
+def expanded(path: Any) -> Any:
+    """A path with `~` or `~user` as that folder, anything else as it is. Raises UserError where there is no such user
+    or no home folder.
+    """
+    if not isinstance(path, str) or not path.startswith("~"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        user = path[1:].partition("/")[0]
+        fix = f"there is no user '{user}'; ./{path} is a file of that name" if user else "set HOME to a folder"
+        raise UserError(f"{path}: no home folder is known here; {fix}") from error
 
 
 def unknown_key(key: str, valid: Sequence[str]) -> UserError:

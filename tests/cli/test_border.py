@@ -155,3 +155,23 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "set HOME" in said
+
+
+@pytest.mark.parametrize("call", [lambda: os.stat("a\0b"), lambda: Path("a\0b").read_bytes(), lambda: os.mkdir("a\0b")])
+def test_a_nul_in_a_path_is_one_line(call: Callable[[], object]) -> None:
+    assert "NUL character" in (told(raised(call)) or "")
+    assert told(ValueError("something else")) is None
+
+
+def test_a_word_that_never_ends_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["x" * 100_000], ["generate", "x" * 100_000 + "=1"], ["data", "info", "y" * 5000]):
+        assert program.run(words) == 2
+        said = capsys.readouterr().err
+        assert len(said) < 1500
+        assert said.count("\n") == 1
+
+
+def test_a_user_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["data", "info", "~nobody-of-that-name/x"], ["play", "world=~nobody-of-that-name/x.pt"]):
+        assert program.run(words) == 2
+        assert "there is no user 'nobody-of-that-name'" in capsys.readouterr().err

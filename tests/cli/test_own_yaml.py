@@ -1,5 +1,6 @@
 """Mistakes in one's own configuration are one line that names the file and the line, soon."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_a_folder_named_like_a_file_and_the_other_ending(elsewhere: Path) -> Non
     (folder / "mine.yml").write_text("run_name: abc\n")
     assert compose("mine").run_name == "abc"
     (elsewhere / "big.yaml").write_text("a: b\n" * 400_000)
-    with pytest.raises(UserError, match=r"1048576 at most"):
+    with pytest.raises(UserError, match=r"1048576 bytes at most"):
         load(elsewhere / "big.yaml")
 
 
@@ -80,3 +81,16 @@ def test_anchors_and_merges_are_understood() -> None:
         "c": {"x": 1, "y": "1.10"},
     }
     assert parse("[a, 'null', null, 3, 0.5, 1e3, yes, true]") == ["a", "null", None, 3, 0.5, "1e3", "yes", True]
+
+
+def test_what_never_ends_is_not_read_to_its_end(elsewhere: Path) -> None:
+    os.mkfifo(elsewhere / "pipe.yaml")
+    with pytest.raises(UserError, match=r"pipe.yaml is no file"):
+        compose("pipe.yaml")
+    with pytest.raises(UserError, match=r"too large; a configuration has 1048576 bytes at most"):
+        compose("/dev/zero")
+    reading, writing = os.pipe()
+    os.write(writing, b"run_name: piped\n")
+    os.close(writing)
+    assert compose(f"/dev/fd/{reading}").run_name == "piped"
+    os.close(reading)

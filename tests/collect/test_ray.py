@@ -128,9 +128,12 @@ def seats(*nodes):
 
 
 def some(small, root, sessions=8, games=("Fake", "Other"), options=None, **values):
-    """Some dozen short episodes in two groups a game, one of them by frames."""
-    amounts = GeneratorConfig(n_instances=3, n_sessions=sessions, n_steps_max=40, n_workers=2)
-    splits = (SplitConfig("train"), SplitConfig("more", "held", start_level=100, n_instances=40, n_frames=200))
+    """Some dozen short episodes in two groups a game: sessions on each of three levels, and one by frames."""
+    amounts = GeneratorConfig(n_instances=3, n_steps_max=40, n_workers=2)
+    splits = (
+        SplitConfig("train", n_sessions=3 * sessions),
+        SplitConfig("more", "held", start_level=100, n_instances=40, n_frames=200),
+    )
     return small(root, games=games, generator_config=amounts, splits=splits, options=options or {}, **values)
 
 
@@ -198,10 +201,10 @@ def test_a_game_that_dies_and_dies_is_given_up_and_the_others_go_on(small, tmp_p
     whole = collect(some(small, "whole", 1, games=("Fake", "Cursed")), QUIET, inline)
     (tmp_path / "times").write_text("1")
     once = {"what": "crash", "level": 1, "file": str(tmp_path / "times")}
-    always = {"what": "raise", "level": 2, "game": "Cursed"}
+    always = {"what": "crash", "level": 2, "game": "Cursed"}
     with (
         on(cluster, 1) as (make, _),
-        pytest.raises(GamesFailed, match=r"Cursed: .*died 3 times.*told to fail") as error,
+        pytest.raises(GamesFailed, match=r"Cursed: .*died 3 times") as error,
     ):
         collect(some(small, "cursed", 1, games=("Fake", "Cursed"), options={"faults": [once, always]}), QUIET, make)
     summary = error.value.summary

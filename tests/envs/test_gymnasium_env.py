@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from genieredux.envs import EnvConfig, Start, describe, make
+from genieredux.envs import EnvConfig, Start, describe, make, numbers
 from genieredux.errors import UserError
 
 
@@ -94,3 +94,9 @@ def test_what_cannot_be_played_is_refused_in_one_line(game, message):
         make(EnvConfig("gymnasium", game), 1, seed=0)
     with pytest.raises(UserError, match="nearest: 'JUMP'"):
         make(EnvConfig("gymnasium", "toy_games:Pictures", action_names=("JUMPS",)), 1, seed=0)
+
+
+def test_whole_numbers_of_any_size_are_numbers():
+    info = {"level": 3, "score": 10**30, "debt": -(10**400), "won": np.True_, "name": "x", "place": np.zeros(2)}
+    assert numbers(info) == {"level": 3, "score": 1e30, "debt": -np.inf, "won": True}
+    assert isinstance(numbers(info)["level"], int)

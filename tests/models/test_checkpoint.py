@@ -1,5 +1,6 @@
 """Model files: what goes in comes out, damage is found, nothing is unpickled that could run."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -171,8 +172,13 @@ def test_missing_file_names_the_nearest(saved):
         load_model(saved.with_name("model-31.pt"))
     with pytest.raises(UserError, match=r"nearest: .*model-30\.pt"):
         load_model(saved.parent / "tokenizer" / "model-30.pt")
-    with pytest.raises(UserError, match="is a folder"):
+    with pytest.raises(UserError, match=r"is a folder.*give one of its files: .*model-30\.pt"):
         load_model(saved.parent)
+    with pytest.raises(UserError, match=r"is a folder.*give one of its files: .*model-30\.pt"):
+        load_model(saved.parent.parent)
+    os.mkfifo(saved.parent / "pipe.pt")
+    with pytest.raises(UserError, match=r"pipe\.pt is no file"):
+        load_model(saved.parent / "pipe.pt")
 
 
 def test_foreign_files_are_refused(tmp_path):

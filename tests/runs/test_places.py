@@ -42,6 +42,6 @@ def test_without_a_home_folder_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("os.getuid", lambda: 4_000_000)
     with pytest.raises(UserError, match="set GENIEREDUX_CACHE"):
         cache_folder("roms")
-    with pytest.raises(UserError, match="write the path without ~"):
+    with pytest.raises(UserError, match="set HOME to a folder"):
         user_path("~/x")
     assert user_path("a/~b") == Path("a/~b")

@@ -153,9 +153,30 @@ def test_waiting_for_a_core_does_not_lower_the_ceiling(monkeypatch: pytest.Monke
     assert measure(torch.device("cpu"), "32") > 1.5 * most
 
 
+def test_a_clock_that_ticks_slowly_measures_the_same_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a process's does under a profiler: it stands still while several products are computed."""
+    measure, clock, tick = matmul_ceiling.__wrapped__, time.process_time, 0.05
+    monkeypatch.setattr(flops, "TRIES", 5)
+    fine = measure(torch.device("cpu"), "32")
+    monkeypatch.setattr(flops.time, "process_time", lambda: clock() // tick * tick)
+    assert 0.2 * fine < measure(torch.device("cpu"), "32") < 5 * fine
+
+
 def test_a_model_that_cannot_be_split_says_so() -> None:
     from genieredux.errors import UserError
     from genieredux.training.machine.sharding import shard
 
     with pytest.raises(UserError, match=r"its parameter stay is a single number.*set train\.strategy=ddp"):
         shard(make_dynamics(make_tokenizer()), None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "text"), [("WORLD_SIZE", "abc"), ("WORLD_SIZE", "0"), ("LOCAL_WORLD_SIZE", "-2")])
+def test_a_launchers_number_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    from genieredux.errors import UserError
+    from genieredux.training import TrainConfig
+    from genieredux.training.machine.devices import make_fabric
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv(name, text)
+    with pytest.raises(UserError, match=f"^{name} is '{text}' in the environment"):
+        make_fabric(TrainConfig(accelerator="cpu"))

@@ -4,6 +4,7 @@ one line for each. Imports nothing that could raise them.
 
 import errno
 import os
+import re
 import traceback
 
 from genieredux.errors import UserError
@@ -36,11 +37,17 @@ _DAMAGED = (
 _PARSERS = ("json", "yaml", "ast")
 _MEMORY = ("OutOfMemoryError", "ArrowMemoryError")
 _MEMORY_TEXTS = ("not enough memory", "can't allocate memory", "CUDA out of memory")
+_LONGEST_WORD = 400
 _HOME_TEXTS = ("Could not determine home directory", "uid not found", "No home directory")
 
 
 def told(error: BaseException) -> str | None:
-    """The line for an exception that a user can mend; None for a defect of the program."""
+    """The line for an exception that a user can mend, with endless words cut; None for a defect of the program."""
+    line = _line(error)
+    return line and re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda word: f"{word[0][:200]}...{word[0][-50:]}", line)
+
+
+def _line(error: BaseException) -> str | None:
     text = " ".join(str(error).split())
     package = type(error).__module__.partition(".")[0]
     if isinstance(error, UserError):
@@ -49,6 +56,8 @@ def told(error: BaseException) -> str | None:
         return f"there is not enough memory for this ({text[:200] or type(error).__name__}); ask for less at once"
     if isinstance(error, RuntimeError | KeyError) and any(one in text for one in _HOME_TEXTS):
         return f"the user has no home folder here ({text}); set HOME to a folder"
+    if isinstance(error, ValueError) and "embedded null" in text:
+        return "a name or a path holds a NUL character, which no file can have; leave it out"
     if isinstance(error, UnicodeError) and not (isinstance(error, UnicodeEncodeError) and "surrogates" not in text):
         return f"a name or a file is not UTF-8: {_shown(error)}; rename it or save it as UTF-8"
     if isinstance(error, RecursionError):

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, overload
 
 from genieredux.checking import nearest
 from genieredux.cli import plain_yaml, words
-from genieredux.config import from_plain
+from genieredux.config import expanded, from_plain
 from genieredux.errors import UserError
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def _habits(given: Sequence[str], asked: Asked) -> list[str]:
 def _choose(verb: str, group: str, name: str, asked: Asked) -> None:
     plain, names = _ENDING.sub("", name), configurations(verb, group)
     own = next((path for path in [(SEARCHED / verb / group / plain).with_suffix(".yml")] if path.is_file()), None)
-    path = Path(words.expanded(name))
+    path = Path(expanded(name))
     if plain in names:
         asked.chosen[group] = plain
     elif group == "config" and name and (own or path.exists()):

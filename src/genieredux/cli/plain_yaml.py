@@ -28,9 +28,13 @@ def load(path: Path) -> dict[str, Any]:
     try:
         if path.is_dir():
             raise UserError(f"{path} is a folder; a configuration is a file")
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{path} has {path.stat().st_size} bytes; a configuration has {MOST_BYTES} at most")
-        text = path.read_bytes().decode("utf-8-sig")
+        if not path.is_file() and path.exists() and not path.is_relative_to("/dev"):  # <(...) of a shell is read
+            raise UserError(f"{path} is no file; a configuration is one")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UserError(f"{path} is too large; a configuration has {MOST_BYTES} bytes at most")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from error

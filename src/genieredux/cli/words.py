@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from genieredux.checking import nearest
 from genieredux.cli.declared import Schema, Setting, schema_of, settings
 from genieredux.cli.plain_yaml import parse
-from genieredux.config import from_plain, unknown_key
+from genieredux.config import expanded, from_plain, unknown_key
 from genieredux.errors import UserError
 
 T = TypeVar("T")
@@ -116,11 +116,6 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
             inner = inner.setdefault(part, {})
         inner[last] = value
     return made
-
-
-def expanded(path: str) -> str:
-    """A path with `~` as the user's folder; any other text as it is."""
-    return str(Path(path).expanduser()) if path.startswith("~") else path
 
 
 def choose(verb: str, word: str | None, actions: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """What a game is to everything above: one protocol, whatever library plays it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,11 +53,20 @@ class Game(Protocol):
 
 
 def numbers(info: Mapping[str, Any]) -> Numbers:
-    """The plain numbers in an info mapping; everything else is left out."""
+    """The plain numbers in an info mapping, whole ones beyond 64 bits as fractions; everything else is left out."""
     plain = {}
     for key, value in info.items():
         if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
             value = value.item()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            value = _rounded(value)
         if isinstance(value, bool | int | float):
             plain[str(key)] = value
     return plain
+
+
+def _rounded(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

@@ -116,13 +116,16 @@ def _damaged(path: Path, reason: object) -> str:
 
 
 def _missing(path: Path) -> str:
+    if path.is_dir():
+        newest = [str(file) for file in _checkpoints_in(path, "**/*.pt")[-3:]]
+        return f"{path} is a folder, not a checkpoint; give one of its files: {', '.join(newest) or 'it has none'}"
+    if path.exists():
+        return f"{path} is no file; a checkpoint is one"
     folder = next(parent for parent in [path.parent, *path.parent.parents] if parent.is_dir())
     pattern = "*.pt" if folder == path.parent else "**/*.pt"
     files = _checkpoints_in(folder, pattern)
     by_name = {str(file): file for file in files}
     near = difflib.get_close_matches(str(path), by_name, n=3, cutoff=0.3) or [str(file) for file in files[-3:]]
-    if path.is_dir():
-        return f"{path} is a folder, not a checkpoint; give one of its files: {', '.join(near) or 'it has none'}"
     return f"no checkpoint at {path}; nearest: {', '.join(near) or f'none in {folder}'}"
 
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path, PurePosixPath
 
+from genieredux.config import expanded
 from genieredux.errors import UserError
 
 _LONGEST_NAME = 255
@@ -10,10 +11,7 @@ _LONGEST_NAME = 255
 
 def user_path(text: str | os.PathLike[str]) -> Path:
     """What a person typed as a path, `~` expanded. Raises UserError where no home folder is known."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise UserError(f"{text}: {str(error).rstrip('.').lower()}; write the path without ~") from error
+    return Path(expanded(os.fspath(text)))
 
 
 def cache_folder(kind: str) -> Path:

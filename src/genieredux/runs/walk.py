@@ -3,6 +3,7 @@ about is passed over. Knows nothing of what is in a file.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def printable(text: str | os.PathLike[str]) -> str:
 
 
 def files_below(root: Path, closed: list[OSError] | None = None) -> Iterator[Path]:
-    """Every file below `root`, sorted by path, or `root` itself where it is one.
+    """Every file below `root`, sorted by path, or `root` itself where it is one. Pipes, sockets and devices, which may
+    never end, are no files; a link that leads nowhere is one, so that who reads it can name it.
 
     A folder that is reached in several ways, by links or in a circle, is entered once, by its own name where that is
     below `root`. closed: takes what kept a folder shut; without it such a folder counts as empty.
@@ -64,8 +66,11 @@ def _enter(top: Path, entered: set[tuple[int, int]], found: list[Path], closed: 
             if is_stray(entry.name):
                 continue
             path = folder / entry.name
-            if not _is_folder(path):
+            kind = _kind(path)
+            if kind == stat.S_IFREG or kind is None:
                 found.append(path)
+            elif kind != stat.S_IFDIR:
+                continue
             elif entry.is_symlink():
                 links.append(path)
             else:
@@ -73,8 +78,9 @@ def _enter(top: Path, entered: set[tuple[int, int]], found: list[Path], closed: 
     return links
 
 
-def _is_folder(path: Path) -> bool:
+def _kind(path: Path) -> int | None:
+    """What a path leads to, as `stat.S_IFMT` has it; None where a link leads nowhere."""
     try:
-        return path.is_dir()
+        return stat.S_IFMT(path.stat().st_mode)
     except OSError:
-        return False
+        return None

@@ -301,6 +301,8 @@ def test_linked_folders_are_followed_once_and_strays_are_passed_over(tmp_path: P
         (films / folder).mkdir()
         (films / folder / "x.mp4").write_bytes(b"half")
     (films / "empty.mp4").write_bytes(b"")
+    os.mkfifo(films / "pipe.mp4")
+    (films / "endless.mp4").symlink_to("/dev/zero")
     made = import_videos(VideoConfig(str(films), "game", str(tmp_path / "out"), 16))
     assert made.episodes == 2
     assert {what.where for what in made.left_out} == {"empty.mp4", "gone"}

@@ -168,6 +168,16 @@ def test_one_file_for_all_videos_and_a_file_beside_each_say_the_same(tmp_path: P
         assert [dataset.actions(i).tolist() for i in range(2)] == [made[0].actions(i).tolist() for i in range(2)]
 
 
+def test_files_beside_may_end_in_capitals_and_are_pointed_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_video(tmp_path / "films/A.MP4")
+    rows = [f"{k};{ACTION_NAMES[a]}" for k, a in enumerate(actions_of())]
+    (tmp_path / "films/A.CSV").write_text("\r\n".join(["Frame;Action", *rows]))
+    assert not run(tmp_path, name="without").spec.has_actions
+    assert f"1 of 1 videos have a file of their name beside them; actions={tmp_path / 'films'}" in caplog.text
+    dataset = run(tmp_path, name="with", actions=str(tmp_path / "films"), action_names=ACTION_NAMES)
+    assert dataset.actions(0).tolist() == actions_of()
+
+
 def test_frame_skip_takes_the_action_at_the_frame_it_keeps(tmp_path: Path) -> None:
     make_video(tmp_path / "films/a.mp4")
     dataset = run(tmp_path, frame_skip=3, actions=_csv(tmp_path, actions_of()))
@@ -218,6 +228,7 @@ def test_a_bad_action_file_is_one_clear_line_and_nothing_is_written(
     ("options", "message"),
     [
         ({"fps": 0}, "fps is 0"),
+        ({"fps": 1e9}, "fps is 1000000000.0; it must be from 0 to 1000"),
         ({"fps": 5, "frame_skip": 2}, "leave fps out"),
         ({"max_frames": 1}, "max_frames is 1"),
         ({"frame_skip": 0}, "frame_skip is 0"),

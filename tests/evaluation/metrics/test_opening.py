@@ -1,6 +1,7 @@
 """What is opened, what is missing, and what a wrong file is answered with."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from genieredux.errors import UserError
 from genieredux.evaluation.config import NetworksConfig
 from genieredux.evaluation.metric_check import check_networks
 from genieredux.evaluation.metrics import ALWAYS
+from genieredux.evaluation.metrics.fid import find_inception
 from genieredux.evaluation.metrics.metric import Setting
 from genieredux.evaluation.metrics.opening import Opened, open_metrics
 from genieredux.evaluation.networks import files, i3d, inception, perceptual_net
@@ -172,3 +174,15 @@ def test_settings_out_of_range():
         NetworksConfig(fid_resize="cubic")
     with pytest.raises(UserError, match="alex, vgg"):
         NetworksConfig(stlpips_net="resnet")
+
+
+def test_a_cache_that_is_named_needs_no_home_folder(monkeypatch: pytest.MonkeyPatch, inception_file: Path) -> None:
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", none)
+    folder = Path(os.environ["TORCH_HOME"]) / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    assert find_inception() is None
+    (folder / inception.WEIGHTS_NAMES[0]).write_bytes(inception_file.read_bytes())
+    assert find_inception() == folder / inception.WEIGHTS_NAMES[0]

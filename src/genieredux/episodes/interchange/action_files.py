@@ -64,7 +64,7 @@ def read_actions(path: Path, videos: Sequence[str], names: tuple[str, ...] | Non
     unknown action.
     """
     if path.is_dir():
-        files = {video: _file_beside(path, video) for video in videos}
+        files = {video: _needed(path, video) for video in videos}
         parts = {video: _read_file(file, [video]) for video, file in files.items()}
         spoken = {video: said.get(video, []) for video, (said, _) in parts.items()}
         told = [told for _, told in parts.values() if told]
@@ -84,12 +84,17 @@ def read_actions(path: Path, videos: Sequence[str], names: tuple[str, ...] | Non
     return ActionTable(known, {video: _indices(said, known, f"{path}: {video}") for video, said in spoken.items()})
 
 
-def _file_beside(folder: Path, video: str) -> Path:
-    for suffix in (*_TABLES, ".json"):
-        file = (folder / video).with_suffix(suffix)
-        if file.is_file():
-            return file
-    raise UserError(f"{folder}: no actions for {video}; give {Path(video).with_suffix('.csv')} or .json there")
+def file_beside(folder: Path, video: str) -> Path | None:
+    """The action file of a video's name in the folder, its ending in small or capital letters; None where none is."""
+    endings = [form for suffix in (*_TABLES, ".json") for form in (suffix, suffix.upper())]
+    return next((file for end in endings if (file := (folder / video).with_suffix(end)).is_file()), None)
+
+
+def _needed(folder: Path, video: str) -> Path:
+    file = file_beside(folder, video)
+    if file is None:
+        raise UserError(f"{folder}: no actions for {video}; give {Path(video).with_suffix('.csv')} or .json there")
+    return file
 
 
 def _read_file(path: Path, videos: Sequence[str]) -> tuple[dict[str, Spoken], tuple[str, ...]]:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from genieredux.checking import within
 from genieredux.config import FilePath
 from genieredux.envs.frame import transform
 from genieredux.episodes.alignment import num_actions
-from genieredux.episodes.interchange.action_files import ActionTable, read_actions
+from genieredux.episodes.interchange.action_files import ActionTable, file_beside, read_actions
 from genieredux.episodes.interchange.continuing import open_writer
 from genieredux.episodes.interchange.convert import ImportSummary, LeftOut
 from genieredux.episodes.interchange.decode import (
@@ -44,6 +45,8 @@ PICTURES = (".png", ".webp")
 """Passed over in silence too, unless they move."""
 
 _TICK = 1e-6
+MOST_FPS = 1000
+"""Above, frames would only be repeated, without end."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class VideoConfig:
                 raise UserError(f"{key} is {getattr(self, key)}, give {least} or more")
         if self.fps is not None and not self.fps > 0:
             raise UserError(f"fps is {self.fps}, give a number above 0")
+        within("fps", self.fps, 0, MOST_FPS)
         if self.fps is not None and (self.frame_skip > 1 or self.actions):
             raise UserError("fps counts seconds, frame_skip and actions count frames; leave fps out")
         if self.action_names is not None and not self.actions:
@@ -272,6 +276,14 @@ def _find_videos(folder: Path) -> tuple[list[Video], list[LeftOut]]:
 
 def _read_table(cfg: VideoConfig, videos: list[Video]) -> ActionTable | None:
     if cfg.actions is None:
+        with_actions = sum(file_beside(Path(cfg.folder), video.name) is not None for video in videos)
+        if with_actions:
+            log.warning(
+                "%d of %d videos have a file of their name beside them; actions=%s reads it as their actions",
+                with_actions,
+                len(videos),
+                cfg.folder,
+            )
         return None
     return read_actions(user_path(cfg.actions), [video.name for video in videos], cfg.action_names)
 

@@ -108,8 +108,8 @@ def _weights(length: int, size: int) -> Tensor:
 
 def find_inception() -> Path | None:
     """The Inception file in the user's cache or among torch hub's downloads, by its name; None where there is none."""
-    hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
-    for folder in (cache_folder(), hub):
+    hub = Path(os.environ.get("TORCH_HOME") or Path.home() / ".cache" / "torch")
+    for folder in (cache_folder(), hub / "hub" / "checkpoints"):
         for name in inception.WEIGHTS_NAMES:
             if (folder / name).is_file():
                 return folder / name

@@ -23,10 +23,10 @@ def make_fabric(config: MachineConfig) -> Fabric:
     """A Fabric, launched. num_processes > 1 starts the other processes by running this command again (or
     joins a torchrun that is already there), so call it before anything else is made or written.
 
-    Raises UserError where there are fewer GPUs than processes.
+    Raises UserError where there are fewer GPUs than processes, or the launcher's numbers are none.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    here = config.num_processes if world == 1 else int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    world = _launched("WORLD_SIZE", 1)
+    here = config.num_processes if world == 1 else _launched("LOCAL_WORLD_SIZE", world)
     processes = max(world, here)
     _check_gpus(config, here)
     fabric = Fabric(
@@ -52,6 +52,13 @@ def is_first_process() -> bool:
     if rank is not None:
         return rank == "0"
     return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def _launched(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{name} is '{text}' in the environment, which is no number of processes; unset {name}")
+    return int(text)
 
 
 def _strategy(name: str, processes: int) -> Any:

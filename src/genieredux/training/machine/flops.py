@@ -58,11 +58,12 @@ def matmul_ceiling(device: torch.device, precision: str) -> float:
     best = float("inf")
     with torch.no_grad():
         for _ in range(TRIES):
-            began = clock()
-            product = a @ a
-            float(product[0, 0])  # waits for the device
-            best = min(best, clock() - began)
+            began, products, spent = clock(), 0, 0.0
+            while spent <= 0:  # a clock that ticks, as a process's does under a profiler, may stand still for several
+                float((a @ a)[0, 0])  # waits for the device
+                products, spent = products + 1, clock() - began
+            best = min(best, spent / products)
     if device.type == "cuda":
-        del a, product
+        del a
         torch.cuda.reset_peak_memory_stats(device)  # these matrices are no part of what a run needs
     return 2.0 * side**3 * threads / best
