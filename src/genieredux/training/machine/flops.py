@@ -19,6 +19,8 @@ from genieredux.nn.precision import autocast
 SIDE = {"cpu": 512, "cuda": 8192}
 """Rows of the square matrices whose product is the machine's ceiling."""
 TRIES = 40
+MEASURABLE_S = 5e-3
+"""A try lasts so long at least: some machines count a process's time in ticks of several milliseconds."""
 
 
 def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
@@ -59,7 +61,7 @@ def matmul_ceiling(device: torch.device, precision: str) -> float:
     with torch.no_grad():
         for _ in range(TRIES):
             began, products, spent = clock(), 0, 0.0
-            while spent <= 0:  # a clock that ticks, as a process's does under a profiler, may stand still for several
+            while spent < MEASURABLE_S:
                 float((a @ a)[0, 0])  # waits for the device
                 products, spent = products + 1, clock() - began
             best = min(best, spent / products)
