@@ -9,7 +9,7 @@ from genieredux.cli.declared import architectures, schema_of, settings
 from genieredux.cli.main import run
 from genieredux.cli.verbs import VERBS
 from genieredux.config import field_names, keys_of
-from genieredux.models.build import SETTINGS
+from genieredux.models.build import MODELS
 
 MANY = {
     "data": data.ACTIONS,
@@ -35,16 +35,16 @@ def test_every_key_has_its_line(schema: str) -> None:
     module, _, name = schema.partition(":")
     ours = {item.key for item in listed}
     theirs = set(keys_of(getattr(import_module(module), name)))
-    of_models = {key for key in ours - theirs if key.rpartition(".")[0].rpartition(".")[2] in SETTINGS}
+    of_models = {key for key in ours - theirs if key.rpartition(".")[0].rpartition(".")[2] in MODELS}
     assert ours - of_models == theirs
 
 
 def test_model_settings_are_those_of_the_models() -> None:
-    for part, classes in SETTINGS.items():
+    for part, classes in MODELS.items():
         declared = architectures(part)
         assert list(declared) == list(classes)
         for name, schema in declared.items():
-            assert [item.key for item in schema.fields()] == field_names(classes[name])
+            assert [item.key for item in schema.fields()] == field_names(classes[name].settings)
 
 
 @pytest.mark.parametrize("verb", [*SCHEMAS, *(f"{verb} {name}" for verb, of in MANY.items() for name in of), "report"])

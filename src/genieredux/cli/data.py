@@ -2,14 +2,19 @@
 
 from typing import Any
 
+from genieredux import own_code
 from genieredux.cli.actions import Action, act
 from genieredux.cli.screen import say
 from genieredux.errors import UserError
 
 
 def data(words: list[str]) -> None:
-    """Describe, tend, import and export data sets."""
-    act("data", ACTIONS, words)
+    """Describe, tend, import and export data sets. In place of an action, `module:ACTION` names one of one's own."""
+    own = {word: own_code.load(word, "data") for word in words[:1] if ":" in word}
+    for name, action in own.items():
+        if not isinstance(action, Action):
+            raise UserError(f"data '{name}' is no action; it is made by genieredux.cli.actions.Action")
+    act("data", {**ACTIONS, **own}, words)
 
 
 def _info(paths: list[str]) -> None:

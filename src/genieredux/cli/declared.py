@@ -13,8 +13,8 @@ from typing import Any
 
 import genieredux
 
-MODELS = "genieredux.models.build:SETTINGS"
-"""Part of a model -> architecture -> the class of its settings."""
+MODELS = "genieredux.models.build:MODELS"
+"""Part of a model -> architecture -> the class of the model, which says in `settings` what its settings are."""
 
 _ROOT = Path(genieredux.__file__).parent
 
@@ -207,11 +207,24 @@ def architectures(part: str) -> dict[str, Schema]:
     where, table = module_of(module).resolve(name)
     for key, of_part in zip(table.keys, table.values, strict=True):
         if where.value(key) == part:
-            schemas = {
+            models = {
                 where.value(name): where.schema(node) for name, node in zip(of_part.keys, of_part.values, strict=True)
             }
-            return {name: schema for name, schema in schemas.items() if schema}
+            return {name: _settings_of(model) for name, model in models.items() if model}
     return {}
+
+
+def _settings_of(model: Schema) -> Schema:
+    """The class that `settings = ...` in the body of a model's class names."""
+    said = [
+        item.value
+        for item in model.node.body
+        if isinstance(item, ast.Assign) and ast.unparse(item.targets[0]) == "settings"
+    ]
+    schema = model.module.schema(said[0]) if said else None
+    if schema is None:
+        raise ValueError(f"{model.node.name} does not say what its settings are: settings = ...")
+    return schema
 
 
 def settings(schema: Schema, prefix: str = "") -> Iterator[Setting]:

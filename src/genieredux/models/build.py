@@ -8,30 +8,24 @@ from torch import nn
 from genieredux.checking import one_of
 from genieredux.config import field_names, fields_from_plain, from_plain
 from genieredux.errors import UserError
-from genieredux.models.dynamics.history_refiner import HistoryRefiner, HistoryRefinerConfig
+from genieredux.models.dynamics.history_refiner import HistoryRefiner
 from genieredux.models.dynamics.maskgit import MaskGIT
-from genieredux.models.dynamics.maskgit_config import MaskGITConfig
-from genieredux.models.latent.actions import (
-    ConvLatentActionConfig,
-    ConvLatentActions,
-    LatentActionModel,
-    STLatentActionConfig,
-    STLatentActions,
-)
+from genieredux.models.latent.actions import ConvLatentActions, LatentActionModel, STLatentActions
 from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
-from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
+from genieredux.models.tokenizers.conv import ConvTokenizer
 from genieredux.models.tokenizers.protocol import Tokenizer
-from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
+from genieredux.models.tokenizers.st_vivit import STViViT
 from genieredux.settings import Settings, check_values
 
-TOKENIZERS = {"st_vivit": STViViT, "conv": ConvTokenizer}
-LATENT_ACTIONS = {"st_vivit": STLatentActions, "conv": ConvLatentActions}
-SETTINGS: dict[str, dict[str, type[Settings]]] = {
-    "tokenizer": {"st_vivit": STViViTConfig, "conv": ConvTokenizerConfig},
-    "lam": {"st_vivit": STLatentActionConfig, "conv": ConvLatentActionConfig},
-    "dynamics": {"history_refiner": HistoryRefinerConfig, "st_maskgit": MaskGITConfig},
+MODELS: dict[str, dict[str, Any]] = {
+    "tokenizer": {"st_vivit": STViViT, "conv": ConvTokenizer},
+    "lam": {"st_vivit": STLatentActions, "conv": ConvLatentActions},
+    "dynamics": {"history_refiner": HistoryRefiner, "st_maskgit": MaskGIT},
 }
-"""What the settings of a part are, by their `architecture`; the first is what a configuration without one means."""
+"""The classes of a part by their `architecture`; the first is what a configuration without one means. Each says in
+`settings` what its settings are, and is made of those alone; a dynamics by `made_for(settings, tokenizer,
+num_actions)`, and `of_vectors(width)` are the settings with which it takes vectors instead of actions, where it can.
+"""
 PARTS = {
     "tokenizer": "tokenizer",
     "latent_action_model": "lam",
@@ -41,11 +35,16 @@ KINDS = ("tokenizer", "latent_action_model", "genie_redux", "genie_redux_guided"
 
 
 def settings_of(part: str, values: Mapping[str, Any]) -> Any:
-    """The typed settings of a part (a key of SETTINGS) from plain values, which may leave out what has a default.
+    """The typed settings of a part (a key of MODELS) from plain values, which may leave out what has a default.
 
     Raises UserError that names the key and the nearest valid one.
     """
     return from_plain(_schema(part, values), values, part)
+
+
+def settings_known(part: str, values: Mapping[str, Any]) -> list[str]:
+    """The names of the settings of a part that is built as `values` say."""
+    return field_names(_schema(part, values))
 
 
 def check_settings(kind: str, given: Mapping[str, Any]) -> None:
@@ -71,7 +70,8 @@ def _check_part(part: str, given: Mapping[str, Any]) -> None:
     if "architecture" in given:
         schemas = [_schema(part, given)]
     else:  # a part of a configuration that a checkpoint completes: whichever knows most of the keys says what is wrong
-        schemas = sorted(SETTINGS[part].values(), key=lambda schema: -len(set(given) & set(field_names(schema))))
+        every = [model.settings for model in MODELS[part].values()]
+        schemas = sorted(every, key=lambda schema: -len(set(given) & set(field_names(schema))))
     problem: UserError | None = None
     for schema in schemas:
         try:
@@ -83,9 +83,19 @@ def _check_part(part: str, given: Mapping[str, Any]) -> None:
 
 
 def _schema(part: str, values: Mapping[str, Any]) -> type[Settings]:
-    name = values.get("architecture") or next(iter(SETTINGS[part]))
-    one_of(f"{part}.architecture", name, SETTINGS[part])
-    return SETTINGS[part][name]
+    schema: type[Settings] = _model(part, values).settings
+    return schema
+
+
+def _model(part: str, values: Mapping[str, Any]) -> Any:
+    name = values.get("architecture") or implied(part)
+    one_of(f"{part}.architecture", name, MODELS[part])
+    return MODELS[part][name]
+
+
+def implied(part: str) -> str:
+    """The architecture of a configuration that names none."""
+    return next(iter(MODELS[part]))
 
 
 def build_model(
@@ -104,10 +114,9 @@ def build_model(
     unknown kind or field.
     """
     if kind == "tokenizer":
-        settings = settings_of("tokenizer", config)
-        return TOKENIZERS[settings.architecture](settings)
+        return _of_settings("tokenizer", config)
     if kind == "latent_action_model":
-        return _build_latent_actions(config)
+        return _of_settings("lam", config)
     if kind == "genie_redux":
         if tokenizer is None:
             raise ValueError("a dynamics is built for a tokenizer: pass it")
@@ -119,23 +128,20 @@ def build_model(
     raise UserError(f"there is no model of kind '{kind}'; choose one of {', '.join(KINDS)}")
 
 
-def _build_latent_actions(config: Mapping[str, Any]) -> LatentActionModel:
-    settings = settings_of("lam", config)
-    return LATENT_ACTIONS[settings.architecture](settings)
+def _of_settings(part: str, config: Mapping[str, Any]) -> Any:
+    return _model(part, config)(settings_of(part, config))
 
 
 def _build_genie_redux(config: Mapping[str, Any], tokenizer: Tokenizer) -> GenieRedux:
     """Both parts, the dynamics made for the vectors of the latent action model's codes."""
-    lam = _build_latent_actions(config["lam"])
-    width = lam.config.dim
-    space_time = _schema("dynamics", config["dynamics"]) is MaskGITConfig
-    taken = {"action_input": "given", "action_dim": width} if space_time else {"action_width": width}
-    dynamics = _build_dynamics({**config["dynamics"], **taken}, tokenizer, lam.num_codes)
+    lam: LatentActionModel = _of_settings("lam", config["lam"])
+    model = _model("dynamics", config["dynamics"])
+    if not hasattr(model, "of_vectors"):
+        raise UserError(f"dynamics.architecture={config['dynamics']['architecture']} takes no latent actions")
+    settings = {**config["dynamics"], **model.of_vectors(lam.config.dim)}
+    dynamics = _build_dynamics(settings, tokenizer, lam.num_codes)
     return GenieRedux(GenieReduxConfig(lam.config, dynamics.config, config.get("lam_weight", 1.0)), lam, dynamics)
 
 
-def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer, num_actions: int) -> HistoryRefiner | MaskGIT:
-    settings = settings_of("dynamics", config)
-    if isinstance(settings, MaskGITConfig):
-        return MaskGIT(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions, tokenizer)
-    return HistoryRefiner(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions)
+def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer, num_actions: int) -> Any:
+    return _model("dynamics", config).made_for(settings_of("dynamics", config), tokenizer, num_actions)

@@ -57,7 +57,7 @@ def test_a_class_of_ones_own_is_opened_by_module_and_name(own) -> None:
         ("own_metric:Blue", "psnr", "calls itself 'psnr', which is taken"),
         ("own_metric:Blue", "clips", "calls itself 'clips', which is taken"),
         ("own_metric:NoMetric", "blue", "is no metric"),
-        ("own_metric:Bleu", "blue", "cannot be imported"),
+        ("own_metric:Bleu", "blue", "there is no 'Bleu'"),
         ("absent_module:Blue", "blue", "cannot be imported"),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
+from genieredux import own_code
 from genieredux.checking import nearest
 from genieredux.errors import UserError
 
@@ -53,10 +54,4 @@ def find(name: str) -> Any:
     if path is not None:
         module, _, kind = path.partition(":")
         return getattr(import_module(f"{__name__}.{module}"), kind)
-    module, _, kind = name.partition(":")
-    try:
-        return getattr(import_module(module), kind)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"eval.metrics={name}: cannot be imported ({error}); give module:Class as Python finds it"
-        ) from error
+    return own_code.load(name, "eval.metrics")

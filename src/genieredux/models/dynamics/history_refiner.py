@@ -16,7 +16,7 @@ group x group tokens. Knows tokens and actions; no pixels, game, file or trainer
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from genieredux.errors import UserError
 from genieredux.models.dynamics.corruption import disturb
 from genieredux.models.sampling import expected_token
+from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.attention import Attention
 from genieredux.nn.blocks import AttentionSettings, FeedForward, TransformerConfig
@@ -129,6 +130,7 @@ class HistoryRefiner(nn.Module):
     """Predicts frame t+1's tokens from frames 0..t and actions 0..t."""
 
     kind = "genie_redux_guided"
+    settings = HistoryRefinerConfig
 
     def __init__(
         self, config: HistoryRefinerConfig, code_vectors: Tensor, grid: tuple[int, int], num_actions: int
@@ -166,6 +168,16 @@ class HistoryRefiner(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(6.0))
         self.prior = nn.Parameter(torch.zeros(self.mask_id))
         self._initialise()
+
+    @classmethod
+    def made_for(cls, settings: HistoryRefinerConfig, tokenizer: Tokenizer, num_actions: int) -> "HistoryRefiner":
+        """Untrained, for the tokens of `tokenizer`."""
+        return cls(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions)
+
+    @staticmethod
+    def of_vectors(width: int) -> dict[str, Any]:
+        """The settings with which actions are vectors of `width` values."""
+        return {"action_width": width}
 
     def _initialise(self) -> None:
         """Every residual starts at nothing, so that the untrained model says: nothing moves."""
@@ -245,7 +257,7 @@ class HistoryRefiner(nn.Module):
         table = torch.cat([self.codes, self.prior[:, None]], 1)  # the prior rides along in the one product
         return vectors.permute(0, 2, 3, 1).to(fine.dtype) @ table.t().to(fine.dtype)
 
-    # -- going on (dynamics_protocol.DynamicsModel) --------------------------------------------------------
+    # -- going on (dynamics/protocol.py) --------------------------------------------------------
 
     @property
     def supports(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ ratio; action embeddings are parameters, trained and saved. Knows tokens and act
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +70,7 @@ class MaskGIT(nn.Module):
     """Predicts the tokens of frames to come. Attributes: config, grid, num_actions, mask_id (= K), codes (K, D)."""
 
     kind = "genie_redux_guided"
+    settings = MaskGITConfig
 
     def __init__(
         self,
@@ -106,6 +108,16 @@ class MaskGIT(nn.Module):
         if config.decoder_weight and tokenizer is None:
             raise ValueError("the decoder loss needs the tokenizer: pass it")
         self._decoder_loss = DecoderLoss(tokenizer) if config.decoder_weight and tokenizer is not None else None
+
+    @classmethod
+    def made_for(cls, settings: MaskGITConfig, tokenizer: Tokenizer, num_actions: int) -> "MaskGIT":
+        """Untrained, for the tokens of `tokenizer`."""
+        return cls(settings, tokenizer.code_vectors(), tokenizer.grid, num_actions, tokenizer)
+
+    @staticmethod
+    def of_vectors(width: int) -> dict[str, Any]:
+        """The settings with which actions are vectors of `width` values."""
+        return {"action_input": "given", "action_dim": width}
 
     # -- training ------------------------------------------------------------------------------------------
 

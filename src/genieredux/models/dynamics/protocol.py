@@ -1,7 +1,7 @@
 """What a world model asks of its dynamics, whichever way that one is built: to take in frames, and to say what
 follows.
 
-The contract only. `dynamics.py` and `st_dynamics.py` satisfy it.
+The contract only. `history_refiner.py` and `maskgit.py` satisfy it.
 
 Shapes: B clips, T frames, (h, w) tokens of a frame, K codes. Actions are int64 (B, T), one per frame and taken at it;
 a dynamics that is conditioned on vectors takes float (B, T, C) instead.

@@ -69,6 +69,7 @@ class LatentActionModel(nn.Module):
     """What both bodies share: the codebook, the loss, naming and drawing transitions."""
 
     kind = "latent_action_model"
+    settings: type[LatentActionSettings]
 
     def __init__(self, config: STLatentActionConfig | ConvLatentActionConfig) -> None:
         super().__init__()
@@ -145,6 +146,8 @@ class STLatentActions(LatentActionModel):
     patches of frame t plus that vector at every place.
     """
 
+    settings = STLatentActionConfig
+
     def __init__(self, config: STLatentActionConfig | None = None) -> None:
         config = STLatentActionConfig() if config is None else config
         super().__init__(config)
@@ -164,6 +167,8 @@ class ConvLatentActions(LatentActionModel):
     """A light body: three frames name the transition, two frames and its vector draw the next as a change of the
     last.
     """
+
+    settings = ConvLatentActionConfig
 
     def __init__(self, config: ConvLatentActionConfig | None = None) -> None:
         config = ConvLatentActionConfig() if config is None else config

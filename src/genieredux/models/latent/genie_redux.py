@@ -4,7 +4,7 @@ The latent action model names every transition with a code; the dynamics predict
 past and that code's vector (P24 section 3, P25 section 4: the embedding is summed with the tokens). Trained jointly,
 the latent action model keeps its own losses, so that its codebook and decoder learn, and is besides pulled by the
 dynamics through the code vectors; frozen, it only names. Once trained, the code's number is the action: this model
-then is a dynamics like any other (dynamics_protocol.py) whose actions are codes, or buttons that stand for codes.
+then is a dynamics like any other (dynamics/protocol.py) whose actions are codes, or buttons that stand for codes.
 
 Knows tokens, frames and codes; no tokenizer, no true action, no file.
 """

@@ -60,6 +60,7 @@ class ConvTokenizer(WithDecoder):
     """Frames to tokens and back, frame by frame."""
 
     kind = "tokenizer"
+    settings = ConvTokenizerConfig
     framewise = True
     """A frame's tokens, and what they are drawn as, depend on that frame alone."""
 

@@ -40,6 +40,7 @@ class STViViT(WithDecoder, STVideo):
     """Frames to tokens and back."""
 
     kind = "tokenizer"
+    settings = STViViTConfig
     framewise = False
     config: STViViTConfig
 

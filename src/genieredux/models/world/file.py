@@ -72,6 +72,11 @@ def load_world(path: str | Path, device: str = "cpu", latent: bool = False) -> t
     return world, list(zip(frames.numpy(), actions.numpy(), strict=True))
 
 
+def find_world(name: str | Path) -> Path:
+    """The file of a world by the name of one that ships with the package, such as "coinrun", or by its own path."""
+    return shipped_world() if str(name) == Path(SHIPPED).stem and not Path(name).is_file() else Path(name)
+
+
 def shipped_world() -> Path:
     """The world that ships with the package. Raises UserError where it was left out."""
     path = Path(str(files("genieredux") / "worlds" / SHIPPED))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genieredux.episodes import DatasetSpec
 from genieredux.errors import UserError
+from genieredux.models.build import implied
 from genieredux.models.checkpoint import CheckpointData
 
 logger = logging.getLogger(__name__)
@@ -24,18 +25,13 @@ def begun_from(start: Mapping[str, Any] | None, given: Mapping[str, Any], group:
     if start is None:
         return dict(given)
     asked, there = given.get("architecture"), start.get("architecture")
-    if asked is not None and asked != (there or _implied(group)):
+    if asked is not None and asked != (there or implied(group)):
         raise UserError(
-            f"{source} holds a model with {group}.architecture={there or _implied(group)}, but the configuration says "
+            f"{source} holds a model with {group}.architecture={there or implied(group)}, but the configuration says "
             f"{asked}; leave {group}.architecture out, or begin from another file"
         )
     own = {key: value for key, value in given.items() if key != "architecture" or there is not None}
     return {**start, **own}
-
-
-def _implied(group: str) -> str:
-    """The architecture of a configuration that names none (models/build.py)."""
-    return "history_refiner" if group == "dynamics" else "st_vivit"
 
 
 def load_weights(model: nn.Module, data: CheckpointData) -> None:

@@ -1,5 +1,6 @@
 """Assembling a tokenizer: it learns to redraw windows of frames."""
 
+from genieredux.models.build import settings_known
 from genieredux.training.assembled import Assembled, say
 from genieredux.training.jobs import JobConfig
 from genieredux.training.kinds.decoder_only import train_decoder_only
@@ -13,7 +14,7 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
     path = cfg.model_fpath or cfg.tokenizer_fpath
     start = materials.start(path, "tokenizer")
     config = begun_from(start.config if start else None, cfg.tokenizer, "tokenizer", str(path))
-    if cfg.train.trainable != "decoder" and config.get("architecture", "st_vivit") == "st_vivit":
+    if cfg.train.trainable != "decoder" and "clip_frames" in settings_known("tokenizer", config):
         config["clip_frames"] = cfg.tokenizer.get("clip_frames", cfg.train.num_frames)
     model = build_seeded(cfg, fitting_image(config, materials, "tokenizer"))
     if start:
