@@ -13,6 +13,7 @@ from genieredux.training.config import CosineConfig, OptimizerConfig, TrainConfi
 from genieredux.training.loop.optimizer import (
     build_optimizer,
     learning_rate,
+    learning_rate_at,
     learning_rate_at_progress,
     set_learning_rate,
 )
@@ -107,3 +108,13 @@ def test_settings_reach_the_optimizer():
 def test_values_out_of_range_are_named(make, named):
     with pytest.raises(UserError, match=named):
         make()
+
+
+def test_by_time_the_rate_follows_whatever_is_further_time_or_steps():
+    loop = TrainConfig(schedule="time", time_limit_s=100.0, num_train_steps=1000)
+    config = OptimizerConfig(1e-3, warmup=WarmupConfig(0.5, 100), cosine=CosineConfig(100, 1e-5))
+    half = learning_rate_at_progress(0.5, config, 1000)
+    assert half == pytest.approx(1e-3)  # the warm-up is half of the curve
+    assert learning_rate_at(1, 50.0, config, loop) == learning_rate_at(501, 0.0, config, loop) == half
+    assert learning_rate_at(1, 100.0, config, loop) == pytest.approx(1e-5)
+    assert learning_rate_at(201, 0.0, config, TrainConfig()) == pytest.approx(1e-5)  # by steps

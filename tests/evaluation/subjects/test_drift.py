@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from genieredux.evaluation import Clips, EvalConfig
+from genieredux.evaluation.bootstrap import EpisodeBootstrap
 from genieredux.evaluation.clips import Origin
 from genieredux.evaluation.measuring.evaluate import evaluate
-from genieredux.evaluation.subjects.long import longest_above, random_frames
+from genieredux.evaluation.subjects.long import how_long, longest_above, random_frames
 from genieredux.models.world.fake import FakeWorld
 from genieredux.models.world.protocol import Rollout
 
@@ -70,3 +71,16 @@ def test_random_frames_are_of_the_game_and_of_another_episode():
 )
 def test_the_longest_stretch(low, run):
     assert longest_above(low) == run
+
+
+@pytest.mark.parametrize(("later", "since"), [(0.2, 21), (0.3, None)])
+def test_half_as_sharp_is_a_quarter_of_the_gradient_energy(later, since):
+    sharp = np.ones((4, 40))
+    sharp[:, 20:] = later
+    values = {"sharpness": {"model": sharp, "truth": np.ones((4, 40))}, "gain": {"repeat_last": np.ones((4, 40))}}
+    found = how_long(values, EpisodeBootstrap(np.arange(4), 50, 0.95, 0))
+    assert found == {
+        "better": {"repeat_last": {"from": 1, "until": 40}},
+        "half_sharp_from": since,
+        "smoothed": 10,
+    }
