@@ -207,7 +207,8 @@ def _estimates(results: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         for what in ("gain", "delta_psnr"):
             for row, estimate in found[what].items():
                 for bound in ("mean", "low", "high"):
-                    value = estimate[bound][at] if what == "delta_psnr" else estimate[bound]
+                    value = estimate[bound]  # older sources write delta PSNR at one horizon, newer ones at all
+                    value = value[at] if what == "delta_psnr" and isinstance(value, list) else value
                     yield name, f"{what}.{row}.{bound}", value
 
 

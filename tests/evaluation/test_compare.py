@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from genieredux.errors import UserError
@@ -32,6 +33,10 @@ def test_numbers_of_clips_come_back_from_the_file(make_clips, tmp_path: Path):
                 np.testing.assert_array_equal(back[name].values[metric][row], values)
     with pytest.raises(UserError, match="no numbers of clips"):
         read_parquet(tmp_path / "nothing.parquet")
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index("tags"), "tags", table["clip"]), path)
+    with pytest.raises(UserError, match="damaged"):
+        read_parquet(path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="damaged"):
         read_parquet(path)

@@ -28,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import scenarios
 from faults import Fault, install
 
-HANG_SECONDS = 120.0
+HANG_SECONDS = 600.0
 
 
 @dataclass

@@ -19,7 +19,7 @@ def fuzzed(kind: str, cases: int, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", SHORT)
 def test_a_few_cases(kind: str) -> None:
-    fuzzed(kind, 25, seed=0)
+    fuzzed(kind, 10, seed=0)
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import scenarios
 
-PROGRAM = "from genieredux.cli.main import main; main()"
+PROGRAM = "from genieredux.cli.main import main\n\nmain()\n"
+"""In a file: a training of several processes starts the others by it."""
 PATIENCE = 240
 
 
@@ -22,6 +23,8 @@ def test_a_training_that_its_group_is_told_to_end_saves_and_goes_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     scenarios.tokenized()
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
     more = (
         f"train.num_processes={processes}",
         "train.n_data_workers=2",
@@ -33,7 +36,7 @@ def test_a_training_that_its_group_is_told_to_end_saves_and_goes_on(
     endless += ["train.validate_every=1000000"]
     with (tmp_path / "said.txt").open("w") as said:
         training = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *endless], stdout=said, stderr=said, start_new_session=True
+            [sys.executable, program, *endless], stdout=said, stderr=said, start_new_session=True
         )
         log = tmp_path / "checkpoints/genie_redux_guided/w/log.jsonl"
         wait_for(lambda: log.is_file() and '"event": "train"' in log.read_text(), training)
@@ -46,7 +49,7 @@ def test_a_training_that_its_group_is_told_to_end_saves_and_goes_on(
     saved = max(int(path.stem.removeprefix("model-")) for path in log.parent.glob("model-[0-9]*.pt"))
     ends = saved + 2
     again = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *words, f"train.num_train_steps={ends}"],
+        [sys.executable, program, *words, f"train.num_train_steps={ends}"],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

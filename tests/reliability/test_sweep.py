@@ -19,6 +19,7 @@ def test_a_command_that_is_ended_anywhere_is_finished_by_the_next(scenario: str,
     swept(scenario, "--kinds", "kill", "--first", "4", "--stride", str(stride))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["compact", "import"])
 def test_files_that_are_cut_are_named_or_mended(scenario: str) -> None:
     swept(scenario, "--truncate")

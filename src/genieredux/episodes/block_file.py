@@ -8,7 +8,6 @@ What else is to be known of an episode stands in the file's own metadata (key `g
 rebuilt from the files alone.
 """
 
-import contextlib
 import hashlib
 import json
 import re
@@ -221,12 +220,15 @@ class BlockFile:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:  # the caller throws the file away: closing may fail again
-            with contextlib.suppress(OSError, RuntimeError, pa.ArrowException):
-                self._writer.close()
-            return
-        self._writer.add_key_value_metadata({META_KEY: metas_to_json(self._metas)})
-        self._writer.close()
+        try:
+            if kind is None:
+                self._writer.add_key_value_metadata({META_KEY: metas_to_json(self._metas)})
+            self._writer.close()
+        except (OSError, RuntimeError, pa.ArrowException):
+            if kind is None:
+                raise  # else the caller throws the file away, and is told of the first error
+        finally:
+            self._writer.is_open = False  # else pyarrow closes it again when it is collected, and prints a traceback
 
     @property
     def sizes(self) -> list[int]:

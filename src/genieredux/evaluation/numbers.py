@@ -76,7 +76,7 @@ def read_parquet(path: Path) -> dict[str, ClipNumbers]:
             found[name] = _numbers(part)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no numbers of clips here; give the folder of an evaluation") from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); evaluate again") from error
     return found
 

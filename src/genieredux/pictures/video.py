@@ -1,5 +1,6 @@
 """Frames into MP4 files (H.264 by PyAV), exactly or nearly."""
 
+import contextlib
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
@@ -55,8 +56,10 @@ class VideoWriter:
         """Writes what is still in the encoder and completes the file."""
         try:
             self._mux(self._stream.encode())
-        finally:
-            self._container.close()
+        except BaseException:
+            self._give_up()
+            raise
+        self._container.close()
 
     def _mux(self, packets: list[av.Packet]) -> None:
         self.bytes += sum(packet.size for packet in packets)
@@ -71,6 +74,11 @@ class VideoWriter:
         if kind is None:
             self.close()
         else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """The file is worthless, and closing it writes again: the first error is the one to be heard."""
+        with contextlib.suppress(OSError, av.error.FFmpegError):
             self._container.close()
 
 
