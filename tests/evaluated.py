@@ -1,13 +1,14 @@
 """Evaluated runs of fake worlds, for the tests of the page."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genieredux.evaluation import Clips, EvalConfig
-from genieredux.evaluation.job import measure_world
+from genieredux.evaluation import Clips, EvalConfig, evaluate
+from genieredux.evaluation.subjects.control import control_grid
 from genieredux.evaluation.writing import write_measured
 from genieredux.models.world.fake import FakeWorld
 from genieredux.report import PageWords, write
@@ -46,7 +47,7 @@ def write_run(
     """What an evaluation of a fake world leaves, and its page."""
     world = world or FakeWorld(noise=0.05)
     said = {
-        "config": config.to_json(),
+        "config": asdict(config),
         "sampling": {"steps": 8, "temperature": 1.0},
         "seed": config.seed,
         "model": {"file": "a.pt", "kind": "fake"},
@@ -57,6 +58,8 @@ def write_run(
         "seconds": {"test": 300.0},
         **(made_with or {}),
     }
-    write_measured(folder, measure_world(world, sets, config), said)
+    evaluation, last = evaluate(world, sets, config), list(sets.values())[-1]
+    grid = control_grid(world, last, range(min(3, len(last))), config.prompt_frames, 12, config.seed)
+    write_measured(folder, evaluation, said, grid)
     write(folder, words or PageWords(folder.name))
     return folder

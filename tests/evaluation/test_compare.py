@@ -1,4 +1,7 @@
+import csv
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig, evaluate
+from genieredux.evaluation.clips import Origin
 from genieredux.evaluation.compare import compare
 from genieredux.evaluation.numbers import read_parquet, write_frames_csv, write_parquet
 from genieredux.models.world.fake import FakeWorld
@@ -53,6 +57,17 @@ def test_the_csv_has_a_line_per_frame(make_clips, tmp_path: Path):
     assert row["action"] in world.action_names
     assert float(row["psnr.model"]) == pytest.approx(found["a"].values["psnr"]["model"][0, 0], rel=1e-5)
     assert row["delta_psnr.last_action"] == ""  # measured at horizon 4 alone
+
+
+def test_no_cell_of_a_table_begins_a_formula(make_clips, tmp_path: Path):
+    """Names of episodes, games, policies and actions are whatever a data set says."""
+    clips = make_clips(episodes=1)
+    words = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "half \ud800 a character")
+    origins = tuple(Origin(word, 0, word, word, (word,), word) for word in words)[: len(clips)]
+    found = numbers(FakeWorld(), {"=test": replace(clips, origins=origins)})
+    for row in csv.reader(write_frames_csv(tmp_path / "clips.csv", found, words).open(newline="")):
+        assert not [cell for cell in row if cell.startswith(("=", "+", "@", "\t", "\r"))]
+        assert not [cell for cell in row if cell.startswith("-") and not re.fullmatch(r"-[\d.e+-]+", cell)]
 
 
 def test_pairs_tell_apart_what_two_intervals_cannot(make_clips):

@@ -7,12 +7,12 @@ import torch
 
 from genieredux.evaluation.config import NetworksConfig
 from genieredux.evaluation.metrics.fid import FrameFeatures
-from genieredux.evaluation.metrics.fvd import VideoFeatures
+from genieredux.evaluation.metrics.frechet import frechet_distance
 from genieredux.evaluation.metrics.metric import Setting
 from genieredux.evaluation.metrics.opening import open_metrics
 from genieredux.evaluation.metrics.ssim import ssim
-from genieredux.evaluation.moments import frechet_distance
 from genieredux.evaluation.networks.files import load_state
+from genieredux.evaluation.networks.i3d import MIN_FRAMES
 from genieredux.evaluation.networks.inception import InceptionV3, inception_state
 from genieredux.frames import capped, psnr
 from metric_clips import Ladder
@@ -69,7 +69,7 @@ def test_fvd():
     opened = open_metrics(["FVD"], Setting())
     if "FVD" not in opened.metrics:
         pytest.skip(opened.missing["FVD"])
-    ladder = Ladder.play(clips=8, frames=VideoFeatures.MIN_FRAMES)
+    ladder = Ladder.play(clips=8, frames=MIN_FRAMES)
     rungs = (ladder.truth, ladder.noisy, ladder.other_order, ladder.other_game)
     real, *others = (opened.metrics["FVD"].network(rung) for rung in rungs)
     found = [frechet_distance(real, other) for other in (real, *others)]

@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from genieredux import pictures
-from genieredux.errors import UserError
 
 
 @pytest.fixture
@@ -35,10 +34,9 @@ def test_labels():
     assert pictures.column_labels(2, 4) == ["given", "given", "+1", "+2"]
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_loops_play_for_ever_with_every_frame(tmp_path, rows, suffix):
+def test_loops_play_for_ever_with_every_frame(tmp_path, rows):
     film = pictures.panels(rows, scale=2)
-    path = pictures.write_loop(tmp_path / f"clip{suffix}", film, fps=10)
+    path = pictures.write_loop(tmp_path / "clip.gif", film, fps=10)
     with Image.open(path) as image:
         assert image.n_frames == 6
         assert image.info["loop"] == 0
@@ -56,7 +54,7 @@ def test_mp4_can_be_read_back(tmp_path, rows):
 
 
 def test_unknown_film_is_named(tmp_path, rows):
-    with pytest.raises(UserError, match=r"clip.avi: the name must end in .gif, .webp, .mp4"):
+    with pytest.raises(ValueError, match=r"not clip.avi"):
         pictures.write_loop(tmp_path / "clip.avi", rows["truth"])
     assert not list(tmp_path.iterdir())
 

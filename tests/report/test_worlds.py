@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
         facts=[("frames", "100,000")],
     )
     config = EvalConfig(resamples=100, keep_extremes=1)
-    plain = {"eval": config.to_json(), "tokenizer": {"codes": 64}}
+    plain = {"eval": asdict(config), "tokenizer": {"codes": 64}}
     folder = write_run(tmp_path / "run", sets, config=config, words=words, made_with={"config": plain})
     results = json.loads((folder / "results.json").read_text())
     page = (folder / "report.html").read_text(encoding="utf-8")
@@ -320,3 +321,33 @@ def test_a_metric_is_on_the_page_because_the_file_describes_it(tmp_path, two):
     rows = [row for row in table if row["metric"] == "novelty" and row["set"] == "test.held"]
     assert [row["horizon"] for row in rows] == [*map(str, range(1, 11)), "mean"]
     assert "Novelty, test.held" in check(compare_runs([str(better), str(worse)]).page.read_text())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("several", [False, True])
+def test_in_a_browser_it_plays_under_its_own_policy_and_fits_a_phone(tab, two, tmp_path, scheme, several):
+    """The policy allows the page's own script: films move. Whatever it refuses is a complaint, which fails the test."""
+    made = compare_runs([str(folder) for folder in (two if several else two[:1])], out=str(tmp_path / "page.html"))
+    tab.emulate_media(color_scheme=scheme)
+    tab.goto(f"file://{made.page}")
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390, "nothing sticks out"
+    light = tab.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g)[0] > 127")
+    assert light == (scheme == "light")
+    button, frame = tab.locator("#toggle"), tab.locator("#frame")
+    shown = frame.inner_text()
+    tab.wait_for_function("before => document.getElementById('frame').textContent !== before", arg=shown)
+    button.click()
+    tab.locator("#scrub").fill("5")
+    assert frame.inner_text() == "+4"
+    film = tab.locator(".film").first
+    assert film.evaluate("node => getComputedStyle(node).backgroundImage").startswith('url("data:image/webp')
+
+
+def test_the_row_of_a_latent_action_model_is_called_so(tmp_path):
+    of_latent = {"model": {"file": "a.pt", "kind": "latent_action_model"}}
+    latent = write_run(tmp_path / "latent", {"test": make_clips(2, 1)}, made_with=of_latent)
+    text = check(compare_runs([str(latent)]).page.read_text())
+    assert "Latent action model" in text
+    assert "World model" not in text
+    world = write_run(tmp_path / "world", {"test": make_clips(2, 1)})
+    assert "World model" in check(compare_runs([str(world)]).page.read_text())

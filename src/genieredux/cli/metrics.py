@@ -44,7 +44,7 @@ def _list(paths: list[str], config: Any) -> None:
 
 
 def _check(paths: list[str], config: Any) -> None:
-    from genieredux.evaluation.metric_check import check_networks
+    from genieredux.evaluation.metrics.check import check_networks
 
     opened = _open(config)
     results = check_networks(opened.metrics.values())

@@ -28,7 +28,7 @@ class DemoConfig:
     out: FilePath = "runs/demo"
     """The run's folder; data, checkpoints and reports go into it."""
     seed: int = 0
-    """Of collection, training and evaluation."""
+    """Of collection and training; the evaluation has eval.seed, so that demos of several seeds are asked alike."""
     split: str = "test"
     """Test sets: the splits of this name, or that begin with it and a dot."""
     num_clips: int = 256

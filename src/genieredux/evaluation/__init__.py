@@ -1,5 +1,14 @@
-"""How true and how controllable a world is: clips, subjects, metrics, one loop, one summary. It knows no training, no
-player and no page.
+"""How true and how controllable a world is. It knows no training, no player and no page.
+
+clips/      what is asked: true frames and actions, cut from test splits
+subjects/   what is measured, and the rows of frames that it draws: a world, a tokenizer, a latent action model,
+            a long dream, a held action
+metrics/    rows and truth to numbers, a file each (psnr.py, ssim.py, ...); __init__.py lists them and says how to
+            add one; metric.py says what one is
+measuring/  the one loop over clips, seeds, rows and metrics; means, intervals and parts of any metric
+networks/   pretrained networks that some metrics look through; actions/ learns one that reads actions
+job.py      `genie_redux eval` from a file of weights (opening.py) to a folder of results (writing.py), which
+            numbers.py and upgrade.py read back; compare.py sets two of them side by side, clip by clip
 """
 
 from importlib import import_module

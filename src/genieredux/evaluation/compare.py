@@ -4,7 +4,7 @@ A clip is the same where its content is (frames, actions and length). It knows n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -37,20 +37,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: the fields, with estimates as {mean, low, high}."""
-        plain = {
-            "clips": self.clips,
-            "episodes": self.episodes,
-            "only_first": self.only_first,
-            "only_second": self.only_second,
-            "differences": {
-                metric: {
-                    row: {"by_horizon": found.by_horizon.to_json(), "average": found.average.to_json()}
-                    for row, found in rows.items()
-                }
-                for metric, rows in self.differences.items()
-            },
-        }
-        safe = json_safe(plain)
+        safe = json_safe(asdict(self))
         assert isinstance(safe, dict)
         return safe
 

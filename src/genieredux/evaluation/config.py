@@ -3,7 +3,7 @@ is evaluated.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from genieredux.checking import one_of, require, within
@@ -128,10 +128,6 @@ class EvalConfig:
     def seeds(self) -> tuple[int, ...]:
         """The seeds of noise and random actions."""
         return tuple(range(self.seed, self.seed + self.sampling_seeds))
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values."""
-        return {**asdict(self), "last_action_horizons": list(self.last_action_at)}
 
 
 @dataclass(frozen=True)

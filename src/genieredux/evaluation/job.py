@@ -18,13 +18,12 @@ from genieredux.evaluation.clips import Clips
 from genieredux.evaluation.clips.testsets import by_codes, check_actions, describe_data, drift_sets, sets_to_test
 from genieredux.evaluation.config import REPLICATE, EvalConfig, EvalJobConfig
 from genieredux.evaluation.headline import Evaluated, headline
-from genieredux.evaluation.measuring.evaluate import Progress, check_clips, evaluate, measure_sets
+from genieredux.evaluation.measuring.evaluate import Progress, check_clips, measure_sets
 from genieredux.evaluation.measuring.loop import Bench
 from genieredux.evaluation.measuring.team import Alone, Team, Together
 from genieredux.evaluation.metrics.opening import Opened, open_metrics
 from genieredux.evaluation.opening import (
     Recipe,
-    Subject,
     bench_of,
     choose_device,
     choose_precision,
@@ -37,8 +36,9 @@ from genieredux.evaluation.opening import (
 )
 from genieredux.evaluation.steering import hold_action
 from genieredux.evaluation.subjects.control import control_grid
+from genieredux.evaluation.subjects.drawn import Subject
 from genieredux.evaluation.subjects.world import WorldSubject
-from genieredux.evaluation.writing import Measured, held_for_writing, write_measured
+from genieredux.evaluation.writing import RESULTS, held_for_writing, write_measured
 from genieredux.models.checkpoint import CheckpointData
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.model import WorldModel
@@ -95,21 +95,8 @@ def evaluate_file(
             evaluation = measure_sets(bench, sets, config, action_names, progress, team=team, cache=truths, long=long)
         grid = _grid(world, sets, config, sampling) if world else None
         made_by = _made_by(config, data, dataset, subject, sampling, opened, device, action_names, evaluation.seconds)
-        written = write_measured(folder, Measured(evaluation, grid), made_by)
-    return Evaluated(folder, written.results, written.film, headline(evaluation, config))
-
-
-def measure_world(
-    world: World,
-    sets: Mapping[str, Clips],
-    config: EvalConfig,
-    sampling: Any = None,
-    metrics: Sequence[Any] = (),
-    long: Mapping[str, Clips] | None = None,
-) -> Measured:
-    """A world that is in memory, and every action held after three prompts of the last set: for `write_measured`."""
-    evaluation = evaluate(world, sets, config, sampling, metrics=metrics, long=long)
-    return Measured(evaluation, _grid(world, sets, config, sampling))
+        film = write_measured(folder, evaluation, made_by, grid)
+    return Evaluated(folder, folder / RESULTS, film, headline(evaluation, config))
 
 
 def _grid(world: World, sets: Mapping[str, Clips], config: EvalConfig, sampling: Any) -> Any:

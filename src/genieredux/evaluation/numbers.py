@@ -3,10 +3,8 @@
 `clips.parquet` holds a row per clip, with lists by horizon; `clips.csv` a row per predicted frame. It knows no world.
 """
 
-import csv
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,12 @@ import pyarrow.parquet as pq
 
 from genieredux.errors import UserError
 from genieredux.evaluation.clips import Origin
-from genieredux.runs.files import write_atomically, write_bytes
+from genieredux.evaluation.tables import to_csv
+from genieredux.runs.files import write_atomically, write_text
 
 _ABOUT = ("set", "clip", "episode", "start", "game", "console", "tags", "policy", "hash")
 _NOT_METRICS = (*_ABOUT, "action")
+_CSV_ABOUT = ("set", "clip", "episode", "start", "game", "console", "tags", "policy", "horizon", "action")
 
 
 @dataclass(frozen=True)
@@ -83,28 +83,28 @@ def read_parquet(path: Path) -> dict[str, ClipNumbers]:
 
 def write_frames_csv(path: Path, sets: Mapping[str, ClipNumbers], action_names: tuple[str, ...]) -> Path:
     """A row per predicted frame of every clip. Whole or not at all."""
-    metrics = list(
-        dict.fromkeys(f"{m}.{r}" for numbers in sets.values() for m, rows in numbers.values.items() for r in rows)
-    )
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(
-        ["set", "clip", "episode", "start", "game", "console", "tags", "policy", "horizon", "action", *metrics]
-    )
+    metrics = list(dict.fromkeys(key for numbers in sets.values() for key in _flat(numbers)))
+    columns = (*_CSV_ABOUT, *metrics)
+    return write_text(path, to_csv(columns, _frames(sets, metrics, action_names)))
+
+
+def _frames(
+    sets: Mapping[str, ClipNumbers], metrics: list[str], action_names: tuple[str, ...]
+) -> Iterator[tuple[Any, ...]]:
+    """What stands under `_CSV_ABOUT` and the metrics, a frame at a time."""
     for name, numbers in sets.items():
-        flat = {f"{m}.{r}": of for m, rows in numbers.values.items() for r, of in rows.items()}
+        flat = _flat(numbers)
         for clip, origin in enumerate(numbers.origins):
-            about = [name, clip, origin.episode, origin.start, origin.game, origin.console, " ".join(origin.tags)]
+            about = (name, clip, origin.episode, origin.start, origin.game, origin.console, " ".join(origin.tags))
             for t, action in enumerate(numbers.actions[clip].tolist()):
                 said = action_names[action] if action < len(action_names) else str(action)
-                cells = [_cell(flat[key][clip, t]) if key in flat else "" for key in metrics]
-                lines.writerow([*about, origin.policy, t + 1, said, *cells])
-    content = text.getvalue().encode()
-    return write_bytes(path, content)
+                cells = (float(flat[key][clip, t]) if key in flat else None for key in metrics)
+                yield *about, origin.policy, t + 1, said, *cells
 
 
-def _cell(value: float) -> str:
-    return f"{value:.6g}" if np.isfinite(value) else ""
+def _flat(numbers: ClipNumbers) -> dict[str, np.ndarray]:
+    """`<metric>.<row>` -> (N, H)."""
+    return {f"{metric}.{row}": of for metric, rows in numbers.values.items() for row, of in rows.items()}
 
 
 def _columns(name: str, numbers: ClipNumbers) -> dict[str, Any]:
@@ -118,10 +118,7 @@ def _columns(name: str, numbers: ClipNumbers) -> dict[str, Any]:
         "hash": list(numbers.hashes),
         "action": _lists(numbers.actions, pa.int32()),
     }
-    for metric, rows in numbers.values.items():
-        for row, values in rows.items():
-            columns[f"{metric}.{row}"] = _lists(values, pa.float64())
-    return columns
+    return columns | {key: _lists(values, pa.float64()) for key, values in _flat(numbers).items()}
 
 
 def _lists(values: np.ndarray, kind: pa.DataType) -> pa.Array:

@@ -16,7 +16,8 @@ from genieredux.evaluation.measuring.loop import Bench
 from genieredux.evaluation.measuring.truth import TruthCache
 from genieredux.evaluation.metrics.metric import Setting
 from genieredux.evaluation.metrics.opening import open_metrics
-from genieredux.evaluation.statistics_cache import StatisticsCache
+from genieredux.evaluation.networks.statistics_cache import StatisticsCache
+from genieredux.evaluation.subjects.drawn import Subject
 from genieredux.evaluation.subjects.latent import LatentActions
 from genieredux.evaluation.subjects.tokenizer import TokenizerSubject
 from genieredux.evaluation.subjects.world import WorldSubject
@@ -115,9 +116,6 @@ class Recipe:
         subject = open_subject(self.path, self.kind, self.config, device, self.sampling)
         opened = open_metrics(self.names, replace(self.setting, device=device), self.shared)
         return bench_of(subject, list(opened.metrics.values()))
-
-
-Subject = WorldSubject | TokenizerSubject | LatentActions
 
 
 def open_subject(

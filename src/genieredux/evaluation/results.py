@@ -11,20 +11,7 @@ from genieredux.evaluation.about import About
 from genieredux.evaluation.config import EvalConfig
 from genieredux.evaluation.kept import KeptClips
 from genieredux.evaluation.numbers import ClipNumbers
-from genieredux.evaluation.rows import GENIE, LAST_ACTION, MODEL, REPEAT_LAST, TOKENIZER_ONLY
 from genieredux.evaluation.upgrade import VERSION
-
-__all__ = [
-    "GENIE",
-    "LAST_ACTION",
-    "MODEL",
-    "REPEAT_LAST",
-    "TOKENIZER_ONLY",
-    "Drift",
-    "Evaluation",
-    "SetResult",
-    "json_safe",
-]
 
 
 @dataclass(frozen=True)
@@ -79,8 +66,8 @@ def json_safe(value: object) -> object:
         return {str(key): json_safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [json_safe(item) for item in value]
-    if isinstance(value, np.generic):
-        return json_safe(value.item())
+    if isinstance(value, np.generic | np.ndarray):
+        return json_safe(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

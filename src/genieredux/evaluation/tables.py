@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genieredux.evaluation.upgrade import upgrade
-from genieredux.runs.files import write_bytes
+from genieredux.runs.files import write_text
 
 COLUMNS = ("set", "kind", "part", "metric", "row", "horizon", "clips", "episodes", "mean", "low", "high")
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -23,15 +23,14 @@ def write_csv(path: Path, results: Mapping[str, Any]) -> Path:
     """results: what is in results.json (docs/metrics.md). Whole or not at all."""
     plain = upgrade(results)
     about, sets = plain["about"], {key: plain[key] for key in plain if key not in ("version", "about", "made_by")}
-    return write_bytes(path, to_csv(COLUMNS, _lines(sets, about)).encode("utf-8", "replace"))
+    return write_text(path, to_csv(COLUMNS, _lines(sets, about)))
 
 
 def to_csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     """A table for spreadsheets: texts that one would take for a formula begin with an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in line] for line in lines)
+    writer.writerows([_cell(value) for value in line] for line in (columns, *lines))
     return text.getvalue()
 
 

@@ -18,7 +18,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +30,13 @@ from genieredux.evaluation.results import Evaluation
 from genieredux.evaluation.subjects.control import ControlGrid
 from genieredux.evaluation.tables import write_csv
 from genieredux.pictures import column_labels, filmstrip, panels, write_loop, write_png
-from genieredux.runs.files import sync_folder, write_bytes, write_error
+from genieredux.runs.files import sync_folder, write_bytes, write_error, write_text
 
 RESULTS = "results.json"
 _LOCK = ".evaluating"
 _ASIDE = ".evaluation.unfinished-"
 _OF_BEFORE = ("results.csv", "clips.parquet", "clips.csv", "pictures.npz", "page.json", "report.html")
 """What an evaluation or its page may have left, and which would be another's beside new results."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was measured; control: of a world, the grid of its actions."""
-
-    evaluation: Evaluation
-    control: ControlGrid | None = None
-
-
-@dataclass(frozen=True)
-class Written:
-    """The files that `write_measured` left."""
-
-    results: Path
-    film: Path | None
-    strips: tuple[Path, ...]
 
 
 @contextlib.contextmanager
@@ -131,9 +113,12 @@ def _exchange(aside: Path, folder: Path, last: str) -> None:
     sync_folder(folder)
 
 
-def write_measured(folder: Path, measured: Measured, made_by: Mapping[str, Any]) -> Written:
-    """Write everything. made_by: plain values, kept under that name in results.json."""
-    evaluation = measured.evaluation
+def write_measured(
+    folder: Path, evaluation: Evaluation, made_by: Mapping[str, Any], control: ControlGrid | None = None
+) -> Path:
+    """Write everything; returns a film. made_by: plain values, kept under that name in results.json. control: of a
+    world, the grid of its actions.
+    """
     if any(not result.kept for result in evaluation.sets.values()):
         raise UserError("eval.keep_clips is 0, so there is nothing to show; set it to 1 or more")
     plain = evaluation.to_json()
@@ -141,31 +126,29 @@ def write_measured(folder: Path, measured: Measured, made_by: Mapping[str, Any])
     numbers = {name: result.numbers for name, result in evaluation.sets.items()}
     action_names = tuple(made_by.get("action_names") or ())
     films: list[Path] = []
-    strips: list[Path] = []
     with committed(folder, RESULTS) as aside:
         write_csv(aside / "results.csv", results)
         write_parquet(aside / "clips.parquet", numbers, action_names)
         write_frames_csv(aside / "clips.csv", numbers, action_names)
-        if measured.control is not None:
-            write_arrays(aside / "pictures.npz", _pictures(measured, measured.control))
+        if control is not None:
+            write_arrays(aside / "pictures.npz", _pictures(evaluation, control))
         (aside / "media").mkdir()
         for name, result in evaluation.sets.items():
             assert result.kept is not None
             rows = {label: of[0] for label, of in _films_of(result.kept).items()}
             labels = column_labels(evaluation.config.prompt_frames, evaluation.config.clip_length)
-            strips.append(write_png(aside / "media" / f"{name}.png", filmstrip(rows, labels)))
+            write_png(aside / "media" / f"{name}.png", filmstrip(rows, labels))
             films += _write_films(aside / "media" / name, result.kept)
             if drift := result.drift:
                 long = {"truth": drift.truth[0], "dream": drift.model[0]}
                 write_loop(aside / "media" / f"{name}.drift.mp4", panels(long))
         write_json(aside / RESULTS, results)
-    media = folder / "media"
-    return Written(folder / RESULTS, media / films[0].name, tuple(media / strip.name for strip in strips))
+    return folder / "media" / films[0].name
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> Path:
     """Plain values as indented JSON."""
-    return write_bytes(path, json.dumps(values, indent=2).encode())
+    return write_text(path, json.dumps(values, indent=2))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
@@ -175,9 +158,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
     return write_bytes(path, buffer.getbuffer())
 
 
-def _pictures(measured: Measured, control: ControlGrid) -> dict[str, np.ndarray]:
+def _pictures(evaluation: Evaluation, control: ControlGrid) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {"control/frames": control.frames}
-    for name, result in measured.evaluation.sets.items():
+    for name, result in evaluation.sets.items():
         parts = {**({"even": result.kept} if result.kept else {}), **result.ends}
         for part, kept in parts.items():
             arrays |= {f"{name}/{part}/{what}": array for what, array in kept.arrays().items()}

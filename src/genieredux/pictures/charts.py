@@ -13,7 +13,7 @@ import numpy as np
 _WIDTH, _HEIGHT = 420, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 38
 _LOW_HEIGHT, _MARGIN, _LOW_TOP, _LOW_BOTTOM = 190, 6, 18, 34
-_MOST_POINTS = 240
+_MOST_POINTS, _MOST_DOTS = 240, 40
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class Line:
     high: Sequence[float] | None = None
     tone: int = 0
     dash: str = ""
-    dots: bool = True
 
 
 def line_chart(lines: Sequence[Line], x_label: str, y_label: str, zero: bool = False) -> str:
@@ -95,7 +94,7 @@ def histogram(counts: Sequence[int], edges: Sequence[float], label: str) -> str:
         anchor = "start" if k < 2 else "end" if k > len(counts) - 3 else "middle"
         parts.append(_text(f"{top:,}", f'x="{_MARGIN + (k + 0.5) * step:.1f}" y="{_LOW_TOP - 5}"', anchor))
     parts.append(f'<path class="axis" d="M{_MARGIN} {floor}H{_WIDTH - _MARGIN}"/>')
-    for k, anchor in ((0, "start"), (len(counts) // 2, "middle"), (len(counts), "end")):
+    for k, anchor in {len(counts) // 2: "middle", 0: "start", len(counts): "end"}.items():  # of one column, two
         parts.append(_text(names[k], f'x="{_MARGIN + k * step:.1f}" y="{floor + 15}"', anchor))
     parts.append(_text(label, f'x="{_WIDTH / 2}" y="{_LOW_HEIGHT - 3}"'))
     return _svg(_LOW_HEIGHT, label, parts)
@@ -169,7 +168,7 @@ def _curve(frame: _Frame, line: Line) -> str:
     places = [(frame.x(x), frame.y(y)) for x, y in zip(line.x, line.y, strict=True)]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
     parts = [f'<path class="stroke tone-{line.tone:d}" stroke-dasharray="{escape(line.dash)}" d="M{path}"/>']
-    if line.dots:
+    if len(line.x) <= _MOST_DOTS:
         for (x, y), at, value in zip(places, line.x, line.y, strict=True):
             tip = escape(f"{line.name} at {short(at)}: {value:.3f}")
             dot = f'<circle class="dot tone-{line.tone:d}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
@@ -187,7 +186,7 @@ def _thinned(line: Line) -> Line:
         return None if values is None else [float(values[i]) for i in keep]
 
     x, y = at(line.x) or [], at(line.y) or []
-    return Line(line.name, x, y, at(line.low), at(line.high), line.tone, line.dash, line.dots and len(x) <= 40)
+    return Line(line.name, x, y, at(line.low), at(line.high), line.tone, line.dash)
 
 
 def _all(lines: Sequence[Line], name: str) -> list[float]:

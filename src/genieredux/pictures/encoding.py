@@ -9,13 +9,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from genieredux.errors import UserError
 from genieredux.pictures.video import write_video
 from genieredux.runs.files import write_atomically
 
 LOSSLESS = 101
 """Beyond the qualities of lossy WebP; flat pictures take the fewest bytes so."""
-FILM_SUFFIXES = (".gif", ".webp", ".mp4")
 _FINE_CRF = 16  # films for people are few; they may weigh more than exported episodes
 _COLOURS = 255
 _PALETTE_FRAMES = 8
@@ -28,21 +26,19 @@ def write_png(path: Path, image: Image.Image | np.ndarray) -> Path:
 
 
 def write_loop(path: Path, film: np.ndarray, fps: float = 6.0, hold_s: float = 0.8) -> Path:
-    """Save uint8 (T, H, W, 3) as a film that loops; the suffix says how: .gif, .webp (lossless) or .mp4.
+    """Save uint8 (T, H, W, 3) as a film that loops; the suffix says how: .gif or .mp4.
 
-    hold_s: how long the last frame stays. Raises UserError for another suffix.
+    hold_s: how long the last frame stays.
     """
 
     def write(file: BinaryIO) -> None:
         if path.suffix == ".gif":
-            _gif(file, film, _milliseconds(len(film), fps, hold_s))
-        elif path.suffix == ".webp":
-            file.write(webp(film, milliseconds=_milliseconds(len(film), fps, hold_s)))
+            _gif(file, film, fps, hold_s)
         else:
             _mp4(file, film, max(1, round(fps)), hold_s)
 
-    if path.suffix not in FILM_SUFFIXES:
-        raise UserError(f"cannot write a film as {path.name}: the name must end in {', '.join(FILM_SUFFIXES)}.")
+    if path.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"a film is a .gif or an .mp4, not {path.name}")
     return write_atomically(path, write)
 
 
@@ -56,7 +52,7 @@ def write_picture(stem: Path, pixels: np.ndarray, fps: float = 8.0) -> Path:
 def webp(
     frames: Sequence[np.ndarray] | np.ndarray,
     quality: int = LOSSLESS,
-    milliseconds: int | Sequence[int] = 125,
+    milliseconds: int = 125,
     effort: int = 4,
 ) -> bytes:
     """One picture uint8 (H, W, 3), or several that follow each other without end.
@@ -81,20 +77,17 @@ def data_uri(content: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _gif(file: BinaryIO, film: np.ndarray, milliseconds: Sequence[int]) -> None:
+def _gif(file: BinaryIO, film: np.ndarray, fps: float, hold_s: float) -> None:
     # One palette for the whole film: per-frame palettes flicker.
     step = max(1, len(film) // _PALETTE_FRAMES)
     palette = Image.fromarray(np.concatenate(list(film[::step]), 0)).quantize(_COLOURS, dither=Image.Dither.NONE)
     first, *rest = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in film]
-    first.save(file, "GIF", save_all=True, append_images=rest, duration=list(milliseconds), loop=0, optimize=False)
+    each = round(1000 / fps)
+    milliseconds = [each] * len(rest) + [each + round(1000 * hold_s)]
+    first.save(file, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0, optimize=False)
 
 
 def _mp4(file: BinaryIO, film: np.ndarray, fps: int, hold_s: float) -> None:
     held = np.concatenate([film, np.repeat(film[-1:], round(hold_s * fps), 0)])
     even = [(0, side % 2) for side in held.shape[1:3]]
     write_video(file, np.pad(held, ((0, 0), *even, (0, 0))), fps, lossless=False, crf=_FINE_CRF)
-
-
-def _milliseconds(frames: int, fps: float, hold_s: float) -> list[int]:
-    each = round(1000 / fps)
-    return [each] * (frames - 1) + [each + round(1000 * hold_s)]

@@ -55,8 +55,8 @@ def write_bytes(path: Path, content: bytes | memoryview) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """`write_atomically` of a text in UTF-8."""
-    return write_bytes(path, text.encode())
+    """`write_atomically` of a text in UTF-8; half a character, which JSON may hold and no file can, becomes `?`."""
+    return write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def content_writer(content: bytes | memoryview) -> Callable[[BinaryIO], None]:

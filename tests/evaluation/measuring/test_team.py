@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -58,3 +60,26 @@ def test_two_processes_give_the_numbers_of_one(make_clips):
 def test_a_process_that_dies_is_named():
     with Together(partial(open_bench, 0.0), 1) as team, pytest.raises(UserError, match=r"died.*eval.num_processes"):
         list(team.map(die, [3]))
+
+
+def test_processes_run_nothing_that_lies_in_the_working_folder(tmp_path):
+    """They begin anew, and a fresh Python looks for its own modules where it is started, unless it is told not to."""
+    (tmp_path / "work").mkdir()
+    for name in ("random", "secrets", "queue", "struct"):
+        (tmp_path / "work" / f"{name}.py").write_text("open('executed', 'w').close()\nraise SystemExit(1)")
+    script = tmp_path / "elsewhere" / "script.py"
+    script.parent.mkdir()
+    script.write_text(
+        "from genieredux.evaluation.measuring.team import Together\n"
+        "def bench(rank): return rank\n"
+        "def square(bench, task): return task * task\n"
+        "if __name__ == '__main__':\n"
+        "    with Together(bench, 1) as team:\n"
+        "        print(list(team.map(square, [3])))\n"
+    )
+    paths = os.pathsep.join(path for path in sys.path if path and path != os.getcwd())
+    command = [sys.executable, str(script)]
+    environment = {**os.environ, "PYTHONPATH": paths}
+    made = subprocess.run(command, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, check=False)
+    assert made.stdout == "[9]\n", made.stderr
+    assert not (tmp_path / "work" / "executed").exists()

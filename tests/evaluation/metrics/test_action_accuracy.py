@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from genieredux.evaluation.action_report import ActionReport, action_report
+from genieredux.evaluation.actions.report import ActionReport, action_report
 from genieredux.evaluation.metrics.action_accuracy import ActionAccuracy
 from genieredux.evaluation.subjects.drawn import Batch, Drawn
 

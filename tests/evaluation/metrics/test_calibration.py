@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from genieredux.evaluation.bootstrap import EpisodeBootstrap, ranks
-from genieredux.evaluation.metrics.calibration import BINS, MOST_CLIPS, TokenErrors, calibration, chosen_clips
+from genieredux.evaluation.kept import evenly
+from genieredux.evaluation.metrics.calibration import BINS, MOST_CLIPS, TokenErrors, calibration
 
 
 def found(clips=24, seed=0, honest=1.0):
@@ -61,5 +62,5 @@ def test_correlations_are_those_of_numpy():
 
 
 def test_memory_is_bounded():
-    assert len(chosen_clips(100_000)) == MOST_CLIPS
-    assert chosen_clips(3).tolist() == [0, 1, 2]
+    assert len(evenly(100_000, MOST_CLIPS)) == MOST_CLIPS
+    assert evenly(3, MOST_CLIPS).tolist() == [0, 1, 2]

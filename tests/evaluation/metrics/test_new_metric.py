@@ -11,11 +11,11 @@ import torch
 from genieredux.errors import UserError
 from genieredux.evaluation.metrics import find
 from genieredux.evaluation.metrics.action_following import follows
+from genieredux.evaluation.metrics.frechet import frechet_distance
 from genieredux.evaluation.metrics.metric import Setting
 from genieredux.evaluation.metrics.opening import open_metrics
 from genieredux.evaluation.metrics.random_frechet import RandomFrechet, random_weights, weights_hash, windows
 from genieredux.evaluation.metrics.sharpness import gradient_energy
-from genieredux.evaluation.moments import frechet_distance
 
 HASH = "b368af5c78f4a868351839823f6f9acf252fe4679788890ea95803b9d59e3464"
 OWN = """

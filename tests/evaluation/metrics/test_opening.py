@@ -9,8 +9,8 @@ import torch
 
 from genieredux.errors import UserError
 from genieredux.evaluation.config import NetworksConfig
-from genieredux.evaluation.metric_check import check_networks
 from genieredux.evaluation.metrics import ALWAYS
+from genieredux.evaluation.metrics.check import check_networks
 from genieredux.evaluation.metrics.fid import find_inception
 from genieredux.evaluation.metrics.metric import Setting
 from genieredux.evaluation.metrics.opening import Opened, open_metrics

@@ -38,30 +38,22 @@ def splits_to_test(dataset: Dataset, split: str) -> list[str]:
 def sets_to_test(dataset: Dataset, split: str, config: EvalConfig, num_clips: int) -> dict[str, Clips]:
     """At most num_clips clips of each test split, one every `config.seq_step` frames. Raises UserError."""
     length = config.num_frames or config.clip_length
-    return {
-        name: cut_clips(
-            dataset.select(split=name),
-            length,
-            num_clips,
-            config.seq_step,
-            config.seed,
-            f"{dataset.path}, split {name},",
-        )
-        for name in splits_to_test(dataset, split)
-    }
+    return _cut(dataset, split, config, length, num_clips, config.seq_step)
 
 
 def drift_sets(dataset: Dataset, split: str, config: EvalConfig) -> dict[str, Clips]:
     """The long clips of each test split, side by side. Raises UserError where no episode is so long."""
     length = config.prompt_frames + config.drift_frames
+    why = f", for eval.drift_frames={config.drift_frames}"
+    return _cut(dataset, split, config, length, config.drift_clips, length, why)
+
+
+def _cut(
+    dataset: Dataset, split: str, config: EvalConfig, length: int, most: int, step: int, why: str = ","
+) -> dict[str, Clips]:
     return {
         name: cut_clips(
-            dataset.select(split=name),
-            length,
-            config.drift_clips,
-            length,
-            config.seed,
-            f"{dataset.path}, split {name}, for eval.drift_frames={config.drift_frames}",
+            dataset.select(split=name), length, most, step, config.seed, f"{dataset.path}, split {name}{why}"
         )
         for name in splits_to_test(dataset, split)
     }

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 
 from genieredux.errors import UserError
+from genieredux.runs.workers import safe_start
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -51,7 +52,8 @@ class Together:
         self._ahead = 2 * processes
         threads = threads or max(1, torch.get_num_threads() // processes)
         context = multiprocessing.get_context("spawn")
-        ranks = context.Value("i", 0)
+        with safe_start():  # the lock brings a process of its own
+            ranks = context.Value("i", 0)
         self._pool = ProcessPoolExecutor(processes, context, _begin, (open_bench, ranks, threads))
 
     def __enter__(self) -> "Together":
@@ -70,15 +72,20 @@ class Together:
         waiting: list[Future[R]] = []
         rest = iter(tasks)
         try:
-            waiting += [self._pool.submit(_do, work, task) for task in islice(rest, self._ahead)]
+            waiting += [self._submit(work, task) for task in islice(rest, self._ahead)]
             while waiting:
                 yield waiting.pop(0).result()
-                waiting += [self._pool.submit(_do, work, task) for task in islice(rest, 1)]
+                waiting += [self._submit(work, task) for task in islice(rest, 1)]
         except BrokenProcessPool as error:
             raise UserError(
                 "a process of the evaluation died, most likely for want of memory; lower eval.num_processes or "
                 "eval.batch_size"
             ) from error
+
+    def _submit(self, work: Callable[[Any, T], R], task: T) -> Future[R]:
+        """The first of these start the processes."""
+        with safe_start():
+            return self._pool.submit(_do, work, task)
 
 
 def _begin(open_bench: Callable[[int], Any], ranks: Any, threads: int) -> None:

@@ -43,8 +43,8 @@ def check_names(names: Iterable[str], where: str = "eval.metrics") -> None:
         if name not in (*ALWAYS, *CHOSEN) and ":" not in name:
             near = nearest(name, CHOSEN)
             raise UserError(
-                f"{where}={name} is no metric; did you mean {near}? (choose of {', '.join(CHOSEN)}, or module:Class "
-                f"for one of your own)"
+                f"{where} is {name!r}; did you mean {near}? (choose of {', '.join(CHOSEN)}; one of your own "
+                f"is a class, named as module:Class: see docs/metrics.md)"
             )
 
 

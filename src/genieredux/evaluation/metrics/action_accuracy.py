@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class ShowsActions(Protocol):
-    """What names the action of each transition; `inverse_dynamics.InverseDynamics` does."""
+    """What names the action of each transition; `actions.inverse_dynamics.InverseDynamics` does."""
 
     def predict(self, frames: Tensor) -> Tensor:
         """frames: (B, T, C, H, W) -> int64 (B, T-1)."""
@@ -111,8 +111,8 @@ def confusion(pairs: np.ndarray, count: int) -> list[list[int]]:
 
 
 def _learn(setting: Setting) -> ShowsActions:
+    from genieredux.evaluation.actions.inverse_dynamics import train_inverse_dynamics
     from genieredux.evaluation.clips.testsets import splits_to_test
-    from genieredux.evaluation.inverse_dynamics import train_inverse_dynamics
 
     dataset = setting.dataset
     if dataset is None:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genieredux.evaluation.bootstrap import EpisodeBootstrap, Estimate, ranks
+from genieredux.evaluation.kept import evenly
 from genieredux.evaluation.metrics.metric import Pool, Pooled
 from genieredux.evaluation.metrics.psnr import quality
 from genieredux.evaluation.rows import ENTROPY, MODEL, TOKENS
@@ -32,7 +33,7 @@ class Calibration(Pooled):
     def look(self, drawn: Drawn) -> "tuple[TokenErrors, np.ndarray] | None":
         """The errors of the chosen clips of a batch and the PSNR (K, N) of their frames."""
         indices = np.asarray(drawn.batch.indices)
-        rows = np.flatnonzero(np.isin(indices, chosen_clips(drawn.batch.count)))
+        rows = np.flatnonzero(np.isin(indices, evenly(drawn.batch.count, MOST_CLIPS)))
         if not len(rows):
             return None
         of_model = quality(drawn, MODEL)[rows].double().numpy()
@@ -63,11 +64,6 @@ class TokenErrors:
     def join(cls, parts: list["TokenErrors"]) -> "TokenErrors":
         """Of all parts, one after the other."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
-
-
-def chosen_clips(count: int) -> np.ndarray:
-    """The clips, of `count`, whose tokens are looked at."""
-    return np.unique(np.linspace(0, count - 1, min(MOST_CLIPS, count)).round().astype(int))
 
 
 def token_errors(

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +11,9 @@ from genieredux.errors import UserError
 from genieredux.evaluation.about import About
 from genieredux.evaluation.config import RESIZES, NetworksConfig
 from genieredux.evaluation.metrics.frechet import FrechetMetric
-from genieredux.evaluation.metrics.metric import Setting
-from genieredux.evaluation.metrics.weights import named_or_missing
+from genieredux.evaluation.metrics.metric import Setting, named_or_missing
 from genieredux.evaluation.networks import inception
-from genieredux.evaluation.networks.exact import exact_convolutions
+from genieredux.evaluation.networks.convolutions import exact_convolutions
 from genieredux.evaluation.networks.files import cache_folder, load_state, read_tensors, sha256_of
 from genieredux.evaluation.networks.inception import FEATURES, INPUT_SIZE, InceptionV3
 
@@ -28,23 +26,11 @@ class Fid(FrechetMetric):
     about = About("FID", "FID", digits=1, better="lower", pooled=True, few_below=FEATURES)
     by_frame = True
 
-    def __init__(self, network: "FrameFeatures", file: str = "", cache: Any = None) -> None:
-        self.network, self.id, self.file, self.cache = network, network.id, file, cache
-
     @classmethod
     def open(cls, setting: Setting) -> "Fid":
         """See Openable."""
         with named_or_missing("FID", setting.networks.fid_weights):
             return cls(*_open(setting.networks, setting.device), setting.cache)
-
-    def describe(self) -> dict[str, Any]:
-        """See Openable."""
-        return {"id": self.id, "file": self.file}
-
-    def features(self, prompt: Tensor, frames: Tensor) -> Tensor:
-        """(B, N, 2048)."""
-        del prompt
-        return self.network(frames)
 
 
 class FrameFeatures:
@@ -53,8 +39,6 @@ class FrameFeatures:
     network_id: hash of the weights. resize: how frames come to 299x299; `bilinear` is TensorFlow 1's, on which the
     network's statistics rest and which torch-fidelity follows; `nearest` is what the published GenieRedux code did.
     """
-
-    dims = FEATURES
 
     def __init__(
         self, network: InceptionV3, network_id: str, resize: str = "bilinear", device: str | torch.device = "cpu"

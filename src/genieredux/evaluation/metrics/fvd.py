@@ -1,7 +1,6 @@
 """FVD (Unterthiner et al. 2018): the Fréchet distance of I3D's features of clips."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,11 +9,10 @@ from torch import Tensor
 from genieredux.errors import UserError
 from genieredux.evaluation.about import About
 from genieredux.evaluation.metrics.frechet import FrechetMetric
-from genieredux.evaluation.metrics.metric import Missing, Setting
-from genieredux.evaluation.metrics.weights import named_or_missing
+from genieredux.evaluation.metrics.metric import Missing, Setting, named_or_missing
 from genieredux.evaluation.networks import i3d
 from genieredux.evaluation.networks.convert import convert_i3d, converted
-from genieredux.evaluation.networks.exact import exact_convolutions
+from genieredux.evaluation.networks.convolutions import exact_convolutions
 from genieredux.evaluation.networks.files import load_state, read_converted
 from genieredux.evaluation.networks.i3d import CLASSES, I3D, MIN_FRAMES
 
@@ -27,9 +25,6 @@ class Fvd(FrechetMetric):
 
     about = About("FVD", "FVD", digits=1, better="lower", pooled=True, few_below=CLASSES)
 
-    def __init__(self, network: "VideoFeatures", file: str = "", cache: Any = None) -> None:
-        self.network, self.id, self.file, self.cache = network, network.id, file, cache
-
     @classmethod
     def open(cls, setting: Setting) -> "Fvd":
         """See Openable."""
@@ -39,23 +34,11 @@ class Fvd(FrechetMetric):
         with named_or_missing("FVD", setting.networks.i3d_weights):
             return cls(*_open(setting), setting.cache)
 
-    def describe(self) -> dict[str, Any]:
-        """See Openable."""
-        return {"id": self.id, "file": self.file}
-
-    def features(self, prompt: Tensor, frames: Tensor) -> Tensor:
-        """(B, 400)."""
-        del prompt
-        return self.network(frames)
-
 
 class VideoFeatures:
     """I3D with its preprocessing: 224x224 by bilinear interpolation (half-pixel centres), values in [-1, 1], the 400
     logits before the softmax. network_id: hash of the weights.
     """
-
-    dims = CLASSES
-    MIN_FRAMES = MIN_FRAMES
 
     def __init__(self, network: I3D, network_id: str, device: str | torch.device = "cpu") -> None:
         self.id = f"fvd-{network_id}"

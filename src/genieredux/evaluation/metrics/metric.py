@@ -10,7 +10,8 @@ A `Metric` gives a number per clip and horizon; mean, interval, breakdown, table
             return (frames[:, :, 2] - truth[:, :, 2]).abs().mean((-1, -2))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -22,12 +23,23 @@ from genieredux.evaluation.about import About
 from genieredux.evaluation.bootstrap import EpisodeBootstrap
 from genieredux.evaluation.clips import Clips
 from genieredux.evaluation.config import EvalConfig, NetworksConfig
-from genieredux.evaluation.statistics_cache import StatisticsCache
+from genieredux.evaluation.networks.statistics_cache import StatisticsCache
 from genieredux.evaluation.subjects.drawn import Drawn
 
 
 class Missing(UserError):
     """Why a metric cannot be measured here, in one line; the others are."""
+
+
+@contextmanager
+def named_or_missing(name: str, named: str | None) -> Iterator[None]:
+    """Opening weights: a file that somebody named must serve (a UserError says the metric's name besides), one that
+    nobody named is only Missing.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise (UserError(f"{name}: {error}") if named else Missing(str(error))) from error
 
 
 @dataclass(frozen=True)

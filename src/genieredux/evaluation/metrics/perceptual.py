@@ -8,11 +8,10 @@ from torch import Tensor
 
 from genieredux.errors import UserError
 from genieredux.evaluation.about import About
-from genieredux.evaluation.metrics.metric import Missing, OfRows, Setting
-from genieredux.evaluation.metrics.weights import named_or_missing
+from genieredux.evaluation.metrics.metric import Missing, OfRows, Setting, named_or_missing
 from genieredux.evaluation.networks import perceptual_net
 from genieredux.evaluation.networks.convert import convert_st_lpips, converted
-from genieredux.evaluation.networks.exact import exact_convolutions
+from genieredux.evaluation.networks.convolutions import exact_convolutions
 from genieredux.evaluation.networks.files import load_state, read_converted, read_tensors, sha256_of
 from genieredux.evaluation.networks.perceptual_net import MIN_SIZE, PerceptualNet
 

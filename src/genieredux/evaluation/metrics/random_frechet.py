@@ -21,7 +21,7 @@ from torch import Tensor
 from genieredux.evaluation.about import About
 from genieredux.evaluation.metrics.frechet import FrechetMetric
 from genieredux.evaluation.metrics.metric import Missing, Setting
-from genieredux.evaluation.networks.exact import exact_convolutions
+from genieredux.evaluation.networks.convolutions import exact_convolutions
 
 WINDOW, FEWEST, SEED = 4, 2048, 0
 _LAYERS = ((3 * WINDOW, 48, 5, 4), (48, 96, 3, 2), (96, 96, 3, 2))  # channels in, out, kernel, stride
@@ -42,7 +42,7 @@ class RandomFrechet(FrechetMetric):
 
     def __init__(self, seed: int = SEED, device: str = "cpu", cache: Any = None) -> None:
         weights = random_weights(seed)
-        self.id, self.cache = f"random-{seed}-{weights_hash(weights)[:16]}", cache
+        self.id, self.file, self.cache = f"random-{seed}-{weights_hash(weights)[:16]}", "", cache
         self._device = torch.device(device)
         self._weights = [weight.to(self._device) for weight in weights]
 
@@ -52,10 +52,6 @@ class RandomFrechet(FrechetMetric):
         if setting.config.horizon < WINDOW - 1:
             raise Missing(f"it needs {WINDOW - 1} predicted frames or more, there are {setting.config.horizon}")
         return cls(SEED, setting.device, setting.cache)
-
-    def describe(self) -> dict[str, Any]:
-        """See Openable."""
-        return {"id": self.id}
 
     def features(self, prompt: Tensor, frames: Tensor) -> Tensor:
         """(B, N - 2, 96 + 96 + 48)."""

@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from genieredux.errors import UserError
 from genieredux.runs import places
-from genieredux.runs.files import write_atomically
+from genieredux.runs.files import write_bytes
 
 FORMAT = "genieredux-metric-1"
 
@@ -96,12 +95,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def write_converted(path: Path, source: Source, tensors: Mapping[str, Tensor]) -> Path:
     """Write tensors as safetensors, whole or not at all, with where they are from. Returns `path`."""
     metadata = {"format": FORMAT, "network": source.network, "source_sha256": source.sha256}
-    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata=metadata)
-
-    def write(file: BinaryIO) -> None:
-        file.write(data)
-
-    return write_atomically(path, write)
+    return write_bytes(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata=metadata))
 
 
 def read_converted(path: Path, source: Source) -> dict[str, Tensor]:

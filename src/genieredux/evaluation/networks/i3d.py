@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
+from genieredux.evaluation.networks.convolutions import fold_batch_norm
 from genieredux.evaluation.networks.files import Source
-from genieredux.evaluation.networks.folding import fold_batch_norm
 
 CLASSES = 400
 MIN_FRAMES = 9

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
-from genieredux.evaluation.networks.folding import fold_batch_norm
+from genieredux.evaluation.networks.convolutions import fold_batch_norm
 
 FEATURES = 2048
 INPUT_SIZE = 299

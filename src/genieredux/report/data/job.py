@@ -16,7 +16,7 @@ from genieredux.errors import UserError
 from genieredux.report.data.missing import missing_games
 from genieredux.report.data.page import DataReport, render
 from genieredux.report.data.pictures import Pictures, draw_pictures
-from genieredux.runs.files import write_bytes
+from genieredux.runs.files import write_text
 
 PICTURE_BYTES = 19_000_000
 """Bytes of all pictures together; in base64 they take a third more, and the page stays below 30 MB."""
@@ -92,13 +92,13 @@ def write_data_report(cfg: DataReportConfig, progress: Callable[[int, int], None
         pictures[game] = draw_pictures(dataset.select(game=game), rows, share)
     missing = () if cfg.games else missing_games(dataset)
     report = DataReport(dataset.spec, describe(dataset), dataset.index, tuple(notes), pictures, missing, budget)
-    text = render(report).encode()
+    text = render(report)
     numbers = cfg.page.with_suffix(".json")
-    write_bytes(numbers, (json.dumps(_numbers(report), indent=1) + "\n").encode())
-    write_bytes(cfg.page, text)
+    write_text(numbers, json.dumps(_numbers(report), indent=1) + "\n")
+    write_text(cfg.page, text)
     if progress:
         progress(len(games), len(games))
-    return ReportSummary(cfg.page, numbers, tuple(notes), len(text), time.monotonic() - began)
+    return ReportSummary(cfg.page, numbers, tuple(notes), cfg.page.stat().st_size, time.monotonic() - began)
 
 
 def _games(dataset: Dataset, asked: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from genieredux.evaluation.about import About
-from genieredux.evaluation.results import MODEL, REPEAT_LAST, TOKENIZER_ONLY
+from genieredux.evaluation.rows import MODEL, REPEAT_LAST, TOKENIZER_ONLY
 from genieredux.pictures import charts
 from genieredux.pictures.charts import Line
 from genieredux.report.worlds.folder import Run

@@ -15,7 +15,7 @@ import numpy as np
 from genieredux.evaluation.kept import KeptClips
 from genieredux.pictures import column_labels, heat, sprite
 from genieredux.report.html import number
-from genieredux.report.worlds.folder import Run
+from genieredux.report.worlds.folder import WORLD, Run
 
 DRIFT_SHOWN = 13
 """Frames of a long dream that its strip shows."""
@@ -179,7 +179,7 @@ def _lane(run: Run, kept: KeptClips, k: int, given: int, truth: str, drawn: str,
     decibel = np.minimum(np.nan_to_num(kept.psnr[k]), 60.0) if kept.psnr.size else np.zeros(0)
     mean = float(decibel.mean()) if decibel.size else 0.0
     gain = f", {number(float(kept.gain[k]), 2, signed=True)} over repeating" if kept.gain.size else ""
-    panels = [("truth", [truth]), ("dream" if given else "redrawn", [drawn]), ("error ×2", [truth, drawn])]
+    panels = [("truth", [truth]), ("dream" if run.kind == WORLD else "redrawn", [drawn]), ("error ×2", [truth, drawn])]
     return {
         "run": run.name,
         "value": mean,

@@ -20,6 +20,7 @@ from genieredux.report.worlds.words import PageWords, read_words
 
 RESULTS = "results.json"
 PARTS = ("even", "worst", "best")
+WORLD = "world"
 _MOST_FOUND = 5
 _MOST_PICTURES = 2 * 2**30
 """Bytes that pictures.npz may unpack to."""
@@ -62,6 +63,12 @@ class Run:
         """A word of a part of what made it; "" where nobody wrote it down."""
         value = self.made(part).get(key)
         return "" if value is None else str(value)
+
+    @property
+    def kind(self) -> str:
+        """What was measured: a world, a tokenizer or a latent action model."""
+        word = self.word("model", "kind")
+        return "tokenizer" if "tokenizer" in word else "latent action model" if "latent" in word else WORLD
 
     @property
     def prompt_frames(self) -> int:

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from genieredux.evaluation.results import TOKENIZER_ONLY
+from genieredux.evaluation.rows import TOKENIZER_ONLY
 from genieredux.report.worlds.folder import Run
 from genieredux.report.worlds.values import metrics_of, set_names, with_set
 
 SAME_FRAMES = "The same frames and actions, shown to each of the models."
 OTHER_FRAMES = "Several models on one page, which did not all see the same frames: what that means stands below."
-WORLD = "world"
 _SAMPLING = ("method", "steps", "temperature", "choice", "window", "dream_length")
 _PROTOCOL = {
     "prompt_frames": "prompt frames",
@@ -62,12 +61,6 @@ def few_samples(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
-def kind(run: Run) -> str:
-    """What was measured: a world, a tokenizer or a latent action model."""
-    word = run.word("model", "kind")
-    return "tokenizer" if "tokenizer" in word else "latent action model" if "latent" in word else WORLD
-
-
 def _data(runs: Sequence[Run]) -> list[str]:
     def named(run: Run) -> str:
         checksum = run.word("dataset", "checksum")
@@ -104,8 +97,9 @@ def _protocol(runs: Sequence[Run]) -> list[str]:
 
 def _kinds(runs: Sequence[Run]) -> list[str]:
     lines = []
-    if _differ(map(kind, runs)):
-        lines.append(f"They are models of different kinds: {_each(runs, kind)}; only rows of the same name compare.")
+    if _differ(run.kind for run in runs):
+        kinds = _each(runs, lambda run: run.kind)
+        lines.append(f"They are models of different kinds: {kinds}; only rows of the same name compare.")
     if _differ(run.action_names for run in runs if run.action_names):
         lines.append(f"Their actions differ: {_each(runs, lambda run: ' '.join(run.action_names))}.")
     for name in set_names(runs):

@@ -15,10 +15,10 @@ from genieredux.errors import UserError
 from genieredux.evaluation.tables import to_csv
 from genieredux.report.html import number, render_page
 from genieredux.report.worlds import curves, files, films, made, notes, parts, tables
-from genieredux.report.worlds.folder import Run, find_runs, read_run, run_names
+from genieredux.report.worlds.folder import WORLD, Run, find_runs, read_run, run_names
 from genieredux.report.worlds.paired import Paired, pair
 from genieredux.report.worlds.words import PageWords, write_words
-from genieredux.runs.files import write_bytes
+from genieredux.runs.files import write_text
 
 ONE_RUN, EACH_MORE, AT_MOST = 4_500_000, 2_000_000, 9_000_000
 """Characters of pictures, so that a page stays below 6 MB for one run and 10 MB for any number."""
@@ -48,7 +48,7 @@ def write(folder: Path, words: PageWords | None = None) -> Path:
     """report.html of the evaluation in a folder, whole or not at all; `words` are kept there for the next time."""
     if words is not None:
         write_words(folder, words)
-    return write_bytes(folder / "report.html", _bytes(render([read_run(folder)])))
+    return write_text(folder / "report.html", render([read_run(folder)]))
 
 
 def compare_runs(
@@ -70,9 +70,9 @@ def compare_runs(
     text = render(runs, paired, title)
     numbers = json.dumps(files.to_json(runs, paired, traps), indent=1)
     table = to_csv(files.COLUMNS, files.lines(runs, paired))
-    beside_json = write_bytes(page.with_suffix(".json"), _bytes(numbers))
-    beside_csv = write_bytes(page.with_suffix(".csv"), _bytes(table))
-    write_bytes(page, _bytes(text))
+    beside_json = write_text(page.with_suffix(".json"), numbers)
+    beside_csv = write_text(page.with_suffix(".csv"), table)
+    write_text(page, text)
     return Compared(page, beside_json, beside_csv, tuple(runs), tuple(paired), tuple(traps))
 
 
@@ -83,7 +83,7 @@ def render(runs: Sequence[Run], paired: Sequence[Paired] = (), title: str | None
     values: dict[str, Any] = {
         "title": title or _title(runs),
         "summary": _summary(runs),
-        "kind": notes.kind(first),
+        "kind": first.kind,
         "facts": first.words.facts if single else (),
         "single": single,
         "runs": made.runs_list(runs),
@@ -138,7 +138,7 @@ def _baseline(runs: Sequence[Run], said: str | None) -> Run:
 def _summary(runs: Sequence[Run]) -> str:
     if len(runs) > 1:
         return notes.summary(runs)
-    return runs[0].words.summary or (_DREAMED if notes.kind(runs[0]) == notes.WORLD else "")
+    return runs[0].words.summary or (_DREAMED if runs[0].kind == WORLD else "")
 
 
 def _title(runs: Sequence[Run]) -> str:
@@ -159,10 +159,5 @@ def _protocol(run: Run) -> dict[str, Any]:
         "resamples": run.made("config").get("resamples", 2000),
         "compare_at": first.compare_at,
         "seed": run.made("config").get("seed"),
-        "dreams": notes.kind(run) == notes.WORLD,
+        "dreams": run.kind == WORLD,
     }
-
-
-def _bytes(text: str) -> bytes:
-    """As UTF-8; half a character, which JSON may hold and no file can, becomes a question mark."""
-    return text.encode("utf-8", "replace")

@@ -7,7 +7,7 @@ from typing import Any
 from genieredux.errors import UserError
 from genieredux.evaluation.bootstrap import Estimate
 from genieredux.evaluation.compare import Comparison, compare
-from genieredux.evaluation.results import MODEL, TOKENIZER_ONLY
+from genieredux.evaluation.rows import MODEL, TOKENIZER_ONLY
 from genieredux.report.worlds.folder import Run
 from genieredux.report.worlds.values import bootstrap_settings
 

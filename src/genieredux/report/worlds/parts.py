@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from genieredux.evaluation.results import MODEL
+from genieredux.evaluation.rows import MODEL
 from genieredux.report.html import finite, number
 from genieredux.report.worlds.folder import Run
 from genieredux.report.worlds.results import Stretch, TestSet
@@ -77,7 +77,7 @@ def seeds(runs: Sequence[Run]) -> list[str]:
     for owner, run, of_set in _each(runs):
         several = of_set.sampling_seeds
         spread = {
-            run.about[metric].label + ("" if len(rows) == 1 else f" ({row_name(row).lower()})"): value
+            run.about[metric].label + ("" if len(rows) == 1 else f" ({row_name(row, run.kind).lower()})"): value
             for metric, rows in (several.spread if several else {}).items()
             if metric in run.about
             for row, value in rows.items()

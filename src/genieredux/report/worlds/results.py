@@ -4,14 +4,14 @@ A metric is known here only by what the file says about it, in the order in whic
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from genieredux.config import from_plain
 from genieredux.errors import UserError
 from genieredux.evaluation.about import About
 from genieredux.evaluation.config import EvalConfig
-from genieredux.evaluation.results import MODEL, TOKENIZER_ONLY
+from genieredux.evaluation.rows import MODEL, TOKENIZER_ONLY
 from genieredux.evaluation.upgrade import VERSION, upgrade
 
 Number = float | None
@@ -151,6 +151,9 @@ class Stretch:
     first: int
     until: int
 
+    ALIASES: ClassVar[Mapping[str, str]] = {"from": "first"}
+    """As files have it; it is no name in Python."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -274,8 +277,7 @@ def _test_set(plain: Any, about: Mapping[str, About], where: str) -> TestSet:
     if rest.get("drift") is not None:
         made["drift"] = _drift(rest.pop("drift"), about, f"{where}.drift")
     typed = from_plain(TestSet, {"plain": {}, "metrics": {}, **rest}, where)
-    values = {name: getattr(typed, name) for name in fields}
-    return TestSet(**{**values, **made, "plain": plain, "metrics": metrics, "pooled": pooled})
+    return replace(typed, plain=plain, metrics=metrics, pooled=pooled, **made)
 
 
 def _breakdown(plain: Any, about: Mapping[str, About], where: str) -> Iterator[tuple[str, dict[str, Part]]]:
@@ -286,21 +288,15 @@ def _breakdown(plain: Any, about: Mapping[str, About], where: str) -> Iterator[t
             sizes = {key: value for key, value in _mapping(values, here).items() if key in Part.__dataclass_fields__}
             rows = {name: _rows(values[name], f"{here}.{name}", Estimate) for name in about if name in values}
             typed = from_plain(Part, {**sizes, "metrics": {}}, here)
-            found[str(part)] = Part(typed.clips, typed.frames, typed.episodes, rows)
+            found[str(part)] = replace(typed, metrics=rows)
         yield str(kind), found
 
 
 def _drift(plain: Any, about: Mapping[str, About], where: str) -> Drift:
     rest = {key: value for key, value in _mapping(plain, where).items() if key in Drift.__dataclass_fields__}
-    if isinstance(rest.get("better"), Mapping):  # `from` is no name in Python
-        stretches = rest["better"].items()
-        rest["better"] = {
-            row: {"first": one.get("from"), "until": one.get("until")} if isinstance(one, Mapping) else one
-            for row, one in stretches
-        }
     typed = from_plain(Drift, {**rest, "metrics": {}}, where)
     rows = {name: _rows(plain[name], f"{where}.{name}", ByHorizon) for name in about if name in plain}
-    return Drift(typed.clips, typed.episodes, typed.frames, rows, typed.better, typed.half_sharp_from)
+    return replace(typed, metrics=rows)
 
 
 def _rows(plain: Any, where: str, kind: type[Any]) -> dict[str, Any]:

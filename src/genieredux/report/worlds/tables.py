@@ -1,11 +1,12 @@
 """Tables of the page, as rows of estimates that the template lays out. Which metrics there are, the runs say."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from genieredux.evaluation.about import About
-from genieredux.evaluation.results import GENIE, LAST_ACTION, MODEL, REPEAT_LAST, TOKENIZER_ONLY
+from genieredux.evaluation.rows import GENIE, LAST_ACTION, MODEL, REPEAT_LAST, TOKENIZER_ONLY
 from genieredux.report.worlds.folder import Run
 from genieredux.report.worlds.paired import Paired
 from genieredux.report.worlds.results import Estimate
@@ -121,15 +122,22 @@ def at_a_glance(runs: Sequence[Run]) -> list[Table]:
         heads = columns(runs, name)
         order = [(run, run.sets[name].main) for run in here]
         others = [(run, row) for row in rows_in_order(here, name) for run in here]
-        rows, seen = [], set()
+        rows: list[Row] = []
+        stands: dict[str, list[Row]] = {}
         for run, row in [*order, *(pair for pair in others if pair not in order)]:
-            ours = row == run.sets[name].main
-            cells = [cell(run, name, column, row) for column in heads]
-            key = str([(row if len(runs) == 1 else "", one.mean) for one in cells])
-            if all(one.mean is None for one in cells) or (not ours and key in seen):
-                continue
-            seen.add(key)
-            rows.append(Row(row_of(run, row, len(runs) == 1), cells, ours))
+            line = Row(
+                row_of(run, row, len(runs) == 1),
+                [cell(run, name, column, row) for column in heads],
+                row == run.sets[name].main,
+            )
+            same = next((other for other in stands.setdefault(row, []) if _agree(other, line)), None)
+            if same is not None and not line.ours:
+                if not same.ours:
+                    pairs = zip(same.cells, line.cells, strict=True)
+                    same.cells[:] = [more if one.mean is None else one for one, more in pairs]
+            elif any(one.mean is not None for one in line.cells):
+                stands[row].append(line)
+                rows.append(line)
         found.append(_without_empty(name, heads, rows, sizes(here, name), set_note(here, name)))
     return found
 
@@ -183,7 +191,8 @@ def differences(paired: Sequence[Paired]) -> dict[str, list[Difference]]:
                     estimate = Estimate(*(_plain(value) for value in (by.mean, by.low, by.high)))
                     where = f"t = {at}" if at else "mean of horizons"
                     ours = row in (MODEL, GENIE)
-                    line = Difference(one.run.name, about, row_name(row), where, estimate, comparison.clips, ours)
+                    words = row_name(row, one.run.kind)
+                    line = Difference(one.run.name, about, words, where, estimate, comparison.clips, ours)
                     found.setdefault(name, []).append(line)
     return found
 
@@ -208,7 +217,7 @@ def pooled(runs: Sequence[Run]) -> list[Table]:
             for name, run, one in here
         ]
         if rows:
-            found.append(Table(metric, [(row_name(row), about) for row in names], rows))
+            found.append(Table(metric, [(row_name(row, here[0][1].kind), about) for row in names], rows))
     return found
 
 
@@ -232,6 +241,13 @@ def sizes(here: Sequence[Run], name: str) -> str:
 def set_note(runs: Sequence[Run], name: str) -> str:
     """What runs say of a test set."""
     return " / ".join(dict.fromkeys(note for run in runs if (note := run.words.set_notes.get(name, ""))))
+
+
+def _agree(first: Row, second: Row) -> bool:
+    """Whether two rows say the same wherever both have a number: a run of before may lack a metric."""
+    pairs = [(a.mean, b.mean) for a, b in zip(first.cells, second.cells, strict=True)]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return bool(known) and all(math.isclose(a, b, rel_tol=1e-9) for a, b in known)
 
 
 def _by_horizon(here: Sequence[Run], name: str, about: About) -> Iterator[Row]:

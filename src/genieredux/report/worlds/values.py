@@ -7,13 +7,13 @@ import numpy as np
 
 from genieredux.evaluation.about import About
 from genieredux.evaluation.bootstrap import EpisodeBootstrap
-from genieredux.evaluation.results import GENIE, LAST_ACTION, MODEL, REPEAT_LAST, TOKENIZER_ONLY
+from genieredux.evaluation.rows import GENIE, LAST_ACTION, MODEL, REPEAT_LAST, TOKENIZER_ONLY
 from genieredux.report.html import finite
-from genieredux.report.worlds.folder import Run
+from genieredux.report.worlds.folder import WORLD, Run
 from genieredux.report.worlds.results import Estimate, TestSet
 
 ROW_NAMES = {
-    MODEL: "World model",
+    MODEL: "Latent action model",
     REPEAT_LAST: "Repeat the last frame",
     TOKENIZER_ONLY: "Tokenizer only",
     "truth": "True frames",
@@ -44,14 +44,14 @@ def label(about: About) -> str:
     return about.label + (f", {about.unit}" if about.unit else "")
 
 
-def row_name(row: str) -> str:
-    """A row in words; its own name where there are none."""
-    return ROW_NAMES.get(row, row)
+def row_name(row: str, kind: str = WORLD) -> str:
+    """A row in words; its own name where there are none. kind: of the run, which its own row is called by."""
+    return "World model" if row == MODEL and kind == WORLD else ROW_NAMES.get(row, row)
 
 
 def row_of(run: Run, row: str, single: bool) -> str:
     """A row of a run among several."""
-    words = row_name(row)
+    words = row_name(row, run.kind)
     if single or row in MADE_BY_NOBODY:
         return words
     return run.name if row == MODEL else f"{run.name}: {words[0].lower()}{words[1:]}"

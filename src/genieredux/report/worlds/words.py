@@ -9,7 +9,7 @@ from typing import Any
 
 from genieredux.config import from_plain
 from genieredux.errors import UserError
-from genieredux.runs.files import write_bytes
+from genieredux.runs.files import write_text
 
 PAGE = "page.json"
 _NOT_CURVES = ("step", "time", "elapsed_s", "steps_per_s", "frames_per_s", "tokens_per_s")
@@ -62,7 +62,7 @@ class PageWords:
 
 def write_words(folder: Path, words: PageWords) -> Path:
     """page.json of a folder, whole or not at all."""
-    return write_bytes(folder / PAGE, json.dumps(asdict(words), indent=2).encode())
+    return write_text(folder / PAGE, json.dumps(asdict(words), indent=2))
 
 
 def read_words(folder: Path) -> PageWords:

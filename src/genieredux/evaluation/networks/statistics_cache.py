@@ -9,16 +9,14 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from genieredux.episodes import Dataset
 from genieredux.evaluation.networks.files import cache_folder
-from genieredux.runs.files import write_atomically
+from genieredux.runs.files import write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +45,7 @@ class StatisticsCache:
         except (OSError, SafetensorError, KeyError) as error:
             log.warning("%s: not readable (%s), computing it again", path, error)
         features = compute().detach().cpu()
-        data = save({"features": features.contiguous()}, metadata={"network": network_id})
-
-        def write(file: BinaryIO) -> None:
-            file.write(data)
-
-        write_atomically(path, write)
+        write_bytes(path, save({"features": features.contiguous()}, metadata={"network": network_id}))
         return features
 
 
@@ -62,13 +55,3 @@ def content_key(frames: np.ndarray, network_id: str) -> str:
     digest = hashlib.blake2b(head.encode(), digest_size=16)
     digest.update(np.ascontiguousarray(frames).data)
     return digest.hexdigest()
-
-
-def dataset_checksum(dataset: Dataset) -> str:
-    """A hex key of all episodes of a data set, or of a `select` of one: ids, lengths, checksums, action names. The
-    order of the episodes and how they are packed into files do not matter.
-    """
-    columns = (dataset.index[name].to_pylist() for name in ("id", "length", "checksum"))
-    rows = sorted(zip(*columns, strict=True))
-    text = json.dumps([list(dataset.spec.action_names), dataset.spec.image_size, rows])
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -10,6 +10,7 @@ from torch import Tensor
 from genieredux.episodes import Dataset
 from genieredux.episodes.alignment import window_slices
 from genieredux.errors import UserError
+from genieredux.frames import to_float
 
 NO_ACTION = -1
 
@@ -69,9 +70,5 @@ class Transitions:
         before = self.before[starts]
         if alone is not None:
             before = np.where(alone, starts, before)
-        pictures = (_pictures(self.frames[index]) for index in (before, starts, starts + 1))
+        pictures = (to_float(self.frames[index]) for index in (before, starts, starts + 1))
         return (*pictures, torch.from_numpy(self.actions[starts]))  # type: ignore[return-value]
-
-
-def _pictures(frames: np.ndarray) -> Tensor:
-    return torch.from_numpy(frames).movedim(-1, 1).float().contiguous() / 255

@@ -1,7 +1,16 @@
-"""A convolution and the batch normalisation after it as one convolution: a frozen network needs no more."""
+"""Convolutions of frozen networks: float32 that is float32, and batch normalisation folded in."""
+
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
+
+
+def exact_convolutions() -> AbstractContextManager[None]:
+    """A context in which convolutions are full float32 and give the same numbers each time. On a CPU they do anyway;
+    on a GPU, cuDNN would otherwise round their inputs to TF32's ten bits.
+    """
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def fold_batch_norm(

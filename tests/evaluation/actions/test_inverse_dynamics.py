@@ -9,14 +9,14 @@ import torch
 from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter
 from genieredux.episodes.fake import ACTION_NAMES, PLACES, fake_dataset, fake_episode, fake_spec
 from genieredux.errors import UserError
-from genieredux.evaluation.inverse_dynamics import (
+from genieredux.evaluation.actions.inverse_dynamics import (
     InverseDynamics,
     InverseDynamicsConfig,
     least_predictable,
     make_network,
     train_inverse_dynamics,
 )
-from genieredux.evaluation.transitions import Transitions
+from genieredux.evaluation.actions.transitions import Transitions
 
 
 def accuracy_of(reader, frames, actions):
@@ -102,7 +102,7 @@ def test_a_second_call_reads_the_first_ones_answer(dataset, trained, cache):
 
 def test_the_same_arguments_learn_the_same(dataset, tmp_path):
     config = InverseDynamicsConfig(steps=5, width=16)
-    networks = [train_inverse_dynamics(dataset, None, config, cache=tmp_path / name) for name in "ab"]
+    networks = [train_inverse_dynamics(dataset, dataset, config, cache=tmp_path / name) for name in "ab"]
     frames, _ = clip(20, 3)
     torch.testing.assert_close(*(network.log_probs(frames) for network in networks), rtol=1e-5, atol=1e-6)
     assert networks[0].held_out.transitions == networks[1].held_out.transitions > 0
@@ -110,11 +110,11 @@ def test_the_same_arguments_learn_the_same(dataset, tmp_path):
 
 def test_a_damaged_answer_is_learned_again(dataset, tmp_path, caplog):
     config = InverseDynamicsConfig(steps=2, width=16)
-    train_inverse_dynamics(dataset, None, config, cache=tmp_path)
+    train_inverse_dynamics(dataset, dataset, config, cache=tmp_path)
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[:100])
-    train_inverse_dynamics(dataset, None, config, cache=tmp_path)
+    train_inverse_dynamics(dataset, dataset, config, cache=tmp_path)
     assert "learning it again" in caplog.text
     assert len(file.read_bytes()) == len(whole)
 
@@ -126,11 +126,9 @@ def test_what_cannot_be_learned_from(tmp_path):
             episode = fake_episode(5, seed)
             writer.append(type(episode)(**{**vars(episode), "actions": np.zeros(4, np.int64)}))
     with pytest.raises(UserError, match="single action WAIT"):
-        train_inverse_dynamics(Dataset.open(tmp_path / "single"))
-    with pytest.raises(UserError, match="two episodes"):
-        train_inverse_dynamics(fake_dataset(tmp_path / "one", (20,)))
+        train_inverse_dynamics(*[Dataset.open(tmp_path / "single")] * 2)
     with pytest.raises(UserError, match="no transition"):
-        train_inverse_dynamics(fake_dataset(tmp_path / "stills", (1, 1)), cache=tmp_path)
+        train_inverse_dynamics(*[fake_dataset(tmp_path / "stills", (1, 1))] * 2, cache=tmp_path)
     with pytest.raises(UserError, match="steps is 0"):
         InverseDynamicsConfig(steps=0)
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from genieredux.evaluation.metrics.fid import Fid
+from genieredux.evaluation.metrics.frechet import frechet_distance
 from genieredux.evaluation.metrics.fvd import Fvd
 from genieredux.evaluation.metrics.perceptual import PerceptualDistance
 from genieredux.evaluation.metrics.random_frechet import RandomFrechet
-from genieredux.evaluation.moments import frechet_distance
 
 _TOLERANCE = 1e-4  # of the largest reference number; float32 on another machine stays within 1e-5
 _SAME = 1e-3  # a Fréchet distance that is rounding alone

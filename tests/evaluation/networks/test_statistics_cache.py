@@ -5,7 +5,8 @@ import torch
 from genieredux.episodes import Dataset
 from genieredux.episodes.compact import compact
 from genieredux.episodes.fake import fake_dataset
-from genieredux.evaluation.statistics_cache import StatisticsCache, dataset_checksum
+from genieredux.evaluation.actions.inverse_dynamics import dataset_checksum
+from genieredux.evaluation.networks.statistics_cache import StatisticsCache
 
 
 class Counts:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -26,11 +25,10 @@ from torch import Tensor, nn
 
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
-from genieredux.evaluation.action_report import ActionReport, action_report
+from genieredux.evaluation.actions.report import ActionReport, action_report
+from genieredux.evaluation.actions.transitions import Transitions
 from genieredux.evaluation.networks.files import cache_folder
-from genieredux.evaluation.statistics_cache import dataset_checksum
-from genieredux.evaluation.transitions import Transitions
-from genieredux.runs.files import write_atomically
+from genieredux.runs.files import write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,6 @@ Progress = Callable[[int, int, float], None]  # steps done, steps in all, loss
 
 _VERSION = 1  # of the network and its training; part of the cache's key
 _NO_FRAME_BEFORE = 0.1  # share of training transitions whose frame before is left out
-_HELD_OUT_SHARE = 10  # one episode in so many, where no held-out data set is given
 _MICRO_BATCH = 256
 _EPISODES_LOOKED_AT = 32  # of each policy, to see how it plays
 
@@ -103,7 +100,7 @@ class InverseDynamics:
 
 def train_inverse_dynamics(
     dataset: Dataset,
-    held_out: Dataset | None = None,
+    held_out: Dataset,
     config: InverseDynamicsConfig | None = None,
     progress: Progress | None = None,
     cache: Path | None = None,
@@ -111,10 +108,9 @@ def train_inverse_dynamics(
     """Learn which action a transition shows from true episodes; a second call with the same ones reads the answer.
 
     dataset: what to learn from, for instance `select(split="train")`; of its policies, those are taken whose actions
-    are the least predictable (`least_predictable`). held_out: what to test on; None: a tenth of the
-    episodes is kept apart. cache: the folder of kept networks; None: `inverse-dynamics/` in the user's metric cache.
-    Depends on the arguments alone (and, in the last digits, on the number of threads). Raises UserError for a data set
-    without actions, with a single one, or with a single episode.
+    are the least predictable (`least_predictable`). held_out: what to test on. cache: the folder of kept networks;
+    None: `inverse-dynamics/` in the user's metric cache. Depends on the arguments alone (and, in the last digits, on
+    the number of threads). Raises UserError for a data set without actions, or with a single one.
     """
     config = config or InverseDynamicsConfig()
     dataset.spec.require_actions("action accuracy")
@@ -122,8 +118,6 @@ def train_inverse_dynamics(
     if len(names) < 2:
         raise UserError(f"{dataset.path} has the single action {names[0]}: there is no action to tell from another")
     dataset = least_predictable(dataset, config.seed)
-    if held_out is None:
-        dataset, held_out = _split(dataset, config.seed)
     what = [_VERSION, dataset_checksum(dataset), dataset_checksum(held_out), asdict(config)]
     key = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
     path = (cache or cache_folder() / "inverse-dynamics") / f"{key}.safetensors"
@@ -218,14 +212,14 @@ def _test(network: nn.Module, transitions: Transitions, names: tuple[str, ...]) 
     return action_report(names, predicted, torch.from_numpy(transitions.actions))
 
 
-def _split(dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    if len(dataset) < 2:
-        raise UserError(
-            f"{dataset.path}: action accuracy needs two episodes or more, one to learn from, one to test on"
-        )
-    order = np.random.default_rng(seed).permutation(len(dataset))
-    apart = max(1, len(dataset) // _HELD_OUT_SHARE)
-    return dataset.take(np.sort(order[apart:])), dataset.take(np.sort(order[:apart]))
+def dataset_checksum(dataset: Dataset) -> str:
+    """A hex key of all episodes of a data set, or of a `select` of one: ids, lengths, checksums, action names. The
+    order of the episodes and how they are packed into files do not matter.
+    """
+    columns = (dataset.index[name].to_pylist() for name in ("id", "length", "checksum"))
+    rows = sorted(zip(*columns, strict=True))
+    text = json.dumps([list(dataset.spec.action_names), dataset.spec.image_size, rows])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read(path: Path, network: nn.Module) -> tuple[ActionReport, float] | None:
@@ -243,9 +237,5 @@ def _read(path: Path, network: nn.Module) -> tuple[ActionReport, float] | None:
 
 def _write(path: Path, network: nn.Module, report: ActionReport, seconds: float) -> None:
     about = json.dumps({"held_out": report.to_json(), "seconds": seconds})
-    data = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, {"about": about})
-
-    def write(file: BinaryIO) -> None:
-        file.write(data)
-
-    write_atomically(path, write)
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    write_bytes(path, save(tensors, {"about": about}))
