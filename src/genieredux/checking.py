@@ -12,8 +12,12 @@ from genieredux.errors import UserError
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The one of `known` that `word` most likely means; "" where nothing is known."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
-    return close[0] if close else ""
+    return "".join(nearest_few(word, known, 1))
+
+
+def nearest_few(word: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The `count` of `known` that `word` most likely means, the likeliest first."""
+    return difflib.get_close_matches(word, list(known), n=count, cutoff=0.0)
 
 
 def one_of(name: str, value: object, choices: Iterable[object]) -> None:

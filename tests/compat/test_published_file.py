@@ -150,7 +150,7 @@ def test_what_belongs_to_no_model(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(2)}, tmp_path / "b.pt")
     with pytest.raises(UserError, match="holds no published model"):
         open_published(tmp_path / "b.pt")
-    with pytest.raises(UserError, match="two of tokenizer"):
+    with pytest.raises(UserError, match="2 of tokenizer"):
         open_published(files.trained(tmp_path / "c.pt", {"a": files.tokenizer_state(), "b": files.tokenizer_state()}))
 
 

@@ -8,10 +8,10 @@ from genieredux.envs.actions import JUMP_BUTTON
 from genieredux.probe import ProbeConfig, agreement, annotate
 from genieredux.probe.agreement import ALIKE, known_controls
 from genieredux.probe.effects import WORDS
-from genieredux.probe.fake import FakeMachine
 from genieredux.probe.verdicts import Verdict
 from genieredux.retroact import resolve
 from genieredux.retroact.words import CONTROLS
+from probe.fake_machine import FakeMachine
 
 
 @pytest.fixture(scope="module")

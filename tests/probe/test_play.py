@@ -9,7 +9,7 @@ from PIL import Image
 from genieredux.errors import UserError
 from genieredux.probe import ProbeConfig, annotate, write_strip
 from genieredux.probe.branches import HOLD, LOOKS, branch, reach
-from genieredux.probe.fake import KINDS, FakeMachine
+from probe.fake_machine import KINDS, FakeMachine
 
 STATES = 10
 

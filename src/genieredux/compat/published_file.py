@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genieredux.compat.published_layout import State, find_models, flatten, shape
+from genieredux.compat.published_layout import State, flatten, shape, split_models
 from genieredux.errors import UserError
 
 _EMBEDDINGS = {"action_embeddings", "action_embeddings.weight"}
@@ -170,21 +170,12 @@ def _pop_embeddings(model: dict[str, Any], path: Path) -> tuple[Tensor | None, t
 
 def _split(flat: State, path: Path) -> dict[str, State]:
     """Each model's tensors, its prefix removed; UserError for tensors of none, or two models of a kind."""
-    found = find_models(flat)
-    if not found:
+    with naming(path):
+        prefixes, models, outside = split_models(flat)
+    if not models:
         some = ", ".join(list(flat)[:3]) or "nothing"
         raise UserError(f"{path} holds no published model (its keys: {some}, ...); give a tokenizer's or GenieRedux's")
-    for kind, below in found.items():
-        if len(below) > 1:
-            raise UserError(f"{path} holds two of {kind}: below '{below[0]}' and '{below[1]}'; give one of them")
-    prefixes = {kind: below[0] for kind, below in found.items()}
-    models: dict[str, State] = {kind: {} for kind in prefixes}
-    for name, tensor in flat.items():
-        owners = [kind for kind, prefix in prefixes.items() if name.startswith(prefix)]
-        if not owners:
-            raise UserError(
-                f"{path}: '{name}' belongs to no model ({', '.join(f'{k}: {v}*' for k, v in prefixes.items())})"
-            )
-        kind = max(owners, key=lambda kind: len(prefixes[kind]))
-        models[kind][name.removeprefix(prefixes[kind])] = tensor
+    if outside:
+        known = ", ".join(f"{kind}: {prefix}*" for kind, prefix in prefixes.items())
+        raise UserError(f"{path}: '{outside[0]}' belongs to no model ({known})")
     return models

@@ -4,13 +4,13 @@ Every size is read from the shapes of the tensors; what they cannot say (how man
 large the image is) the caller says, and it is checked against what they do say. Knows no model of ours.
 """
 
-import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
+from genieredux.checking import nearest_few
 from genieredux.compat.published_names import published_name, rename, rename_state_dict
 from genieredux.errors import UserError
 
@@ -59,40 +59,51 @@ def find_models(flat: State) -> dict[str, list[str]]:
     return found
 
 
+def split_models(flat: State) -> tuple[dict[str, str], dict[str, State], list[str]]:
+    """(the prefix of each kind of model, its tensors without that prefix, the names that belong to none).
+
+    Raises UserError where there are two models of a kind.
+    """
+    models = find_models(flat)
+    for kind, below in models.items():
+        if len(below) > 1:
+            places = ", ".join(f"'{prefix}'" for prefix in below)
+            raise UserError(f"this state dict holds {len(below)} of {kind} (below {places}); give one of them")
+    prefixes = {kind: below[0] for kind, below in models.items()}
+    states: dict[str, State] = {kind: {} for kind in prefixes}
+    outside = []
+    for name, tensor in flat.items():
+        owners = [kind for kind, prefix in prefixes.items() if name.startswith(prefix)]
+        if owners:
+            owner = max(owners, key=lambda kind: len(prefixes[kind]))
+            states[owner][name.removeprefix(prefixes[owner])] = tensor
+        else:
+            outside.append(name)
+    return prefixes, states, outside
+
+
 def strip_prefix(state: Mapping[str, Any], kind: str) -> State:
     """The tensors of the one model of a kind, without the prefix (`model.`, `module.`, `dynamics.maskgit.` ...).
 
     state: may be nested, and may be that of a whole GenieRedux: its other models and its table of action embeddings
-    are left. kind: a key of `ANCHORS`. Raises UserError if there is no such model or there are two, or for keys that
-    belong to no model.
+    are left. kind: a key of `ANCHORS`. Raises UserError if there is no such model or there are two of a kind, or for
+    keys that belong to no model.
     """
-    what = NAMES[kind]
     flat = flatten({key: value for key, value in state.items() if key.split(".")[0] != "action_embeddings"})
-    models = find_models(flat)
-    if kind not in models:
-        raise UserError(_none_of(kind, flat, models))
-    if len(models[kind]) > 1:
-        below = ", ".join(f"'{prefix}'" for prefix in models[kind])
-        raise UserError(f"this state dict holds {len(models[kind])} of {what} (below {below}); give one of them")
-    (prefix,) = models[kind]
-    own: State = {}
-    outside = []
-    for name, tensor in flat.items():
-        owner = max((p for held in models.values() for p in held if name.startswith(p)), key=len, default=None)
-        if owner == prefix:
-            own[name.removeprefix(prefix)] = tensor
-        elif owner is None:
-            outside.append(name)
+    prefixes, states, outside = split_models(flat)
+    if kind not in states:
+        raise UserError(_none_of(kind, flat, states))
     if outside:
+        prefix = prefixes[kind]
         raise UserError(
-            f"the state dict of {what} lies below '{prefix}', but {len(outside)} keys do not ({_few(outside)}); "
+            f"the state dict of {NAMES[kind]} lies below '{prefix}', but {len(outside)} keys do not ({_few(outside)}); "
             f"give what is below '{prefix}' alone"
         )
-    return own
+    return states[kind]
 
 
-def _none_of(kind: str, flat: State, models: Mapping[str, list[str]]) -> str:
-    near = ", ".join(difflib.get_close_matches(ANCHORS[kind], flat, n=3, cutoff=0.0)) or "it is empty"
+def _none_of(kind: str, flat: State, models: Iterable[str]) -> str:
+    near = ", ".join(nearest_few(ANCHORS[kind], flat)) or "it is empty"
     held = " and ".join(f"{NAMES[other]} ('{ANCHORS[other]}')" for other in models)
     return (
         f"this is no state dict of {NAMES[kind]}: it has no '{ANCHORS[kind]}' of one "
@@ -103,7 +114,7 @@ def _none_of(kind: str, flat: State, models: Mapping[str, list[str]]) -> str:
 def shape(state: State, name: str, what: str, axes: int = 2) -> tuple[int, ...]:
     """The shape of a tensor. Raises UserError if it is missing, or has another number of axes."""
     if name not in state:
-        near = ", ".join(difflib.get_close_matches(name, state, n=3, cutoff=0.0))
+        near = ", ".join(nearest_few(name, state))
         raise UserError(f"the state dict of {what} has no '{name}' (nearest: {near})")
     if state[name].ndim != axes:
         raise UserError(f"'{name}' in the state dict of {what} has shape {tuple(state[name].shape)}, not {axes} axes")
@@ -217,10 +228,10 @@ def _ff_mult(dim: int, inner: int) -> float:
 def _difference(unknown: list[str], missing: list[str], expected: Mapping[str, str], state: State) -> str:
     parts = []
     if unknown:
-        near = difflib.get_close_matches(unknown[0], missing or list(expected), n=3, cutoff=0.0)
+        near = nearest_few(unknown[0], missing or expected)
         parts.append(f"{len(unknown)} keys are unknown ({_few(unknown)}; nearest known: {', '.join(near)})")
     if missing:
-        near = difflib.get_close_matches(missing[0], unknown or list(state), n=3, cutoff=0.0)
+        near = nearest_few(missing[0], unknown or state)
         parts.append(f"{len(missing)} keys are missing ({_few(missing)}; nearest present: {', '.join(near)})")
     return "; ".join(parts)
 

@@ -6,11 +6,11 @@ the only one on Atari.
 """
 
 import re
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genieredux.checking import nearest
 from genieredux.errors import UserError
 
 CANONICAL = ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
@@ -69,10 +69,8 @@ def select(wanted: tuple[str, ...], known: tuple[str, ...], where: str) -> list[
     """
     for name in wanted:
         if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.0)
-            raise UserError(
-                f"action_names: {where} has no action '{name}'; nearest: '{near[0]}'; all: {', '.join(known)}"
-            )
+            near = nearest(name, known)
+            raise UserError(f"action_names: {where} has no action '{name}'; nearest: '{near}'; all: {', '.join(known)}")
     if not wanted or len(set(wanted)) != len(wanted):
         raise UserError(f"action_names for {where} must be distinct names, at least one; got {list(wanted)}")
     return [known.index(name) for name in wanted]

@@ -8,11 +8,11 @@ depends on its seed and its actions alone. The library (GPL-2) and the ROMs in i
 """
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from genieredux.checking import nearest
 from genieredux.envs import actions as names
 from genieredux.envs.adapters import Adapter
 from genieredux.envs.config import EnvConfig
@@ -123,10 +123,10 @@ def check_game(cfg: EnvConfig) -> tuple[str, tuple[str, ...]]:
     if wanted in map(_squashed, TWO_PLAYERS_ONLY):
         raise UserError(f"'{cfg.game}' is for two players only, and the Arcade Learning Environment cannot run it")
     if wanted not in known:
-        near = known[get_close_matches(wanted, known, n=1, cutoff=0.0)[0]]
+        near = known[nearest(wanted, known)]
         raise UserError(f"ale-py brings no game '{cfg.game}'; nearest: '{near}' (of {len(known)})")
     if unknown := sorted(set(cfg.options) - set(OPTIONS)):
-        near = get_close_matches(unknown[0], OPTIONS, n=1, cutoff=0.0)[0]
+        near = nearest(unknown[0], OPTIONS)
         raise UserError(f"ale options: unknown '{unknown[0]}'; nearest: '{near}'; all: {', '.join(OPTIONS)}")
     for name, value in cfg.options.items():
         kinds = (int, float) if isinstance(OPTIONS[name], float) else (type(OPTIONS[name]),)

@@ -5,13 +5,13 @@ randomness: every episode begins with the same frame, and its actions alone deci
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genieredux.checking import nearest
 from genieredux.envs import actions as names
 from genieredux.envs.adapters import Adapter
 from genieredux.envs.config import EnvConfig
@@ -132,8 +132,8 @@ def _folder(retro: Any, game: str, integration: Any) -> str:
 
 def _unknown(retro: Any, game: str) -> UserError:
     known = [name.removesuffix("-v0") for name in retro.data.list_games(retro.data.Integrations.ALL)]
-    near = get_close_matches(game.removesuffix("-v0"), known, n=1, cutoff=0.0)
-    return UserError(f"stable-retro knows no game '{game}'; nearest: '{near[0]}' (names are <Game>-<Console>)")
+    near = nearest(game.removesuffix("-v0"), known)
+    return UserError(f"stable-retro knows no game '{game}'; nearest: '{near}' (names are <Game>-<Console>)")
 
 
 def _integration(retro: Any, cfg: EnvConfig) -> Any:

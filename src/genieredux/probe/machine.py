@@ -1,6 +1,6 @@
 """What the probe asks of a machine that plays a game: buttons, pictures, and saved states to branch from.
 
-It knows no emulator; `console.py` makes one of stable-retro, `fake.py` of small games whose rules are known.
+It knows no emulator; `console.py` makes one of stable-retro.
 """
 
 from collections.abc import Collection, Mapping

@@ -7,9 +7,9 @@ import csv
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib.resources import files
 
+from genieredux.checking import nearest_few
 from genieredux.errors import UserError
 from genieredux.retroact.words import CONTROLS
 
@@ -90,7 +90,7 @@ def nearest(name: str, count: int = 3) -> list[str]:
     same = [key for key in _by_name() if key.partition("-")[0] == title]
     longer = sorted((key for key in _by_name() if title and key.startswith(title)), key=len)
     written = {key if console else key.partition("-")[0]: key for key in _by_name()}
-    alike = [written[text] for text in get_close_matches(_plain(name), written, n=count, cutoff=0.0)]
+    alike = [written[text] for text in nearest_few(_plain(name), written, count)]
     return [_by_name()[key].name for key in list(dict.fromkeys([*same, *longer, *alike]))[:count]]
 
 

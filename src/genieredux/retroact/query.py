@@ -4,8 +4,8 @@ Knows the catalogue, and of ROMs only whether a game has one here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
+from genieredux.checking import nearest
 from genieredux.errors import UserError
 from genieredux.retroact.catalogue import Game, catalogue
 from genieredux.retroact.roms import present_roms
@@ -66,7 +66,7 @@ def selection(name: str) -> tuple[str, ...]:
     (`CONTROL_RULES`). Only games that RetroAct v0.1 labels take part. Raises `UserError` at another name.
     """
     if name not in SELECTIONS:
-        raise UserError(f"there is no selection '{name}'; nearest: '{_near(name, SELECTIONS)}'; {_all(SELECTIONS)}")
+        raise UserError(f"there is no selection '{name}'; nearest: '{nearest(name, SELECTIONS)}'; {_all(SELECTIONS)}")
     return tuple(game.name for game in SELECTIONS[name]())
 
 
@@ -98,14 +98,10 @@ def _valid(label: str, words: Words, known: Sequence[str] | Mapping[str, str]) -
     for word in [words] if isinstance(words, str) else words:
         if word.lower() not in spelling:
             meant = [one for one in known if isinstance(known, Mapping) and word.lower() in known[one]]
-            near = meant[0] if meant and word else spelling[_near(word.lower(), spelling)]
+            near = meant[0] if meant and word else spelling[nearest(word.lower(), spelling)]
             raise UserError(f"there is no {label} '{word}'; nearest: '{near}'; {_all(known)}")
         chosen.add(spelling[word.lower()])
     return chosen
-
-
-def _near(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
-    return get_close_matches(word, known, n=1, cutoff=0.0)[0]
 
 
 def _all(known: Sequence[str] | Mapping[str, object]) -> str:
