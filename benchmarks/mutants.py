@@ -22,31 +22,40 @@ def of(file: str, tests: str, *rows: tuple[str, str, str]) -> list[Mutant]:
 RECOMPUTED = "reliability/test_recomputed.py"
 MUTANTS: tuple[Mutant, ...] = (
     *of(
-        "evaluation/metrics.py",
-        "evaluation/test_metrics.py evaluation/test_independent.py",
+        "evaluation/metrics/ssim.py",
+        "evaluation/metrics/test_ssim.py evaluation/test_independent.py",
         ("ssim luminance", "2 * level_x * level_y + _SSIM_C1", "level_x * level_y + _SSIM_C1"),
         ("ssim covariance", "cov = blur(x * y) - mean_x * mean_y", "cov = blur(x * y)"),
         ("ssim border", "2 * (size - 1) - place", "2 * size - 1 - place"),
+    ),
+    *of(
+        "evaluation/metrics/delta_psnr.py",
+        "evaluation/test_independent.py evaluation/measuring/test_evaluate.py",
         ("delta sign", "capped(psnr(predicted, truth)) - capped", "capped(psnr(predicted, truth)) + capped"),
     ),
     *of(
+        "evaluation/metrics/gain.py",
+        f"{RECOMPUTED} evaluation/measuring/test_evaluate.py",
+        ("gain sign", "{row: model - quality(drawn, row).double()", "{row: quality(drawn, row).double() - model"),
+    ),
+    *of(
         "evaluation/bootstrap.py",
-        "evaluation/test_bootstrap.py evaluation/test_calibration.py",
+        "evaluation/test_bootstrap.py evaluation/metrics/test_calibration.py",
         ("bootstrap of clips", "share, size=resamples)", "share * 0 + share[::-1], size=1).repeat(resamples, 0)"),
         ("bootstrap level", "(50 * (1 - level), 100 - 50 * (1 - level))", "(100 * (1 - level), 100 * level)"),
         ("bootstrap weights", "above.sum(0) / below.sum(0)", "above.mean(0)"),
         ("ranks of ties", "(ends - (counts - 1) / 2)", "ends"),
     ),
     *of(
-        "evaluation/calibration.py",
-        "evaluation/test_calibration.py evaluation/test_token_errors.py",
+        "evaluation/metrics/calibration.py",
+        "evaluation/metrics/test_calibration.py evaluation/metrics/test_token_errors.py",
         ("calibration wrong", "(tokens != true)", "(tokens == true)"),
         ("calibration first frame", "first = slice(0, 1)", "first = slice(0, 2)"),
         ("calibration bins", 'side="right") - 1', 'side="right") - 2'),
     ),
     *of(
-        "evaluation/counterfactual.py",
-        "evaluation/test_counterfactual.py evaluation/test_evaluate.py",
+        "evaluation/clips/counterfactual.py",
+        "evaluation/clips/test_counterfactual.py evaluation/measuring/test_evaluate.py",
         ("random prompt actions", "first = prompt_frames - 1", "first = 0"),
         ("same last action", ".integers(1, num_actions))", ".integers(0, num_actions))"),
         ("one noise for all", "return int(_rng(seed, clip, _ROLLOUT)", "return int(_rng(seed, 0, _ROLLOUT)"),
@@ -72,8 +81,12 @@ MUTANTS: tuple[Mutant, ...] = (
     *of(
         "models/dynamics/history_refiner.py",
         "models/dynamics models/world",
-        ("loss of all tokens", "(loss * hide).sum() / hide.sum().clamp_min(1)", "loss.mean()"),
-        ("refiner hides little", "(uniform(target.shape, generator, target.device) < ratio) | whole", "whole"),
+        ("loss of all tokens", "(loss * hide).sum() / usual_count(hide, every[:, 0])", "loss.mean()"),
+        (
+            "refiner hides little",
+            "(uniform((clips, *target.shape[1:]), generator, target.device) < ratio) | whole",
+            "whole",
+        ),
         (
             "refiner sees itself",
             "past, target = batch.tokens[:, :-1], batch.tokens[:, 1:]",
@@ -99,7 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "models/dynamics models/world",
         ("tdce dropped", 'total = total + config.tdce_weight * parts["token_distance"]', "total = total + 0.0"),
         ("decoder loss dropped", 'total = total + config.decoder_weight * parts["decoded"]', "total = total + 0.0"),
-        ("maskgit weight", "total = (entropy * made.weight).sum() / share", "total = entropy.mean()"),
+        ("maskgit weight", "total = (entropy * made.weight).sum() / made.count", "total = entropy.mean()"),
         ("prefix hidden", "hidden &= number >= clean_frames", "hidden &= number <= clean_frames"),
         (
             "recent frames",
@@ -226,7 +239,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *of(
         "frames.py",
-        "test_frames.py evaluation/test_metrics.py",
+        "test_frames.py evaluation/test_independent.py",
         ("psnr factor", "return -10 * torch.log10(mse)", "return -20 * torch.log10(mse)"),
         (
             "psnr absolute",
