@@ -18,10 +18,18 @@ import numpy as np
 import pytest
 
 from evaluated import make_clips, write_run
+from genieredux.episodes import DatasetSpec, DatasetWriter, Episode
 from genieredux.errors import UserError
 from genieredux.evaluation.upgrade import upgrade
 from genieredux.models.world.fake import FakeWorld
-from genieredux.report import PageWords, compare_runs, training_curves, write
+from genieredux.report import (
+    DataReportConfig,
+    PageWords,
+    compare_runs,
+    training_curves,
+    write,
+    write_data_report,
+)
 from genieredux.report.html import number, to_yaml
 
 HOSTILE = (
@@ -280,3 +288,35 @@ def test_numbers_are_readable_whatever_they_are() -> None:
     assert number(None, 2) == number(float("nan"), 2) == number(float("inf"), 2) == "–"
     assert len(number(-1e308, 2, signed=True)) < 12
     assert to_yaml({"a": "${b", "c": None}) == "a: ${b\nc: null"
+
+
+@pytest.mark.parametrize("word", HOSTILE[:10])
+def test_hostile_names_in_a_data_set_are_text(tmp_path: Path, word: str) -> None:
+    """Of games, consoles, tags, policies, splits, actions and recorded values, in Parquet and in dataset.json."""
+    data = tmp_path / "data"
+    spec = DatasetSpec("data", 16, (word, f"B{word}"), {"seed": word, word: {word: [word]}, "job": word})
+    rng = np.random.default_rng(0)
+    with DatasetWriter(data, spec) as writer:
+        for number_of_game in range(7):
+            writer.append(
+                Episode(
+                    frames=rng.integers(0, 255, (9, 16, 16, 3), dtype=np.uint8),
+                    actions=rng.integers(0, 2, 8),
+                    rewards=np.ones(8, np.float32),
+                    terminated=True,
+                    truncated=False,
+                    info={word: np.arange(9)},
+                    game=f"{word}{number_of_game % 2}",
+                    console=word,
+                    tags=(word,),
+                    policy=word,
+                    split=word,
+                    seed=number_of_game,
+                )
+            )
+    described = json.loads((data / "dataset.json").read_text())
+    described["created_by"]["half"] = "half \ud800 a character"
+    (data / "dataset.json").write_text(json.dumps(described))
+    made = write_data_report(DataReportConfig(str(data), str(tmp_path / "page.html")))
+    check_page(made.page.read_text(encoding="utf-8"))
+    assert set(json.loads(made.numbers.read_text())["games"]) == {f"{word}0", f"{word}1"}
