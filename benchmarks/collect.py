@@ -61,7 +61,7 @@ class FirstFrames(SilentReporter):
         self.frames = 0
 
     def update(self, standing: Standing) -> None:
-        """See `Reporter`."""
+        """See `SilentReporter`."""
         if self.at is None and standing.played:
             self.at, self.frames = time.perf_counter(), standing.played
 

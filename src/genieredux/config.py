@@ -70,7 +70,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _first_that_fits([arg for arg in args if arg is not type(None)], value, where)
     if origin is typing.Literal:
         for choice in args:
-            if value == choice or (isinstance(value, str) and value == str(choice)):
+            if value == choice or str(value) == str(choice):
                 return choice
         return one_of(where, value, args)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):

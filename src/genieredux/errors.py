@@ -7,3 +7,8 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         line = " ".join(message.split())
         super().__init__(line.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))  # names that are not UTF-8
+
+
+def reason(error: BaseException) -> str:
+    """What an exception of a library says, on one line; its class where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

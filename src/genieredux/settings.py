@@ -31,6 +31,7 @@ Layers = Annotated[int, Range(1, 256)]
 Heads = Annotated[int, Range(1, 256)]
 Frames = Annotated[int, Range(1, 1 << 14)]
 Codes = Annotated[int, Range(2, 1 << 18)]
+Seed = Annotated[int, Range(0, (1 << 62) - 1)]
 Share = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, 1e6)]
 """Of a term of a loss."""
@@ -44,14 +45,16 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises UserError for a value that its type does not allow."""
-        check_values(type(self), vars(self))
+        check_values(type(self), vars(self), self.where)
 
 
-def check_values(schema: type[Settings], values: Mapping[str, Any]) -> None:
-    """`values`, some or all fields of `schema` by name, keep the bounds and choices of their types; else UserError."""
-    hints = _hints(schema)  # type: ignore[arg-type]  # a class can be hashed whatever its instances can
+def check_values(schema: type, values: Mapping[str, Any], where: str) -> None:
+    """`values`, some or all fields of the dataclass `schema` by name, keep the bounds and choices of their types; else
+    UserError. where: what leads to their keys.
+    """
+    hints = _hints(schema)
     for name, value in values.items():
-        _check(hints[name], value, f"{schema.where}.{name}".lstrip("."))
+        _check(hints[name], value, f"{where}.{name}".lstrip("."))
 
 
 @functools.cache
@@ -68,7 +71,8 @@ def _check(kind: Any, value: Any, name: str) -> None:
                     _check(inner, value, name)
     elif origin is Annotated:
         for bound in kind.__metadata__:
-            within(name, value, bound.low, bound.high)
+            if isinstance(bound, Range):
+                within(name, value, bound.low, bound.high)
     elif origin is typing.Literal:
         one_of(name, value, args)
     elif origin is tuple:

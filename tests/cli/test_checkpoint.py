@@ -68,7 +68,7 @@ def test_from_published_files_to_a_world_and_a_folder(tmp_path: Path, capsys: py
         (["import", "tokenizer.pt", "kind=tokenizer", "heads=8"], "say heads=4 dim_head=8"),
         (["import", "tokenizer.pt", "kind=genie_redux"], "can be imported as kind=tokenizer"),
         (["import", "guided.pt", "kind=genie_redux_guided"], "tokenizer=FILE"),
-        (["export", "tokenizer.pt"], "needs out=FOLDER"),
+        (["export", "tokenizer.pt"], "out is missing; add out=..."),
         (["export", "tokenizer.pt", "out=x"], "was not written by genieredux"),
     ],
 )

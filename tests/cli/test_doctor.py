@@ -21,6 +21,7 @@ def test_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     said = capsys.readouterr().out
     for word in ("trained parameters", "a step:", "3,000 steps:", "memory:", "checkpoints:"):
         assert word in said
+    assert "no data set here; to make it: genieredux generate config=quickstart/coinrun" in said
     assert not list(tmp_path.iterdir())
 
 

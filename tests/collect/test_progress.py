@@ -1,10 +1,12 @@
 """Progress: one line over all games, with a rate and the time left."""
 
+import io
 import logging
 
 from rich.console import Console
 
-from genieredux.collect import PlainReporter, SilentReporter, Standing, TerminalReporter, collect
+from genieredux.collect import DisplayReporter, SilentReporter, Standing, collect
+from genieredux.runs import progress
 
 
 class Listener(SilentReporter):
@@ -39,27 +41,25 @@ def test_standings_grow_and_end_with_everything(small, inline):
 def test_rate_and_time_left():
     assert standing().rate == 50.0
     assert standing().seconds_left == 10.0
-    assert "1 of 2 games, 500 of about 1,000 frames, 50 frames/s, 0:00:10 left" in str(standing())
+    assert "1 of 2 games, 500 of about 1,000 frames, 50 frames/s, 0:10 left" in str(standing())
     assert str(standing(played=0)).endswith("? left")
 
 
-def test_plain_lines_come_now_and_then(caplog):
+def test_plain_lines_come_now_and_then(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
-    with PlainReporter() as reporter:
-        for seconds in (0.1, 0.2, 3.0, 5.2, 5.3, 9.0, 10.3, 11.0):
-            reporter.update(standing(seconds=seconds, frames=int(seconds * 50)))
-    assert [line.split(" frames")[0].rsplit(" of about", 1)[0].split(", ")[1] for line in caplog.messages] == [
-        "5",
-        "260",
-        "515",
-        "550",
-    ]
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with DisplayReporter(Console(file=io.StringIO())) as reporter:
+        for now[0] in (0.1, 0.2, 3.0, 5.2, 5.3, 9.0, 10.3, 11.0):
+            reporter.update(standing(frames=int(now[0] * 50)))
+    shown = [line.split(" frames")[0].rsplit(" of about", 1)[0].split(", ")[1] for line in caplog.messages]
+    assert shown == ["5", "260", "515", "550"]
 
 
 def test_a_terminal_shows_a_bar():
-    console = Console(force_terminal=True, width=120, record=True)
-    with TerminalReporter(console) as reporter:
+    console = Console(force_terminal=True, width=140, record=True)
+    with DisplayReporter(console) as reporter:
         reporter.update(standing())
     text = console.export_text()
-    assert "50 %" in text
-    assert "1/2 games, 500 frames, 50/s, 0:00:10 left" in text
+    assert "50%" in text
+    assert "1 of 2 games, 500 of about 1,000 frames, 50 frames/s, 0:10 left" in text

@@ -1,14 +1,16 @@
 """Kinds and configurations become models; what is misspelt is named."""
 
 import pytest
+import torch
 
 from factories import ACTIONS, make_tokenizer
 from genieredux.errors import UserError
 from genieredux.models.build import KINDS, MODELS, build_model, check_settings
+from genieredux.models.checkpoint import plain
 from genieredux.models.dynamics.history_refiner import HistoryRefiner
 from genieredux.models.dynamics.maskgit import MaskGIT
 from genieredux.models.tokenizers.conv import ConvTokenizer
-from genieredux.models.tokenizers.st_vivit import STViViT
+from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 
 
 def test_the_architecture_chooses_the_tokenizer() -> None:
@@ -91,3 +93,19 @@ def test_the_defaults_keep_their_own_bounds() -> None:
         for name, model in models.items():
             assert model.settings().architecture == name
             assert model.settings.where == part
+
+
+def test_a_model_that_no_memory_holds_is_refused_before_anything_is_allocated() -> None:
+    large = {"architecture": "st_vivit", "dim": 1 << 14, "blocks": 256, "heads": 256, "dim_head": 1 << 10}
+    with pytest.raises(UserError, match=r"weights, which take .* GiB, .* free; make it smaller \(dim=16384, .*\)"):
+        build_model("tokenizer", large)
+
+
+@pytest.mark.parametrize("quantizer", ["ema", "gradient", "fsq"])
+def test_looking_at_the_size_changes_no_first_weight(quantizer: str) -> None:
+    config = STViViTConfig(dim=16, blocks=1, heads=2, dim_head=8, image_size=16, quantizer=quantizer)
+    torch.manual_seed(0)
+    built = build_model("tokenizer", plain(config))
+    torch.manual_seed(0)
+    for one, other in zip(built.state_dict().values(), STViViT(config).state_dict().values(), strict=True):
+        assert torch.equal(one, other)

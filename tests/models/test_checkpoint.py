@@ -1,6 +1,7 @@
 """Model files: what goes in comes out, damage is found, nothing is unpickled that could run."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import Section, fingerprint, load_model, repack, save_model
+from genieredux.models.checkpoint import Section, fingerprint, load_model, save_model
 from genieredux.models.tensor_file import read_tensors, write_tensors
 
 
@@ -78,7 +79,7 @@ def test_a_view_does_not_drag_its_storage_along(tmp_path):
 def test_half_precision_halves_the_file_and_comes_back_as_float32(tmp_path, precision, tolerance):
     big = {"w": torch.randn(300, 300), "count": torch.tensor(3)}
     full = save_model(tmp_path / "full.pt", "x", {}, big)
-    half = repack(full, tmp_path / "half.pt", precision)
+    half = save_model(tmp_path / "half.pt", "x", {}, big, precision=precision)
     assert half.stat().st_size < 0.55 * full.stat().st_size
     data = load_model(half)
     assert data.state_dict["w"].dtype == torch.float32
@@ -174,8 +175,11 @@ def test_missing_file_names_the_nearest(saved):
         load_model(saved.parent / "tokenizer" / "model-30.pt")
     with pytest.raises(UserError, match=r"is a folder.*give one of its files: .*model-30\.pt"):
         load_model(saved.parent)
-    with pytest.raises(UserError, match=r"is a folder.*give one of its files: .*model-30\.pt"):
-        load_model(saved.parent.parent)
+    deeper = saved.parent / "run" / "kind"
+    deeper.mkdir(parents=True)
+    shutil.copy(saved, deeper)
+    with pytest.raises(UserError, match=r"run is a folder.*give one of its files: .*kind/model-30\.pt"):
+        load_model(deeper.parent)
     os.mkfifo(saved.parent / "pipe.pt")
     with pytest.raises(UserError, match=r"pipe\.pt is no file"):
         load_model(saved.parent / "pipe.pt")

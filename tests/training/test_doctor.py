@@ -66,7 +66,7 @@ def test_every_kind(job: JobConfig, tmp_path: Path, model: str) -> None:
 def test_what_does_not_fit_is_said_with_what_to_change(
     job: JobConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_memory", lambda device: 1)
+    monkeypatch.setattr(doctor, "memory_of", lambda device: 1)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     problems = diagnose(job).problems
     assert "config=presets/small" in problems[0] or "train.batch_size=" in problems[0]

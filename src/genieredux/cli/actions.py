@@ -5,6 +5,7 @@ writes its help; what it does is its own.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from genieredux.cli import words
 from genieredux.cli.manual import manual
@@ -29,6 +30,23 @@ class Action:
     path: str = ""
     paths: tuple[int, float] = (1, 1)
     raw: bool = False
+
+
+def job(name: str, target: str, unit: str, told: Callable[[Any], str]) -> Callable[..., None]:
+    """What an action runs: "module:function", called with the settings and with what tells how far it is.
+
+    name: of what is done, on the progress line. unit: what it counts. told: what is said of its result.
+    """
+    module, _, function = target.partition(":")
+
+    def run(paths: list[str], settings: Any) -> None:
+        from genieredux.runs.progress import ProgressLine
+
+        with ProgressLine(name, 1, unit=unit) as line:
+            made = getattr(import_module(module), function)(settings, line.advance_to)
+        say(told(made))
+
+    return run
 
 
 def act(verb: str, actions: Mapping[str, Action], given: Sequence[str], note: str = "") -> None:

@@ -5,7 +5,7 @@ Reads words, calls `compat` and `models`, prints; no logic of its own.
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from genieredux.cli.actions import Action, act
 from genieredux.cli.screen import say
@@ -19,7 +19,7 @@ NOTE = "docs/published_checkpoints.md says which published files there are and w
 class OutOption:
     """checkpoint export."""
 
-    out: FilePath = ""
+    out: FilePath
     """The folder to write."""
 
 
@@ -59,33 +59,23 @@ def _import(paths: list[str], options: Any) -> None:
 class WorldOptions:
     """checkpoint world."""
 
-    dataset: FilePath = ""
+    dataset: FilePath
     """The folder of a data set, whose test split gives the beginnings."""
-    out: FilePath = ""
+    out: FilePath
     """The file to write."""
     prompts: int = 12
     """How many beginnings."""
     seed: int = 0
     """Of their choice."""
-    precision: str = "float32"
-    """Of the stored weights: float32, float16 or bfloat16."""
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Of the stored weights."""
 
 
 def _world(paths: list[str], options: WorldOptions) -> None:
     from genieredux.play import make_world_file
 
-    for name, value in (("dataset", options.dataset), ("out", options.out)):
-        if not value:
-            raise UserError(
-                f"checkpoint world needs {name}=: genieredux checkpoint world MODEL dataset=FOLDER out=FILE"
-            )
     made = make_world_file(
-        paths[0],
-        options.dataset,
-        options.out,
-        count=options.prompts,
-        seed=options.seed,
-        precision=options.precision,
+        paths[0], options.dataset, options.out, count=options.prompts, seed=options.seed, precision=options.precision
     )
     say(f"World {made}: genieredux play world={made}")
 
@@ -93,8 +83,6 @@ def _world(paths: list[str], options: WorldOptions) -> None:
 def _export(paths: list[str], options: OutOption) -> None:
     from genieredux.compat.hub import export_folder
 
-    if not options.out:
-        raise UserError("checkpoint export needs out=FOLDER, the folder to write")
     say(f"Folder {export_folder(Path(paths[0]), options.out)}")
 
 

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from genieredux.checking import nearest
+from genieredux.checking import nearest_few
 from genieredux.cli import plain_yaml, words
 from genieredux.config import expanded, from_plain
 from genieredux.errors import UserError
@@ -151,14 +151,7 @@ def _choose(verb: str, group: str, name: str, asked: Asked) -> None:
         raise UserError(f"there is no configuration file {path}")
     else:
         what = "configuration" if group == "config" else f"{group} preset"
-        raise UserError(f"there is no {what} '{name}' for {verb}; nearest: {', '.join(_nearest(plain, names))}")
-
-
-def _nearest(name: str, names: list[str]) -> list[str]:
-    near: list[str] = []
-    while len(near) < min(3, len(names)):
-        near.append(nearest(name, [other for other in names if other not in near]))
-    return near
+        raise UserError(f"there is no {what} '{name}' for {verb}; nearest: {', '.join(nearest_few(plain, names))}")
 
 
 def _composed(verb: str, schema: str, asked: Asked) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from genieredux import own_code
-from genieredux.cli.actions import Action, act
+from genieredux.cli.actions import Action, act, job
 from genieredux.cli.screen import say
 from genieredux.errors import UserError
 
@@ -50,42 +50,25 @@ def _verify(paths: list[str]) -> None:
         )
 
 
-def _convert(paths: list[str], cfg: Any) -> None:
-    from genieredux.episodes.interchange import convert
-    from genieredux.runs.progress import ProgressLine
-
-    with ProgressLine("convert", 1, unit="session") as line:
-        made = convert(cfg, line.advance_to)
-    say(_imported(made))
-
-
-def _import_videos(paths: list[str], cfg: Any) -> None:
-    from genieredux.episodes.interchange import import_videos
-    from genieredux.runs.progress import ProgressLine
-
-    with ProgressLine("import", 1, unit="frame") as line:
-        made = import_videos(cfg, line.advance_to)
-    say(_imported(made))
+def _imported(made: Any) -> str:
+    lines = [
+        f"{made.path}: {made.episodes} new episodes, {made.frames} new frames; {made.total_episodes} episodes, "
+        f"{made.total_frames} frames in all"
+    ]
+    if made.left_out:
+        lines.append(f"{len(made.left_out)} left out or cut short:")
+        lines += [f"  {what}" for what in made.left_out]
+    return "\n".join(lines)
 
 
-def _export(paths: list[str], cfg: Any) -> None:
-    from genieredux.episodes.interchange import export
-    from genieredux.runs.progress import ProgressLine
-
-    with ProgressLine("export", 1, unit="episode") as line:
-        made = export(cfg, line.advance_to)
+def _exported(made: Any) -> str:
     megabytes = made.bytes / 1e6
-    say(f"{made.path}: {made.episodes} episodes, {made.frames} frames, {megabytes:,.1f} MB\nread it: {made.hint}")
+    return f"{made.path}: {made.episodes} episodes, {made.frames} frames, {megabytes:,.1f} MB\nread it: {made.hint}"
 
 
-def _report(paths: list[str], cfg: Any) -> None:
-    from genieredux.report import write_data_report
-    from genieredux.runs.progress import ProgressLine
-
-    with ProgressLine("report", 1, unit="game") as line:
-        made = write_data_report(cfg, line.advance_to)
+def _reported(made: Any) -> str:
     levels = ", ".join(f"{count} {level}" for level, count in made.levels.items())
-    say(f"{made.page}: {len(made.notes)} games ({levels}), {made.bytes / 1e6:,.1f} MB\nnumbers: {made.numbers}")
+    return f"{made.page}: {len(made.notes)} games ({levels}), {made.bytes / 1e6:,.1f} MB\nnumbers: {made.numbers}"
 
 
 _INTERCHANGE = "genieredux.episodes.interchange"
@@ -97,40 +80,29 @@ ACTIONS: dict[str, Action] = {
     "convert": Action(
         "SRC [name=NAME] [root=datasets]",
         "a data set in the published folder format",
-        _convert,
+        job("convert", f"{_INTERCHANGE}:convert", "session", _imported),
         f"{_INTERCHANGE}:ConvertConfig",
         "source",
     ),
     "import-videos": Action(
         "FOLDER name=NAME [actions=FILE] [frame_skip=4]",
         "a folder of videos",
-        _import_videos,
+        job("import", f"{_INTERCHANGE}:import_videos", "frame", _imported),
         f"{_INTERCHANGE}:VideoConfig",
         "folder",
     ),
     "report": Action(
         "PATH [out=FILE.html] [games=A,B]",
         "a page that shows how good a data set is",
-        _report,
+        job("report", "genieredux.report:write_data_report", "game", _reported),
         "genieredux.report:DataReportConfig",
         "path",
     ),
     "export": Action(
         "PATH format=minari|lerobot|mp4 out=FOLDER",
         "a data set in a format of others",
-        _export,
+        job("export", f"{_INTERCHANGE}:export", "episode", _exported),
         f"{_INTERCHANGE}:ExportConfig",
         "path",
     ),
 }
-
-
-def _imported(made: Any) -> str:
-    lines = [
-        f"{made.path}: {made.episodes} new episodes, {made.frames} new frames; {made.total_episodes} episodes, "
-        f"{made.total_frames} frames in all"
-    ]
-    if made.left_out:
-        lines.append(f"{len(made.left_out)} left out or cut short:")
-        lines += [f"  {what}" for what in made.left_out]
-    return "\n".join(lines)

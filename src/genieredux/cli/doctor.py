@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genieredux.cli.compose import compose_config
-from genieredux.cli.genie_redux import SCHEMA, own_tokenizer
+from genieredux.cli.genie_redux import SCHEMA, check_parts, own_tokenizer
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
 from genieredux.errors import UserError
@@ -92,12 +92,13 @@ def _version(package: str) -> str | None:
 
 
 def _diagnosis(command: Any) -> list[str]:
-    from genieredux.training.doctor import diagnose, gib
+    from genieredux.nn.memory import gib
+    from genieredux.training.doctor import diagnose
 
     found = diagnose(command)
     lines = [f"{found.kind}, {found.trained:,} trained parameters; a run goes to {command.folder}"]
     lines += [f"  {name:<20} {count:>13,}" for name, count in found.parts.items()]
-    lines += [f"note: {note}" for note in found.notes]
+    lines += [f"note: {note}" for note in [*found.notes, *_missing(command)]]
     lines += [
         f"device: {found.device}, precision {found.precision}, measured with {found.batch}",
         f"a step: {_seconds(found.step_s)} ({command.train.batch_size} clips x {command.train.grad_accum}; "
@@ -111,6 +112,15 @@ def _diagnosis(command: Any) -> list[str]:
     if command.train.num_processes > 1:
         lines.append(f"all this is of one of the {command.train.num_processes} processes")
     return [*lines, *[f"will not fit: {problem}" for problem in found.problems]]
+
+
+def _missing(command: Any) -> list[str]:
+    """What the run would need and is not there, with the line that makes it."""
+    try:
+        check_parts(command)
+    except UserError as error:
+        return [str(error)]
+    return []
 
 
 def _seconds(value: float) -> str:

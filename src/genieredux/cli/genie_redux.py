@@ -34,7 +34,7 @@ def genie_redux(words: list[str]) -> None:
     given = own_tokenizer(_without_mode(words[0], words[1:]))
     command = compose_config("genie_redux", SCHEMA, given)
     if words[0] == "train":
-        _check_parts(command)
+        check_parts(command)
     from genieredux.cli.evaluate import evaluate  # torch: not for the help and not for a misspelt key
 
     if words[0] == "train":
@@ -43,7 +43,7 @@ def genie_redux(words: list[str]) -> None:
         evaluate(command)
 
 
-def _check_parts(command: "GenieReduxCommand") -> None:
+def check_parts(command: "GenieReduxCommand") -> None:
     """Raises UserError, with the line that makes it, for a tokenizer or a data set that is not there."""
     if command.kind in DYNAMICS and (command.tokenizer_fpath or not command.model_fpath):
         check_tokenizer(command.tokenizer_fpath)

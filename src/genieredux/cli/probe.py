@@ -1,14 +1,18 @@
 """`genieredux retroact probe ...`: games annotated by playing them, as tables or JSON. No logic of its own."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from genieredux.checking import within
+from genieredux.cli.screen import say
+from genieredux.cli.tables import new_table, show
+from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.probe import Agreement, Finding, ProbeConfig, agreement, probe, write_strip
 from genieredux.probe.verdicts import UNSURE, Verdict
@@ -16,16 +20,26 @@ from genieredux.retroact import resolve
 from genieredux.retroact.roms import present_roms
 from genieredux.retroact.words import CONTROLS
 
-if TYPE_CHECKING:
-    from genieredux.cli.retroact import ProbeOptions
-
 _ALL = "all"
 
-Say = Callable[[str], None]
-ShowTable = Callable[[Table], None]
+
+@dataclass(frozen=True)
+class ProbeOptions(ProbeConfig):
+    """retroact probe."""
+
+    workers: int = 1
+    """Processes."""
+    format: Literal["table", "json"] = "table"
+    """How the findings are written."""
+    out: FilePath | None = None
+    """A picture of the evidence, FILE.png; for several games a folder of pictures."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within("workers", self.workers, 1, 65_536)
 
 
-def run_probe(names: Sequence[str], options: "ProbeOptions", say: Say, show: ShowTable) -> None:
+def run_probe(names: Sequence[str], options: ProbeOptions) -> None:
     """Probe the named games and print. Raises `UserError` at bad input, and where no game could be probed."""
     cfg = ProbeConfig(options.states, options.seed)
     games = _games(names)
@@ -50,10 +64,10 @@ def run_probe(names: Sequence[str], options: "ProbeOptions", say: Say, show: Sho
         many = {"games": [each.plain() for each in findings], "agreement": agreement(findings).plain()}
         return say(json.dumps(one if len(games) == 1 else {**many, "failed": failed}, indent=1))
     if len(games) == 1:
-        _show_one(findings[0], say, show)
+        _show_one(findings[0])
     else:
-        _show_many(findings, say, show)
-        _show_agreement(agreement(findings), say, show)
+        _show_many(findings)
+        _show_agreement(agreement(findings))
     for line in failed:
         say(f"Not probed: {line}")
     if out:
@@ -81,16 +95,15 @@ def _probed(games: Sequence[str], cfg: ProbeConfig, workers: int) -> Iterator[tu
             yield game, answer
 
 
-def _show_one(finding: Finding, say: Say, show: ShowTable) -> None:
+def _show_one(finding: Finding) -> None:
     label = resolve(finding.game)
     say(f"{finding.game}, played from {finding.states} saved states ({finding.tried} tried, {finding.seconds:.0f} s)\n")
     say(f"  motion              {_told(finding.motion)}   (labelled {label.motion} by {label.labelled_by})")
     say(f"  scenery scrolls     {_told(finding.scrolls)}")
     say(f"  background changes  {_told(finding.background)}\n")
     named = {finding.played_by.get(name, name): name for name in finding.controls}
-    table = Table(box=None, pad_edge=False)
-    for title in ("button", "action", "does", "confidence", "states", "dx", "dy", "after", "also seen", "variables"):
-        table.add_column(title, justify="right" if title in ("confidence", "states", "dx", "dy", "after") else "left")
+    numbers = ("confidence", "states", "dx", "dy", "after")
+    table = new_table("button", "action", "does", *numbers, "also seen", "variables", right=numbers)
     for name in sorted(finding.buttons, key=lambda one: list(named).index(one) if one in named else len(named)):
         one = finding.buttons[name]
         others = ", ".join(
@@ -111,11 +124,10 @@ def _told(one: Verdict) -> str:
     return f"{one.word:6} {one.confidence:.2f}"
 
 
-def _show_many(findings: Sequence[Finding], say: Say, show: ShowTable) -> None:
+def _show_many(findings: Sequence[Finding]) -> None:
     actions = CONTROLS[:6]
-    table = Table(box=None, pad_edge=False)
-    for title in ("game", "states", "motion", "", "label", *actions, "scrolls"):
-        table.add_column(title.removeprefix("ACTION_").lower().replace("secondary", "second"), no_wrap=True)
+    short = [name.removeprefix("ACTION_").lower().replace("secondary", "second") for name in actions]
+    table = new_table("game", "states", "motion", "", "label", *short, "scrolls")
     for one in findings:
         label = resolve(one.game).motion
         words = [one.controls[name].word if name in one.controls else "" for name in actions]
@@ -126,7 +138,7 @@ def _show_many(findings: Sequence[Finding], say: Say, show: ShowTable) -> None:
     say("\n!: the label is another. Words below a confidence of 0.25 are `unsure`.")
 
 
-def _show_agreement(found: Agreement, say: Say, show: ShowTable) -> None:
+def _show_agreement(found: Agreement) -> None:
     if found.motion:
         right = sum(one.agrees for one in found.motion)
         word, count = found.majority()
@@ -136,10 +148,8 @@ def _show_agreement(found: Agreement, say: Say, show: ShowTable) -> None:
             f"`{word}` gets {count} ({count / total:.0%})\n"
         )
         labels = sorted({one.labels[0] for one in found.motion})
-        table = Table(box=None, pad_edge=False)
         words = sorted({one.found for one in found.motion})
-        for title in ("label", *words):
-            table.add_column(title, justify="left" if title == "label" else "right")
+        table = new_table("label", *words, right=words)
         for label in labels:
             table.add_row(label, *(str(found.confusion().get((label, word), "") or "") for word in words))
         show(table)

@@ -1,32 +1,48 @@
 """`genieredux report RUN...`: one page over evaluated runs, and where it is. No logic."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from genieredux.cli.screen import say
+from genieredux.checking import require
+from genieredux.cli.manual import manual
+from genieredux.cli.screen import say, wants_help
+from genieredux.cli.words import read
+from genieredux.config import FilePath, from_plain
 from genieredux.errors import UserError
 
-_USAGE = """\
-usage: genieredux report RUN... [out=FILE.html] [title=TEXT] [baseline=RUN]
+_ABOUT = (
+    "One HTML page for one or many evaluated runs, with FILE.json and FILE.csv beside it. RUN is a folder with "
+    "results.json, which genie_redux eval or demo wrote; one above such folders; or a glob"
+)
+_SCHEMA = "genieredux.cli.report:ReportOptions"
 
-One HTML page for one or many evaluated runs, with FILE.json and FILE.csv beside it.
-RUN       a folder with results.json, which genie_redux eval or demo wrote; one above such folders; or a glob
-out       default: RUN/report.html for one run; comparison.html in the folder of the first of several
-baseline  the run that the others are measured against; default: the first"""
-_KEYS = ("out", "title", "baseline")
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """report."""
+
+    out: FilePath | None = None
+    """The page, FILE.html; null: RUN/report.html for one run, comparison.html in the folder of the first of several."""
+    title: str | None = None
+    """At the top of the page."""
+    baseline: FilePath | None = None
+    """The run that the others are measured against; null: the first."""
 
 
 def report(words: list[str]) -> None:
     """Compare evaluated runs on a page."""
-    if any(word in ("-h", "--help") for word in words):
-        return say(_USAGE)
-    runs, keys = _split(words)
-    if not runs:
+    if wants_help(words):
+        return say(manual("report RUN... [key=value ...]", _ABOUT, _SCHEMA))
+    given = read(words, _SCHEMA, once=True)
+    if not given.paths:
         raise UserError(
             "report takes the folder of an evaluation (or several): genieredux report RUN... [out=FILE.html]"
         )
+    for key, value in given.values.items():
+        require(bool(value), key, value, "a value; leave it out for the default")
+    options = from_plain(ReportOptions, given.values, "")
     from genieredux.report import compare_runs
 
-    made = compare_runs(runs, keys.get("out"), keys.get("title"), keys.get("baseline"))
+    made = compare_runs(given.paths, options.out, options.title, options.baseline)
     lines = [f"note: {trap}" for trap in made.traps]
     for one in made.paired:
         lines += [f"note: {why}" for why in one.why_not]
@@ -38,20 +54,3 @@ def report(words: list[str]) -> None:
             )
     lines += [f"Report   {made.page}", f"Numbers  {made.numbers}", f"Table    {made.table}"]
     return say("\n".join(lines))
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """(the runs; the keys)."""
-    runs: list[str] = []
-    keys: dict[str, str] = {}
-    for word in words:
-        key, equals, value = word.lstrip("-").partition("=")
-        if not equals or "/" in key or "*" in key:
-            runs.append(word)
-        elif key not in _KEYS:
-            raise UserError(f"report has no key '{key}'; its keys are {', '.join(_KEYS)}")
-        elif key in keys or not value:
-            raise UserError(f"report: {key}= {'is given twice' if key in keys else 'needs a value'}")
-        else:
-            keys[key] = value
-    return runs, keys

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,13 +15,11 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from genieredux.checking import within
 from genieredux.cli.actions import Action, act
 from genieredux.cli.screen import say
+from genieredux.cli.tables import PLAIN_WIDTH, new_table, show
 from genieredux.cli.words import options
-from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.retroact import Game, catalogue, resolve, select, selection
 from genieredux.retroact.query import SELECTIONS
@@ -30,7 +27,6 @@ from genieredux.retroact.roms import KINDS, ImportReport, import_roms, present_r
 from genieredux.retroact.words import CONTROLS, GENRES, MOTIONS, VIEWS
 
 _IMPORT = "genieredux retroact import-roms FOLDER"
-_PLAIN_WIDTH = 120  # of a table that goes to a file or a pipe
 
 NOTE = f"""\
 view     {", ".join(VIEWS)}
@@ -63,25 +59,6 @@ class ListOptions:
 
 
 @dataclass(frozen=True)
-class ProbeOptions:
-    """retroact probe."""
-
-    states: int = 24
-    """Saved states that must count, 4 to 500; time is in proportion."""
-    seed: int = 0
-    """Of the play that reaches them; the same seed gives the same finding."""
-    workers: int = 1
-    """Processes."""
-    format: Literal["table", "json"] = "table"
-    """How the findings are written."""
-    out: FilePath | None = None
-    """A picture of the evidence, FILE.png; for several games a folder of pictures."""
-
-    def __post_init__(self) -> None:
-        within("workers", self.workers, 1, 65_536)
-
-
-@dataclass(frozen=True)
 class CoverageOptions:
     """retroact coverage."""
 
@@ -107,13 +84,11 @@ def _list(paths: list[str], options: ListOptions) -> None:
         return say(json.dumps([_plain(game, game.game in here) for game in games], indent=1))
     if form == "csv":
         return say(_as_csv(games, here))
-    table = Table(box=None, pad_edge=False)
-    for title in ("game", "console", "view", "motion", "genre", "controls", "runs here"):
-        table.add_column(title, no_wrap=True)
+    table = new_table("game", "console", "view", "motion", "genre", "controls", "runs here")
     for game in games:
         yes = ("labelled" if game.controls else "", "yes" if game.game in here else "")
         table.add_row(game.name, game.console, *game.tags, *yes)
-    _show_table(table)
+    show(table)
     running = sum(game.game in here for game in games)
     say(f"\n{len(games)} of {len(catalogue())} games; {running} of them run here")
     if options.runnable and not games:
@@ -139,7 +114,7 @@ def _show(paths: list[str]) -> None:
     }
     say(game.game)
     for name, value in lines.items():
-        say(textwrap.fill(value, _PLAIN_WIDTH, initial_indent=f"  {name:12}", subsequent_indent=" " * 14))
+        say(textwrap.fill(value, PLAIN_WIDTH, initial_indent=f"  {name:12}", subsequent_indent=" " * 14))
 
 
 def _import(words: list[str]) -> None:
@@ -210,25 +185,23 @@ def _coverage(words: list[str]) -> None:
     if asked.format == "json":
         parts = {"runnable": running, "missing": missing}
         return say(json.dumps({part: [game.name for game in of] for part, of in parts.items()}, indent=1))
-    table = Table(box=None, pad_edge=False)
-    for title in ("console", "games", "run here", "missing"):
-        table.add_column(title, justify="left" if title == "console" else "right")
+    table = new_table("console", "games", "run here", "missing", right=("games", "run here", "missing"))
     all_of, run_of = (Counter(game.console for game in part) for part in (games, running))
     for console, count in sorted(all_of.items(), key=lambda item: (-item[1], item[0])):
         table.add_row(console, str(count), str(run_of[console]), str(count - run_of[console]))
     table.add_row("all", str(len(games)), str(len(running)), str(len(missing)))
-    _show_table(table)
+    show(table)
     for title, part in (("Run here", running), ("Missing", missing)):
         told = ", ".join(game.name for game in part) or "none"
-        say(f"\n{title} ({len(part)}):\n" + textwrap.fill(told, _PLAIN_WIDTH, break_on_hyphens=False))
+        say(f"\n{title} ({len(part)}):\n" + textwrap.fill(told, PLAIN_WIDTH, break_on_hyphens=False))
     if missing:
         say(f"\nWith ROMs of your own: {_IMPORT}")
 
 
-def _probe(paths: list[str], options: ProbeOptions) -> None:
+def _probe(paths: list[str], options: Any) -> None:
     from genieredux.cli.probe import run_probe
 
-    run_probe(paths, options, say, _show_table)
+    run_probe(paths, options)
 
 
 def _configured(words: Sequence[str]) -> Sequence[str]:
@@ -273,7 +246,7 @@ ACTIONS: dict[str, Action] = {
         "annotate a game by playing it: what its buttons do and how the player moves, each with a confidence, and a "
         "picture of the evidence; for several games, or all that run here, also how far that agrees with their labels",
         _probe,
-        f"{_HERE}:ProbeOptions",
+        "genieredux.cli.probe:ProbeOptions",
         paths=(1, float("inf")),
     ),
     "coverage": Action(
@@ -287,21 +260,8 @@ ACTIONS: dict[str, Action] = {
 
 
 def _plain(game: Game, runnable: bool) -> dict[str, Any]:
-    return {
-        "game": game.game,
-        "name": game.name,
-        "console": game.console,
-        "view": game.view,
-        "motion": game.motion,
-        "genre": game.genre,
-        "labelled_by": game.labelled_by,
-        "controls": game.controls,
-        "runnable": runnable,
-        "buttons": game.buttons,
-        "default_state": game.default_state,
-        "variables": game.variables,
-        "rom_sha1s": game.rom_sha1s,
-    }
+    facts = {key: value for key, value in vars(game).items() if key not in ("rom_files", "note")}
+    return {**facts, "runnable": runnable}
 
 
 def _as_csv(games: Sequence[Game], here: Mapping[str, Any]) -> str:
@@ -317,10 +277,3 @@ def _as_csv(games: Sequence[Game], here: Mapping[str, Any]) -> str:
 
 def _several(value: str) -> list[str]:
     return [part.strip() for part in value.strip("[]").split(",")]
-
-
-def _show_table(table: Table) -> None:
-    text = io.StringIO()
-    terminal = sys.stdout.isatty()
-    Console(file=text, width=None if terminal else _PLAIN_WIDTH, force_terminal=terminal).print(table)
-    say("\n".join(line.rstrip() for line in text.getvalue().splitlines()))

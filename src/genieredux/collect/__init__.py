@@ -10,20 +10,18 @@ from genieredux.collect.config import (
     SplitConfig,
 )
 from genieredux.collect.job import CollectSummary, GamesFailed, collect
-from genieredux.collect.progress import PlainReporter, Reporter, SilentReporter, Standing, TerminalReporter
+from genieredux.collect.progress import DisplayReporter, SilentReporter, Standing
 
 __all__ = [
     "AgentConfig",
     "CollectConfig",
     "CollectSummary",
     "ConnectorConfig",
+    "DisplayReporter",
     "GamesFailed",
     "GeneratorConfig",
-    "PlainReporter",
-    "Reporter",
     "SilentReporter",
     "SplitConfig",
     "Standing",
-    "TerminalReporter",
     "collect",
 ]

@@ -15,6 +15,7 @@ from genieredux.config import FilePath
 from genieredux.envs import EnvConfig
 from genieredux.errors import UserError
 from genieredux.policies import check_variant, spec_of
+from genieredux.settings import Seed, check_values
 
 LABELS = ("view", "motion", "genre", "console")
 """The filters by label, as the catalogue calls them."""
@@ -299,11 +300,11 @@ class CollectConfig:
     connector: ConnectorConfig
     root: FilePath = "datasets"
     """The data set becomes a folder in this one."""
-    seed: int = 0
+    seed: Seed = 0
     """Everything that is random follows from it: same seed, same versions, same bytes."""
     max_gb: float = MAX_GB
     """A plan that may take more on the disk than this is refused."""
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
+        check_values(CollectConfig, {"seed": self.seed}, "")
         above("collect.max_gb", self.max_gb, 0)

@@ -21,11 +21,12 @@ from genieredux.collect.engine import Engine, give_up
 from genieredux.collect.games import configured_games, playable_games
 from genieredux.collect.lockstep import GameDied, LockStep
 from genieredux.collect.plan import Group, check_amount, plan_groups
-from genieredux.collect.progress import Reporter, Tally, default_reporter
+from genieredux.collect.progress import DisplayReporter, SilentReporter, Tally
 from genieredux.collect.schedule import Work, all_work
 from genieredux.collect.shelf import Shelf
 from genieredux.envs import GameFacts
 from genieredux.episodes import DatasetSpec, DatasetWriter
+from genieredux.episodes.schema import check_continues
 from genieredux.errors import UserError
 from genieredux.policies import Policies
 from genieredux.runs.environment import describe_environment
@@ -74,7 +75,7 @@ class GamesFailed(UserError):
 
 
 def collect(
-    cfg: CollectConfig, progress: Reporter | None = None, make_backend: Callable[[int], Backend] = LocalBackend
+    cfg: CollectConfig, progress: SilentReporter | None = None, make_backend: Callable[[int], Backend] = LocalBackend
 ) -> CollectSummary:
     """Play what `cfg` describes and store it under `<root>/<data set name>`; returns when everything is on
     the disk.
@@ -99,24 +100,20 @@ def collect(
     path = Path(cfg.root).expanduser() / spec.name
     with (
         _sigterm_interrupts(),
-        progress or default_reporter() as reporter,
+        progress or DisplayReporter() as reporter,
         DatasetWriter(path, spec) as writer,
     ):
         _check_continues(writer.spec, spec, path)
-        before = len(writer), writer.num_frames
         works = all_work(cfg, groups, {meta.id: meta for meta in writer.metas})
         try:
             lost = _play(cfg, works, writer, reporter, make_backend)
         except KeyboardInterrupt:
             log.warning("%s: stopped with %d episodes stored; the same command continues from here", path, len(writer))
             raise
-        after = len(writer), writer.num_frames
+        growth = writer.growth
     summary = CollectSummary(
         path=path,
-        episodes=after[0] - before[0],
-        frames=after[1] - before[1],
-        total_episodes=after[0],
-        total_frames=after[1],
+        **growth,
         lost=lost,
         seconds=time.perf_counter() - began,
         skipped=tuple(game for game in configured_games(cfg.connector) if game not in games),
@@ -146,7 +143,7 @@ def _play(
     cfg: CollectConfig,
     works: Sequence[Work],
     writer: DatasetWriter,
-    reporter: Reporter,
+    reporter: SilentReporter,
     make_backend: Callable[[int], Backend],
 ) -> int:
     """Play and store what is missing; returns how many episodes had to be played again."""
@@ -191,22 +188,13 @@ def _check_continues(old: DatasetSpec, new: DatasetSpec, path: Path) -> None:
     then, now = (json.loads(json.dumps(spec.created_by)) for spec in (old, new))
     if then.get("job") != now["job"]:
         raise UserError(f"{path}: this data set was not made by collecting; choose another connector.dname")
-    keys = [(key,) for key in now["connector"] if key in then["connector"] and key not in _MAY_GROW]
-    for path_in in (*keys, ("generator_config", "n_steps_max")):
-        before, after = _value(then["connector"], path_in), _value(now["connector"], path_in)
-        if path_in == ("agent",):  # what it may hold has grown
-            before = {**asdict(AgentConfig()), **before}
-        if before != after:
-            raise UserError(
-                f"{path}: exists with connector.{'.'.join(path_in)}={before}, cannot continue with {after}; "
-                "choose another connector.dname, or remove it"
-            )
-
-
-def _value(config: Any, keys: tuple[str, ...]) -> Any:
-    for key in keys:
-        config = config.get(key, {})
-    return config
+    made_with, wanted = then["connector"], now["connector"]
+    keys = [key for key in wanted if key in made_with and key not in _MAY_GROW]
+    if "agent" in made_with:  # what it may hold has grown
+        made_with["agent"] = {**asdict(AgentConfig()), **made_with["agent"]}
+    check_continues(path, *({f"connector.{key}": values[key] for key in keys} for values in (made_with, wanted)))
+    steps = [values.get("generator_config", {}).get("n_steps_max") for values in (made_with, wanted)]
+    check_continues(path, *({"connector.generator_config.n_steps_max": count} for count in steps))
 
 
 def _provenance(cfg: CollectConfig) -> dict[str, Any]:

@@ -2,22 +2,17 @@
 elsewhere.
 """
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from genieredux.collect.schedule import Work
+from genieredux.runs.progress import Display, clock
 
-log = logging.getLogger(__name__)
-
-_PLAIN_SECONDS = 5.0
 _SHOW_SECONDS = 0.1
 
 
@@ -45,98 +40,55 @@ class Standing:
         """At this rate; infinite while nothing was played."""
         return (self.expected - self.frames) / self.rate if self.rate else float("inf")
 
-    @property
-    def time_left(self) -> str:
-        """As `0:01:30`; `?` while nothing was played."""
-        return str(timedelta(seconds=round(self.seconds_left))) if self.rate else "?"
-
     def __str__(self) -> str:
         return (
             f"{self.games_done} of {self.games} games, {self.frames:,} of about {self.expected:,} frames, "
-            f"{self.rate:,.0f} frames/s, {self.time_left} left"
+            f"{self.rate:,.0f} frames/s, {clock(self.seconds_left)} left"
         )
 
 
-class Reporter(Protocol):
-    """Where progress goes. Used as a context manager around the whole collection."""
+class SilentReporter:
+    """Where progress goes, used as a context manager around the whole collection. This one says nothing."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        return None
 
     def update(self, standing: Standing) -> None:
         """The collection now stands so."""
 
 
-class SilentReporter:
-    """Says nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, standing: Standing) -> None:
-        """See `Reporter`."""
-
-
-class TerminalReporter(SilentReporter):
-    """One bar over all games, with frames per second and the time left."""
+class DisplayReporter(Display, SilentReporter):
+    """One line over all games, with frames per second and the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._progress = Progress(
-            TextColumn("collecting"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[text]}"),
-            console=console or Console(stderr=True),
-        )
-        self._task = self._progress.add_task("", total=None, text="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, standing: Standing) -> None:
-        """See `Reporter`."""
-        text = (
-            f"{standing.games_done}/{standing.games} games, {standing.frames:,} frames, {standing.rate:,.0f}/s, "
-            f"{standing.time_left} left"
-        )
-        self._progress.update(self._task, completed=standing.frames, total=standing.expected, text=text)
-
-
-class PlainReporter(SilentReporter):
-    """A log line at the beginning and the end, and every few seconds between."""
-
-    def __init__(self) -> None:
-        self._said: Standing | None = None
+        super().__init__("collecting", console)
         self._last: Standing | None = None
 
-    def __exit__(self, *_: object) -> None:
-        if self._last is not None and self._last is not self._said:
-            self._say(self._last)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._last is not None:
+            self._show(self._last, last=True)
+        super().__exit__(kind, error, trace)
 
     def update(self, standing: Standing) -> None:
-        """See `Reporter`."""
+        """See `SilentReporter`."""
         self._last = standing
-        if self._said is None or standing.seconds - self._said.seconds >= _PLAIN_SECONDS:
-            self._say(standing)
+        self._show(standing)
 
-    def _say(self, standing: Standing) -> None:
-        self._said = standing
-        log.info("%s", standing)
+    def _show(self, standing: Standing, last: bool = False) -> None:
+        self.show(standing.frames / max(standing.expected, 1), str(standing), last)
 
 
 class Tally:
     """Counts what is played and stored over all groups, and lets a reporter show it."""
 
-    def __init__(self, works: Sequence[Work], reporter: Reporter) -> None:
+    def __init__(self, works: Sequence[Work], reporter: SilentReporter) -> None:
         self._works, self._reporter = works, reporter
         self._began = time.monotonic()
         self._shown = float("-inf")
@@ -176,8 +128,3 @@ class Tally:
                 seconds=time.monotonic() - self._began,
             )
         )
-
-
-def default_reporter() -> Reporter:
-    """A live bar where stderr is a terminal, else plain lines."""
-    return TerminalReporter() if Console(stderr=True).is_terminal else PlainReporter()

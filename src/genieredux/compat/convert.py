@@ -12,14 +12,14 @@ from typing import Any
 
 from torch import nn
 
-from genieredux.compat.convert_dynamics import DynamicsOptions, convert_dynamics
+from genieredux.compat.convert_dynamics import DynamicsOptions, convert_dynamics, section_of
 from genieredux.compat.published import latent_action_model_from_state_dict, tokenizer_from_state_dict
 from genieredux.compat.published_file import PublishedFile, is_foreign, naming, open_published
 from genieredux.compat.published_layout import State, read_grid_side, read_heads, read_patch_side
 from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.models.build import settings_of
-from genieredux.models.checkpoint import Section, fingerprint, load_model, plain, save_model
+from genieredux.models.checkpoint import Section, load_model, plain, save_model
 from genieredux.models.latent.actions import STLatentActionConfig, STLatentActions
 from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
 from genieredux.models.sampling import Sampling
@@ -172,7 +172,7 @@ def _joined(latent_actions: Section, dynamics: Section) -> Section:
     settings = GenieReduxConfig(settings_of("lam", latent_actions.config), settings_of("dynamics", dynamics.config))
     config = plain(settings)
     state = {f"{part}.{name}": t for part, held in parts.items() for name, t in held.state_dict.items()}
-    return Section(GenieRedux.kind, config, state, fingerprint(GenieRedux.kind, config, state))
+    return section_of(GenieRedux.kind, config, state)
 
 
 def _heads(state: State, prefix: str, what: str, options: ImportOptions) -> tuple[int, int]:
@@ -183,9 +183,7 @@ def _heads(state: State, prefix: str, what: str, options: ImportOptions) -> tupl
 
 def as_section(model: nn.Module) -> Section:
     """A model in memory, as it travels in files."""
-    kind, config = str(model.kind), plain(model.config)
-    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-    return Section(kind, config, state, fingerprint(kind, config, state))
+    return section_of(str(model.kind), plain(model.config), model.state_dict())
 
 
 def _default_out(file: PublishedFile, kind: str) -> Path:

@@ -101,9 +101,13 @@ def convert_dynamics(
             file, names, published.action_width, options, remarks
         )
     model.load_state_dict({**model.state_dict(), **ours})
-    values = plain(config)
-    tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-    return Section(kind, values, tensors, fingerprint(kind, values, tensors)), known
+    return section_of(kind, plain(config), model.state_dict()), known
+
+
+def section_of(kind: str, config: dict[str, Any], state: State) -> Section:
+    """A model in memory, as it travels in files."""
+    tensors = {name: tensor.detach() for name, tensor in state.items()}
+    return Section(kind, config, tensors, fingerprint(kind, config, tensors))
 
 
 def _config(

@@ -7,6 +7,7 @@ from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig
 from genieredux.models.sampling import Sampling
+from genieredux.settings import Seed, check_values
 from genieredux.training.jobs import JobConfig
 
 
@@ -27,7 +28,7 @@ class DemoConfig:
     """How the world draws frames, in the evaluation and in play."""
     out: FilePath = "runs/demo"
     """The run's folder; data, checkpoints and reports go into it."""
-    seed: int = 0
+    seed: Seed = 0
     """Of collection and training; the evaluation has eval.seed, so that demos of several seeds are asked alike."""
     split: str = "test"
     """Test sets: the splits of this name, or that begin with it and a dot."""
@@ -41,6 +42,7 @@ class DemoConfig:
     """Of the report."""
 
     def __post_init__(self) -> None:
+        check_values(DemoConfig, {"seed": self.seed}, "")
         for name in ("num_clips", "num_prompts"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be 1 or more")

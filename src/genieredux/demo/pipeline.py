@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
+from genieredux.dreams.prompts import prompts_of
 from genieredux.episodes import Dataset
-from genieredux.evaluation.clips import cut_clips
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.headline import Evaluated
 from genieredux.evaluation.job import evaluate_file
 from genieredux.models.checkpoint import load_model
-from genieredux.models.world.file import Prompt, write_world
-from genieredux.nn.precision import choose_precision
+from genieredux.models.world.file import write_world
+from genieredux.models.world.model import WorldModel
 from genieredux.report import PageWords, training_curves, write
 from genieredux.runs import RunFolder
 from genieredux.runs.files import write_text
@@ -67,7 +65,7 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
         world = write_world(
             out / "world.pt",
             model,
-            _prompts(dataset, config),
+            prompts_of(WorldModel.load(model), path, config.num_prompts, config.seed),
             sampling=config.sampling,
             precision=config.world_precision,
             about={"made_with": " ".join(command), "seed": config.seed},
@@ -108,18 +106,11 @@ def _placed(config: DemoConfig, job: JobConfig, dataset: Path) -> JobConfig:
 
 
 def _cache(run: RunFolder, dataset: Dataset, path: str | Path, cfg: TrainConfig) -> None:
-    """One precision for all episodes, also of a cache that was begun on a busier machine."""
-    precision = run.measured("token_precision", lambda: choose_precision("auto", torch.device("cpu")))
+    """In float32, which gives the tokens that play and evaluation see; a cache that an older run began in bf16 goes on
+    so."""
+    precision = run.measured("token_precision", lambda: "32")
     tokenizer = load_tokenizer(load_model(path, expect="tokenizer").model)
     build_token_cache(trainable(dataset), tokenizer, cfg, precision=precision)
-
-
-def _prompts(dataset: Dataset, config: DemoConfig) -> list[Prompt]:
-    """Beginnings of dreams: frames of a test split, one each from as many episodes as there are."""
-    names = sorted({name for name in dataset.index["split"].to_pylist() if name.startswith(config.split)})
-    length = config.dynamics.train.num_frames // 2
-    clips = cut_clips(dataset.select(split=names[-1]), length, config.num_prompts, seed=config.seed)
-    return list(zip(clips.frames, clips.actions, strict=True))
 
 
 def _measure(world: Path, dataset: Dataset, config: DemoConfig) -> Evaluated:

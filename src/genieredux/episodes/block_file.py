@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from genieredux.episodes.schema import (
     BLOCK_FRAMES,
+    LABELS,
     MOST_ACTIONS,
     MOST_SIDE,
     SCHEMA_VERSION,
@@ -29,7 +30,7 @@ from genieredux.episodes.schema import (
     Episode,
     is_episode_id,
 )
-from genieredux.errors import UserError
+from genieredux.errors import UserError, reason
 from genieredux.runs.places import is_inside
 
 META_KEY = b"genieredux"
@@ -117,21 +118,13 @@ def describe_episode(episode: Episode, episode_id: str, num_actions: int) -> Epi
     known = episode.actions[episode.actions != UNKNOWN_ACTION]
     return EpisodeMeta(
         id=episode_id,
-        game=episode.game,
-        console=episode.console,
-        tags=tuple(episode.tags),
         length=len(episode),
         total_reward=float(episode.rewards.sum(dtype=np.float64)),
-        terminated=bool(episode.terminated),
-        truncated=bool(episode.truncated),
-        policy=episode.policy,
-        seed=int(episode.seed),
-        instance=int(episode.instance),
-        split=episode.split,
         shape=tuple(int(size) for size in episode.frames.shape[1:]),
         action_counts=tuple(int(n) for n in np.bincount(known, minlength=num_actions)),
         info_dtypes={key: values.dtype.str for key, values in episode.info.items()},
         checksum=checksum(episode),
+        **{**episode.labels, "tags": tuple(episode.tags)},
     )
 
 
@@ -176,17 +169,9 @@ def decode_episode(table: pa.Table, meta: EpisodeMeta) -> Episode:
         frames=np.concatenate(decode_frames(table["frames"], meta.shape)),
         actions=decode_list(table["actions"], np.int64),
         rewards=decode_list(table["rewards"], np.float32),
-        terminated=meta.terminated,
-        truncated=meta.truncated,
         info=decode_info(table["info"], meta),
-        game=meta.game,
-        console=meta.console,
-        tags=meta.tags,
-        policy=meta.policy,
-        seed=meta.seed,
-        instance=meta.instance,
-        split=meta.split,
         id=meta.id,
+        **{name: getattr(meta, name) for name in LABELS},
     )
 
 
@@ -326,8 +311,7 @@ _META_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def damaged_file(path: str, error: Exception) -> UserError:
     """The error of an episode file that cannot be read."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-    return UserError(f"{path}: truncated or damaged ({reason}); delete it, rebuild the index and collect again")
+    return UserError(f"{path}: truncated or damaged ({reason(error)}); delete it, rebuild the index and collect again")
 
 
 def _group_bytes(footer: pq.FileMetaData, group: int) -> int:

@@ -28,7 +28,7 @@ from genieredux.episodes.block_file import (
     metas_from_json,
 )
 from genieredux.episodes.schema import SCHEMA_VERSION, SHARD_PREFIX, DatasetSpec, is_episode_id
-from genieredux.errors import UserError
+from genieredux.errors import UserError, reason
 from genieredux.runs.files import sync_folder, write_atomically
 from genieredux.runs.locks import exclusive
 from genieredux.runs.places import is_inside
@@ -180,6 +180,10 @@ def read_index(fs: fsspec.AbstractFileSystem, root: str, spec: DatasetSpec) -> p
     says what cannot be of a data set of this description.
     """
     path = f"{root}/{INDEX_NAME}"
+
+    def unusable(why: str) -> UserError:
+        return UserError(f"{path}: {why}; rebuild it with `genieredux data index {root}`")
+
     try:
         with fs.open(path, "rb") as handle:
             # on this thread: one of Arrow's that still holds `handle` when the interpreter ends aborts the process
@@ -191,20 +195,15 @@ def read_index(fs: fsspec.AbstractFileSystem, root: str, spec: DatasetSpec) -> p
     except FileNotFoundError:
         return None
     except (OSError, pa.ArrowException, ValueError) as error:
-        raise UserError(
-            f"{path}: truncated or damaged ({_first_line(error)}); rebuild it with `genieredux data index {root}`"
-        ) from error
-    if (table.schema.metadata or {}).get(META_KEY) != INDEX_SCHEMA.metadata[META_KEY] or (
-        table.column_names != INDEX_SCHEMA.names
-    ):
-        raise UserError(f"{path}: made by another version; rebuild it with `genieredux data index {root}`")
+        raise unusable(f"truncated or damaged ({reason(error)})") from error
+    metadata = (table.schema.metadata or {}).get(META_KEY)
+    if metadata != INDEX_SCHEMA.metadata[META_KEY] or table.column_names != INDEX_SCHEMA.names:
+        raise unusable("made by another version")
     try:
         table = table.cast(INDEX_SCHEMA)
         _check_index(table, spec)
     except (ValueError, pa.ArrowException) as error:
-        raise UserError(
-            f"{path}: damaged ({_first_line(error)}); rebuild it with `genieredux data index {root}`"
-        ) from error
+        raise unusable(f"damaged ({reason(error)})") from error
     return table
 
 
@@ -276,7 +275,3 @@ def _from_dict(values: dict) -> IndexRow:
         raise UserError(
             f"{INDEX_NAME}: damaged, at {file} ({error}); rebuild it with `genieredux data index`"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -38,6 +38,9 @@ MOST_ACTIONS = 32_767
 MOST_SIDE = 4096
 """Pixels of a frame's side; larger frames are no description of a game but damage."""
 
+LABELS = ("game", "console", "tags", "policy", "seed", "instance", "split", "terminated", "truncated")
+"""Fields of an episode that say something of all of it."""
+
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,179}")
 
 
@@ -102,15 +105,18 @@ class Episode:
             f"{self.frames.shape[1]}x{self.frames.shape[2]}, return {float(self.rewards.sum()):g}, {end})"
         )
 
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What is said of the episode as a whole, as plain values; the names are those of `LABELS`."""
+        kinds = {"tags": list, "seed": int, "instance": int, "terminated": bool, "truncated": bool}
+        return {name: kinds.get(name, str)(getattr(self, name)) for name in LABELS}
+
     def same_as(self, other: "Episode") -> bool:
         """True where both hold the same bytes and the same facts (NaN equals NaN)."""
         arrays = ("frames", "actions", "rewards")
-        facts = (
-            "terminated truncated game console tags policy seed instance split id".split()  # noqa: SIM905
-        )
         return (
             all(_same_array(getattr(self, name), getattr(other, name)) for name in arrays)
-            and all(getattr(self, name) == getattr(other, name) for name in facts)
+            and (self.id, self.labels) == (other.id, other.labels)
             and self.info.keys() == other.info.keys()
             and all(_same_array(values, other.info[key]) for key, values in self.info.items())
         )
@@ -186,7 +192,8 @@ class DatasetSpec:
         try:
             facts = from_plain(_Facts, {key: values[key] for key in field_names(_Facts) if key in values}, "")
             check_inside(facts.name, "name")
-            return cls(facts.name, facts.image_size, facts.action_names, dict(facts.created_by))
+            made_by = dict(values.get("created_by") or {})  # as it is written: a text stays one, "1" too
+            return cls(facts.name, facts.image_size, facts.action_names, made_by)
         except UserError as error:
             raise UserError(f"{where}: damaged description ({error}); restore it or collect again") from error
 
@@ -223,12 +230,18 @@ class DatasetSpec:
 
     def check_same_kind(self, other: "DatasetSpec", where: str) -> None:
         """Raises UserError where a data set that already exists cannot take episodes of this one."""
-        for name in ("image_size", "action_names"):
-            old, new = getattr(self, name), getattr(other, name)
-            if old != new:
-                raise UserError(
-                    f"{where}: exists with {name}={old}, cannot continue with {name}={new}; choose another name"
-                )
+        facts = [{name: getattr(spec, name) for name in ("image_size", "action_names")} for spec in (self, other)]
+        check_continues(where, *facts)
+
+
+def check_continues(where: object, made_with: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raises UserError where a data set that exists was made with other values than are `wanted` to continue it."""
+    for key, value in wanted.items():
+        if made_with.get(key) != value:
+            raise UserError(
+                f"{where}: exists with {key}={made_with.get(key)}, cannot continue with {key}={value}; choose another "
+                "name, or remove it"
+            )
 
 
 @dataclass(frozen=True)

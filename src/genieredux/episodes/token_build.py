@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genieredux.checking import at_least
 from genieredux.episodes.prefetch import prefetch
 from genieredux.episodes.reader import Dataset
 from genieredux.episodes.token_shards import (
@@ -48,10 +49,8 @@ class BuildPlan:
     framewise: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.clip_frames, self.batch_clips, self.shard_frames) < 1:
-            raise UserError(
-                f"token cache {self.tokenizer_id}: clip_frames, batch_clips and shard_frames must be 1 or more"
-            )
+        for name in ("clip_frames", "batch_clips", "shard_frames"):
+            at_least(f"token cache {self.tokenizer_id}: {name}", getattr(self, name), 1)
 
 
 def build_shards(dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path, progress: Progress | None) -> None:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from genieredux.episodes.alignment import num_actions
 from genieredux.episodes.schema import UNKNOWN_ACTION
-from genieredux.errors import UserError
+from genieredux.errors import UserError, reason
 from genieredux.runs.files import write_new, write_text
 
 CACHE_VERSION = 1
@@ -183,8 +183,7 @@ def read_marker(fs: fsspec.AbstractFileSystem, root: str) -> tuple[TokenCacheSpe
 
 def damaged(path: str, error: Exception) -> UserError:
     """The error of a file of the cache that cannot be read."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-    return UserError(f"{path}: truncated or damaged ({reason}); delete it and build the token cache again")
+    return UserError(f"{path}: truncated or damaged ({reason(error)}); delete it and build the token cache again")
 
 
 def _check_row(episode: TokenizedEpisode) -> None:

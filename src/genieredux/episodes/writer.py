@@ -62,6 +62,16 @@ class DatasetWriter:
         self._numbers: Counter[str] = Counter()
         self._rows = self._indexed_rows()
         self._refresh()
+        self._before = len(self), self.num_frames
+
+    @property
+    def growth(self) -> dict[str, int]:
+        """What came in since it was opened, and what there is now: `episodes`, `frames`, `total_episodes`,
+        `total_frames`.
+        """
+        episodes, frames = self._before
+        counts = {"episodes": len(self) - episodes, "frames": self.num_frames - frames}
+        return {**counts, "total_episodes": len(self), "total_frames": self.num_frames}
 
     @property
     def ids(self) -> frozenset[str]:

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from genieredux.checking import one_of, require, within
 from genieredux.config import FilePath
 from genieredux.evaluation.metrics import CHOSEN, check_names
+from genieredux.settings import Seed, check_values
 
-PRECISIONS = ("auto", "32", "bf16")
 RESIZES = ("bilinear", "nearest")
 REPLICATE = -1
 """The `action_to_take` that stands for the true actions."""
@@ -75,7 +75,7 @@ class EvalConfig:
     """Where the `last_action` delta PSNR is measured; each t costs two rollouts of t frames. Empty: at compare_at."""
     batch_size: int = 32
     """Clips dreamed at once."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the sampling noise, the random actions, the choice of clips and the bootstrap."""
     sampling_seeds: int = 1
     """So many seeds of noise and random actions, seed, seed + 1, ...; numbers are means over them, and their spread is
@@ -101,6 +101,7 @@ class EvalConfig:
     """What the published configurations called some of these."""
 
     def __post_init__(self) -> None:
+        check_values(EvalConfig, {"seed": self.seed}, "eval")
         for name, highest in HIGHEST.items():
             within(f"eval.{name}", getattr(self, name), 1, highest)
         for name in ("keep_clips", "keep_extremes", "drift_frames"):
@@ -162,6 +163,9 @@ class EvalJobConfig(EvalConfig):
     """Of the noise on the logits; null: as the world says."""
     choice: str | None = None
     """mode takes the likeliest token, mean the one nearest to the expected vector; null: as the world says."""
+    decided: str | None = None
+    """kept: a token that is decided stays; published: every step decides all tokens anew, as the published code does;
+    null: as the world says."""
     window: int | None = None
     """Frames of context that the dynamics keeps; null: as the world says."""
     dream_length: int | None = None
@@ -176,8 +180,8 @@ class EvalJobConfig(EvalConfig):
     """Split the clips over so many."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """auto, cpu or cuda."""
-    precision: str = "auto"
-    """32 or bf16; auto is 32, as play has it, for bf16 decides other tokens."""
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    """auto is 32, as play has it, for bf16 decides other tokens."""
     save_root_dpath: FilePath = "outputs/evaluation"
     """Results go to <here>/<model name>/<data set>/."""
 
@@ -188,4 +192,4 @@ class EvalJobConfig(EvalConfig):
         within("eval.num_clips", self.num_clips, 1, 100_000_000)
         within("eval.num_processes", self.num_processes, 1, 65_536)
         check_names(self.metrics)
-        one_of("eval.precision", self.precision, PRECISIONS)
+        check_values(EvalJobConfig, {"precision": self.precision}, "eval")

@@ -21,7 +21,7 @@ from genieredux.evaluation.subjects.drawn import Subject
 from genieredux.evaluation.subjects.latent import LatentActions
 from genieredux.evaluation.subjects.tokenizer import TokenizerSubject
 from genieredux.evaluation.subjects.world import WorldSubject
-from genieredux.models.build import build_model
+from genieredux.models.build import restore
 from genieredux.models.checkpoint import CheckpointData, Section, load_model
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.model import WorldModel
@@ -71,6 +71,7 @@ def choose_sampling(world: WorldModel, config: EvalJobConfig) -> Sampling:
         method=config.inference_method,
         dream_length=config.dream_length,
         window=config.window,
+        decided=config.decided,
     )
     together = sampling.method == "one_go" or sampling.dream_length > 1
     if together and "one_go" not in world.supports:
@@ -157,17 +158,6 @@ def truth_cache(config: EvalJobConfig, tokenizer: Section) -> TruthCache | None:
     """Of tokens and numbers of true frames, where it is wanted."""
     name = f"{tokenizer.fingerprint}-{choose_precision(config.precision)}-{config.batch_size}"
     return TruthCache(_cache_folder(config), name) if config.enable_cache else None
-
-
-def restore(section: Section, source: Path) -> Any:
-    """The model in a section of a file, frozen. Raises UserError where its weights do not fit its configuration."""
-    model = build_model(section.kind, section.config)
-    try:
-        model.load_state_dict(section.state_dict)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"the weights in {source} do not fit their configuration: {reason}") from error
-    return model.eval().requires_grad_(False)
 
 
 def _cache_folder(config: EvalJobConfig) -> Path:

@@ -1,13 +1,16 @@
 """From a kind and a plain configuration to an untrained model: the one place where models are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from genieredux.checking import one_of
 from genieredux.config import field_names, fields_from_plain, from_plain
 from genieredux.errors import UserError
+from genieredux.models.checkpoint import Section
 from genieredux.models.dynamics.history_refiner import HistoryRefiner
 from genieredux.models.dynamics.maskgit import MaskGIT
 from genieredux.models.latent.actions import ConvLatentActions, LatentActionModel, STLatentActions
@@ -15,6 +18,7 @@ from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
 from genieredux.models.tokenizers.conv import ConvTokenizer
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.tokenizers.st_vivit import STViViT
+from genieredux.nn.memory import free_memory, gib
 from genieredux.settings import Settings, check_values
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -61,7 +65,9 @@ def check_settings(kind: str, given: Mapping[str, Any]) -> None:
         if part in ("lam", "dynamics"):
             _check_part(part, values)
         else:
-            check_values(GenieReduxConfig, fields_from_plain(GenieReduxConfig, {part: values}, ""))
+            check_values(
+                GenieReduxConfig, fields_from_plain(GenieReduxConfig, {part: values}, ""), GenieReduxConfig.where
+            )
 
 
 def _check_part(part: str, given: Mapping[str, Any]) -> None:
@@ -75,7 +81,7 @@ def _check_part(part: str, given: Mapping[str, Any]) -> None:
     problem: UserError | None = None
     for schema in schemas:
         try:
-            return check_values(schema, fields_from_plain(schema, given, part))
+            return check_values(schema, fields_from_plain(schema, given, part), schema.where)
         except UserError as error:
             problem = problem or error
     if problem:
@@ -111,8 +117,58 @@ def build_model(
     (the default) or "conv", a dynamics' "history_refiner" (the default) or "st_maskgit". That of genie_redux holds
     `lam`, `dynamics` and `lam_weight`.
     tokenizer, action_names: what a dynamics is made for (latent actions have no names). Raises UserError for an
-    unknown kind or field.
+    unknown kind or field, and for a model whose weights alone are more than the memory that is free: nothing is
+    allocated then.
     """
+    with torch.device("meta"):
+        sketch = _build(kind, config, tokenizer, action_names)
+    _check_memory(sketch, config)
+    return _build(kind, config, tokenizer, action_names)
+
+
+def restore(section: Section, source: str | Path, **parts: Any) -> nn.Module:
+    """The model in a section of a file, frozen and in evaluation mode. parts: as `build_model` has them.
+
+    source: where the section is from. Raises UserError where its weights do not fit its configuration.
+    """
+    model = build_model(section.kind, section.config, **parts)
+    load_state(model, section.state_dict, source)
+    return model.eval().requires_grad_(False)
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+    """`model.load_state_dict`, with one line as UserError where it does not fit."""
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"the weights in {source} do not fit the configuration: {reason}") from error
+
+
+def _check_memory(sketch: nn.Module, config: Mapping[str, Any]) -> None:
+    """sketch: the model without storage."""
+    count = sum(parameter.numel() for parameter in sketch.parameters())
+    needed, free = 4 * count, free_memory()
+    if needed > free:
+        sizes = {name: value for name, value in _flat(config) if isinstance(value, int) and value > 1}
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:4]
+        raise UserError(
+            f"a model of these settings has {count:.3g} weights, which take {gib(needed)}, and {gib(free)} of memory "
+            f"are free; make it smaller ({', '.join(f'{name}={sizes[name]}' for name in largest)})"
+        )
+
+
+def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", item) for inner, item in _flat(value))
+        else:
+            yield name, value
+
+
+def _build(
+    kind: str, config: Mapping[str, Any], tokenizer: Tokenizer | None, action_names: Sequence[str] | None
+) -> nn.Module:
     if kind == "tokenizer":
         return _of_settings("tokenizer", config)
     if kind == "latent_action_model":

@@ -187,21 +187,6 @@ def _check_structure(path: Path, payload: Mapping[str, Any]) -> None:
         raise UserError(f"{path} says precision {payload['precision']!r}; known are {', '.join(PRECISIONS)}")
 
 
-def repack(source: str | Path, target: str | Path, precision: str) -> Path:
-    """Copy a model file in another precision, e.g. float16 to ship a world at half its size."""
-    data = load_model(source)
-    return save_model(
-        target,
-        data.kind,
-        data.config,
-        data.state_dict,
-        step=data.step,
-        metadata=data.metadata,
-        sections=data.sections,
-        precision=precision,
-    )
-
-
 def fingerprint(kind: str, config: Any, state_dict: Mapping[str, Tensor]) -> str:
     """32 hex digits that name a model by what it computes with: kind, configuration, tensors bit for bit."""
     tensors = {name: state_dict[name] for name in sorted(state_dict)}

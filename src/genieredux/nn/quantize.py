@@ -5,6 +5,7 @@ default, which does not collapse); `FiniteScalarQuantize` has a fixed grid. Dist
 even under autocast, so that an id does not depend on it. Knows nothing of images or time.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -271,7 +272,7 @@ class FiniteScalarQuantize(nn.Module):
         if not levels or min(levels) < 2:
             raise ValueError(f"FSQ needs levels of at least 2 each, got {levels}")
         sizes = torch.tensor(levels)
-        self.codebook_size = int(sizes.prod())
+        self.codebook_size = math.prod(levels)
         self.register_buffer("levels", sizes, persistent=False)
         basis = torch.cat([sizes.new_ones(1), sizes[:-1]]).cumprod(0)
         self.register_buffer("basis", basis, persistent=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genieredux.checking import at_least, within
 from genieredux.envs.actions import JUMP_BUTTON
-from genieredux.errors import UserError
 from genieredux.probe import verdicts
 from genieredux.probe.branches import DIRECTIONS, HOLD, LOOKS, Branch, branch, reach
 from genieredux.probe.compare import scrolled
@@ -34,10 +34,8 @@ class ProbeConfig:
     """Of the play that reaches them; the same seed gives the same finding."""
 
     def __post_init__(self) -> None:
-        if not 4 <= self.states <= 500:
-            raise UserError(f"states is {self.states}; it must be 4 to 500")
-        if self.seed < 0:
-            raise UserError(f"seed is {self.seed}; it must be 0 or more")
+        within("states", self.states, 4, 500)
+        at_least("seed", self.seed, 0)
 
 
 @dataclass

@@ -4,7 +4,6 @@ Knows no model, no game and no data set.
 """
 
 from genieredux.runs.environment import describe_environment
-from genieredux.runs.files import write_atomically
 from genieredux.runs.folder import RunFolder
 
-__all__ = ["RunFolder", "describe_environment", "write_atomically"]
+__all__ = ["RunFolder", "describe_environment"]

@@ -38,6 +38,12 @@ class RunFolder:
         configuration that `begin` records where it is given none.
         """
         self.path = Path(path)
+        self.config_path = self.path / "config.yaml"
+        self.log_path = self.path / "log.jsonl"
+        self.environment_path = self.path / "environment.json"
+        self.measured_path = self.path / "measured.json"
+        self.tensorboard = self.path / "tensorboard"
+        self.media = self.path / "media"
         self.command = list(sys.argv if command is None else command)
         self.settings = settings
         self.begun = False
@@ -45,30 +51,6 @@ class RunFolder:
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
-
-    @property
-    def config_path(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def log_path(self) -> Path:
-        return self.path / "log.jsonl"
-
-    @property
-    def environment_path(self) -> Path:
-        return self.path / "environment.json"
-
-    @property
-    def measured_path(self) -> Path:
-        return self.path / "measured.json"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.path / "tensorboard"
-
-    @property
-    def media(self) -> Path:
-        return self.path / "media"
 
     def begin(self, config: Any = None) -> "RunFolder":
         """Create the folder; record the environment and config (a dataclass, a mapping or OmegaConf)."""
@@ -99,12 +81,10 @@ class RunFolder:
 
     def executions(self) -> list[dict[str, Any]]:
         """What environment.json says, oldest execution first; empty when there is none."""
-        try:
-            return list(json.loads(self.environment_path.read_text())["executions"])
-        except FileNotFoundError:
-            return []
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self.environment_path} is not readable ({error}); move it away") from error
+        executions = _read_json(self.environment_path).get("executions", [])
+        if not isinstance(executions, list):
+            raise UserError(f"{self.environment_path} does not hold a list of executions; move it away")
+        return executions
 
     def config(self) -> Any:
         """config.yaml as plain dictionaries, lists and scalars."""
@@ -172,15 +152,7 @@ class RunFolder:
         return shlex.join(words)
 
     def _read_measured(self) -> dict[str, str]:
-        try:
-            values = json.loads(self.measured_path.read_text())
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise UserError(f"{self.measured_path} is not readable ({error}); move it away") from error
-        if not isinstance(values, dict):
-            raise UserError(f"{self.measured_path} does not hold names and values; move it away")
-        return {str(name): str(value) for name, value in values.items()}
+        return {str(name): str(value) for name, value in _read_json(self.measured_path).items()}
 
     def _write_measured(self) -> None:
         write_text(self.measured_path, json.dumps(self._read_measured() | self._measured, indent=2) + "\n")
@@ -194,6 +166,19 @@ class RunFolder:
                 number += 1
             self.config_path.rename(older)
         write_text(self.config_path, text)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The names and values in a file; none where there is no file."""
+    try:
+        values = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not readable ({error}); move it away") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} does not hold names and values; move it away")
+    return values
 
 
 def _to_yaml(config: Any) -> str:

@@ -3,6 +3,7 @@
 import logging
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -12,22 +13,12 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
 
 
-class ProgressLine:
-    """`update` as often as there is news; on no terminal at most one line in five seconds is written."""
+class Display:
+    """One line that changes: a bar on a terminal, on none a log line at most every five seconds."""
 
-    def __init__(
-        self,
-        name: str,
-        total: int,
-        time_limit_s: float | None = None,
-        unit: str = "step",
-        console: Console | None = None,
-    ) -> None:
-        """total: how many units (steps, frames) there are to do."""
-        self._name, self._total, self._unit = name, total, unit
-        self._limit = time_limit_s
+    def __init__(self, name: str, console: Console | None = None) -> None:
+        self._name = name
         self._last_line = float("-inf")
-        self._began = time.monotonic()
         console = console or Console(stderr=True)
         self._bar: Progress | None = None
         if console.is_terminal:
@@ -35,7 +26,7 @@ class ProgressLine:
             self._bar = Progress(description, BarColumn(), TaskProgressColumn(), text, console=console)
             self._task = self._bar.add_task(name, total=1.0, text="")
 
-    def __enter__(self) -> "ProgressLine":
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self
@@ -45,6 +36,31 @@ class ProgressLine:
     ) -> None:
         if self._bar:
             self._bar.stop()
+
+    def show(self, share: float, text: str, last: bool = False) -> None:
+        """share: of the work that is done, 0 to 1. last: this is written in any case."""
+        if self._bar:
+            self._bar.update(self._task, completed=share, text=text)
+        elif last or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            logger.info("%s %3.0f%% · %s", self._name, 100 * share, text)
+
+
+class ProgressLine(Display):
+    """How far units of work (steps, frames) are; `update` as often as there is news."""
+
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        time_limit_s: float | None = None,
+        unit: str = "step",
+        console: Console | None = None,
+    ) -> None:
+        """total: how many units there are to do."""
+        super().__init__(name, console)
+        self._total, self._unit, self._limit = total, unit, time_limit_s
+        self._began = time.monotonic()
 
     def advance_to(self, done: int, total: int) -> None:
         """For work at a steady rate: `done` of `total` units are finished."""
@@ -62,11 +78,7 @@ class ProgressLine:
         total = f"/{self._total}" if self._limit is None else ""
         line = f"{self._unit} {done}{total} · {text}{' · ' if text else ''}"
         line += f"{rate:.4g} {self._unit}s/s · {clock(left)} left"
-        if self._bar:
-            self._bar.update(self._task, completed=share, text=line)
-        elif last or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            logger.info("%s %3.0f%% · %s", self._name, 100 * share, line)
+        self.show(share, line, last)
 
 
 def clock(seconds: float) -> str:

@@ -5,31 +5,19 @@ takes the one it needs; `TrainConfig` is all of them, with the keys of the comma
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from genieredux.checking import above, at_least, one_of, require, within
-from genieredux.config import FilePath
+from genieredux.checking import above, at_least, require
+from genieredux.config import FilePath, field_names
 from genieredux.errors import UserError
+from genieredux.settings import Range, Seed, check_values
 
-PRECISIONS = ("auto", "32", "bf16")
-SCHEDULES = ("steps", "time")
-STRATEGIES = ("auto", "ddp", "fsdp")
-TRAINABLE = ("all", "decoder")
-TOKEN_PLACES = ("auto", "ram", "mapped")
-WANDB_MODES = ("disabled", "offline", "online")
-
-HIGHEST = {
-    "batch_size": 65_536,
-    "grad_accum": 65_536,
-    "num_frames": 65_536,
-    "n_data_workers": 1_024,
-    "num_train_steps": 10**10,
-    "save_model_every": 10**10,
-    "validate_every": 10**10,
-    "log_every": 10**10,
-    "keep_last": 1_000_000,
-    "num_processes": 65_536,
-}
-"""Above these a number is a slip of the finger, and is refused before anything is allocated."""
+Count = Annotated[int, Range(1, 65_536)]
+Threads = Annotated[int, Range(1, 1_024)]
+Steps = Annotated[int, Range(1, 10**10)]
+Few = Annotated[int, Range(1, 1_000_000)]
+FewOrNone = Annotated[int, Range(0, 1_000_000)]
+"""Above the bounds of these a number is a slip of the finger, and is refused before anything is allocated."""
 
 
 @dataclass
@@ -89,45 +77,43 @@ class DataConfig:
     """The data set in it."""
     n_envs: int = 0
     """Games to learn from: all (0), the first n by name, or the last n (negative)."""
-    num_frames: int = 16
+    num_frames: Count = 16
     """Length of a clip."""
-    max_valid_size: int = 50
+    max_valid_size: FewOrNone = 50
     """Held-out clips of a validation (at least one batch)."""
-    batch_size: int = 6
+    batch_size: Count = 6
     """Clips of a micro-batch, in each process."""
-    grad_accum: int = 1
+    grad_accum: Count = 1
     """Micro-batches of an update."""
-    n_data_workers: int = 1
+    n_data_workers: Threads = 1
     """Threads that prepare batches ahead."""
-    tokens: str = "auto"
+    tokens: Literal["auto", "ram", "mapped"] = "auto"
     """Where a cache of tokens is held: ram, mapped (left on the disk, in a flat file that is made once), or auto:
     mapped where it is larger than a GiB."""
 
     def __post_init__(self) -> None:
-        _countable(self, "num_frames", "batch_size", "grad_accum", "n_data_workers")
-        within("train.max_valid_size", self.max_valid_size, 0, 1_000_000)
-        one_of("train.tokens", self.tokens, TOKEN_PLACES)
+        _check(self, DataConfig)
 
 
 @dataclass
 class LoopConfig:
     """How long a run goes on, and what it does between its steps."""
 
-    num_train_steps: int = 150_000
+    num_train_steps: Steps = 150_000
     """Updates, after which the run is over."""
-    save_model_every: int = 1000
+    save_model_every: Steps = 1000
     """Updates from checkpoint to checkpoint."""
-    validate_every: int = 1000
+    validate_every: Steps = 1000
     """Updates from validation to validation."""
-    log_every: int = 50
+    log_every: Steps = 50
     """Updates from log line to log line."""
-    keep_last: int = 3
+    keep_last: Few = 3
     """Checkpoints that stay, besides the best."""
-    seed: int = 0
+    seed: Seed = 0
     """Of everything that is drawn: the first weights, the order of the data, noise."""
     time_limit_s: float | None = None
     """Seconds of training after which the run is over too."""
-    schedule: str = "steps"
+    schedule: Literal["steps", "time"] = "steps"
     """What the learning rate follows: steps, or time: the elapsed part of time_limit_s, so that any machine ends on the
     lowest rate. Only with steps does an interrupted run equal an uninterrupted one."""
     resume: FilePath = "auto"
@@ -135,14 +121,12 @@ class LoopConfig:
     aside), never refuses a folder that has one, a path takes that checkpoint."""
     ema_decay: float | None = None
     """Of a moving average of the weights, which then is what is validated, sampled and saved as the model."""
-    trainable: str = "all"
+    trainable: Literal["all", "decoder"] = "all"
     """decoder trains nothing but a tokenizer's decoder, so that its tokens stay what they are."""
 
     def __post_init__(self) -> None:
-        _countable(self, "num_train_steps", "save_model_every", "validate_every", "log_every", "keep_last")
+        _check(self, LoopConfig)
         above("train.time_limit_s", self.time_limit_s, 0)
-        one_of("train.schedule", self.schedule, SCHEDULES)
-        one_of("train.trainable", self.trainable, TRAINABLE)
         if self.schedule == "time" and self.time_limit_s is None:
             raise UserError("train.schedule is 'time' but train.time_limit_s is null; set the seconds")
         decay = self.ema_decay
@@ -153,13 +137,13 @@ class LoopConfig:
 class MachineConfig:
     """Where and how it is computed."""
 
-    num_processes: int = 1
+    num_processes: Count = 1
     """Processes that are started here (under torchrun, those that are there are joined)."""
-    precision: str = "auto"
+    precision: Literal["auto", "32", "bf16"] = "auto"
     """32, bf16 (autocast), or auto: the faster here, which is measured once and written down."""
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
-    strategy: str = "auto"
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     """How processes share the work: ddp (each holds the whole model; auto is this) or fsdp (weights, gradients and
     optimiser are split between them)."""
     compile: bool = False
@@ -168,9 +152,7 @@ class MachineConfig:
     """Blocks are computed again in the backward pass instead of remembered: less memory, about a third more time."""
 
     def __post_init__(self) -> None:
-        _countable(self, "num_processes")
-        one_of("train.precision", self.precision, PRECISIONS)
-        one_of("train.strategy", self.strategy, STRATEGIES)
+        _check(self, MachineConfig)
 
 
 @dataclass
@@ -179,16 +161,15 @@ class LogConfig:
 
     tensorboard: bool = True
     """Whether the numbers are written for TensorBoard too."""
-    samples: int = 4
+    samples: FewOrNone = 4
     """Held-out clips that are shown at each validation as pictures or films (0: none)."""
-    wandb: str = "disabled"
+    wandb: Literal["disabled", "offline", "online"] = "disabled"
     """Weights & Biases: offline leaves files, online sends them."""
     wandb_project: str = "genieredux"
     """The project there."""
 
     def __post_init__(self) -> None:
-        one_of("train.wandb", self.wandb, WANDB_MODES)
-        within("train.samples", self.samples, 0, 1_000_000)
+        _check(self, LogConfig)
 
 
 @dataclass
@@ -201,6 +182,6 @@ class TrainConfig(LogConfig, MachineConfig, LoopConfig, DataConfig):
             part.__post_init__(self)
 
 
-def _countable(config: object, *names: str) -> None:
-    for name in names:
-        within(f"train.{name}", getattr(config, name), 1, HIGHEST[name])
+def _check(config: object, part: type) -> None:
+    """The fields of `part` keep the bounds and choices of their types."""
+    check_values(part, {name: getattr(config, name) for name in field_names(part)}, "train")

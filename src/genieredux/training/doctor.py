@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from genieredux.episodes import Dataset
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch
+from genieredux.nn.memory import gib, memory_of
 from genieredux.nn.precision import autocast, choose_precision
 from genieredux.training.jobs import JobConfig
 from genieredux.training.kinds import assemble, check_job
@@ -105,7 +106,7 @@ def diagnose(cfg: JobConfig) -> Diagnosis:
         flops=flops * train.batch_size * train.grad_accum,
         mfu=flops * measured.clips / measured.seconds / matmul_ceiling(device, precision),
         memory=measured.memory,
-        memory_there=_memory(device),
+        memory_there=memory_of(device),
         checkpoints=_checkpoint_bytes(model, tokenizer, cfg),
         token_cache=cache_bytes(dataset, tokenizer) if tokenizer is not None and dataset is not None else None,
         encode_s=_encode_seconds(tokenizer, dataset, cfg, device),
@@ -143,7 +144,7 @@ class _Steps:
         # What grows with the batch is seen in the step from one clip to two.
         grown = self._grown_by(batch.first(2)) if self._clips > 1 else 0
         expected = base + grown * (self._clips - 1)
-        room = SAFE * _memory(self._device) - base
+        room = SAFE * memory_of(self._device) - base
         fits = self._clips if expected <= base + room else 1 + max(0, int(room // max(1, grown)))
         if self._clips == 1:
             return Measured(1, seconds, base, 1 if room >= 0 else 0)
@@ -197,15 +198,6 @@ def _parts(model: nn.Module, tokenizer: nn.Module | None) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024 + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return 0
-
-
 def _checkpoint_bytes(model: nn.Module, tokenizer: nn.Module | None, cfg: JobConfig) -> int:
     """All files that a finished run leaves: keep_last pairs and the best model."""
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
@@ -254,11 +246,6 @@ def _problems(diagnosis: Diagnosis, cfg: JobConfig, measured: Measured) -> list[
             f"set train.keep_last=1, or checkpoints_dpath to another disk"
         )
     return problems
-
-
-def gib(size: float) -> str:
-    """Bytes as GiB (or MiB) for people."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
 def _name(device: torch.device) -> str:

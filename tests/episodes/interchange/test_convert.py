@@ -203,7 +203,7 @@ def test_a_data_set_of_another_origin_is_not_continued(publish: Publish, tmp_pat
     source = publish((5, 6))
     cfg = ConvertConfig(str(source), name="x", root=str(tmp_path))
     convert(cfg)
-    with pytest.raises(UserError, match=r"made with test=0.01, cannot continue with test=0.5"):
+    with pytest.raises(UserError, match=r"exists with test=0.01, cannot continue with test=0.5"):
         convert(ConvertConfig(str(source), name="x", root=str(tmp_path), test=0.5))
     other = source.rename(tmp_path / "other")
     with pytest.raises(UserError, match="cannot continue with source=other"):

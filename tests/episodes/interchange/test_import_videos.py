@@ -298,7 +298,7 @@ def test_an_interrupted_import_goes_on_and_ends_the_same(tmp_path: Path) -> None
 def test_other_settings_do_not_continue_an_import(tmp_path: Path) -> None:
     make_video(tmp_path / "films/a.mp4")
     run(tmp_path)
-    with pytest.raises(UserError, match="made with frame_skip=1, cannot continue with frame_skip=2"):
+    with pytest.raises(UserError, match="exists with frame_skip=1, cannot continue with frame_skip=2"):
         run(tmp_path, frame_skip=2)
     with pytest.raises(UserError, match="action_names"):
         run(tmp_path, actions=_csv(tmp_path, actions_of()))

@@ -17,12 +17,12 @@ class BackendConfig:
 
     backend: Literal["local", "ray"] = "local"
     """`local`: processes of this machine; `ray`: actors of a Ray cluster."""
-    max_gb: float = MAX_GB
-    """A plan that may take more than so many gigabytes (10^9 bytes) on the disk is refused."""
     ray_address: str = "auto"
     """`auto` (the cluster that this machine belongs to), the head's `HOST:PORT`, or `local` (one started for this
     command).
     """
+    max_gb: float = MAX_GB
+    """A plan that may take more than so many gigabytes (10^9 bytes) on the disk is refused."""
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from genieredux.errors import UserError
+from genieredux.runs.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _own_cluster(n_workers: int | None) -> Iterator[dict[str, Any]]:
     folder = Path(tempfile.mkdtemp(prefix="gr-", dir="/tmp"))  # its sockets need short paths
     before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")}
     if not any(name.startswith("RAY_AUTH_") for name in os.environ):  # else it would keep a token in the home folder
-        (folder / "token").write_text(secrets.token_hex(32))
+        write_text(folder / "token", secrets.token_hex(32))
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
     try:
         yield {

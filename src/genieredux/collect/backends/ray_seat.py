@@ -15,6 +15,7 @@ from genieredux.envs import EnvConfig
 from genieredux.envs.adapters import KINDS, adapter
 from genieredux.errors import UserError
 from genieredux.retroact.roms import import_roms, rom_path
+from genieredux.runs.files import write_bytes
 
 VERSIONS = (
     "genieredux",
@@ -123,7 +124,7 @@ def bring(env: EnvConfig, rom: Rom, fetch: Any) -> None:
     if here is not None and _sha1(here.read_bytes()) == rom.sha1:
         return
     with TemporaryDirectory(prefix="genieredux-rom-") as folder:
-        (Path(folder) / rom.name).write_bytes(fetch(rom.content))
+        write_bytes(Path(folder) / rom.name, fetch(rom.content))
         import_roms([folder])
 
 

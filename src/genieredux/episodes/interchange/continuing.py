@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from genieredux.episodes.schema import DatasetSpec
+from genieredux.episodes.schema import DatasetSpec, check_continues
 from genieredux.episodes.writer import DatasetWriter
-from genieredux.errors import UserError
 from genieredux.runs.environment import describe_environment
 from genieredux.runs.places import user_path
 
@@ -19,11 +18,5 @@ def open_writer(root: str, spec: DatasetSpec, settings: Mapping[str, Any], facts
     path = user_path(root) / spec.name
     created_by = {**settings, **facts, "environment": describe_environment()}
     writer = DatasetWriter(path, DatasetSpec(spec.name, spec.image_size, spec.action_names, created_by))
-    there = writer.spec.created_by
-    for key, value in settings.items():
-        if there.get(key) != value:
-            raise UserError(
-                f"{path}: made with {key}={there.get(key)}, cannot continue with {key}={value}; give another name, "
-                "or remove the data set"
-            )
+    check_continues(path, writer.spec.created_by, settings)
     return writer

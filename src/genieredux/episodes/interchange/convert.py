@@ -85,7 +85,6 @@ def convert(cfg: ConvertConfig, progress: Progress | None = None) -> ImportSumma
     facts = {"published": {leaf.path.name: dict(leaf.facts) for leaf in plan.leaves}}
     left_out = list(plan.left_out)
     with open_writer(cfg.root, spec, settings, facts) as writer:
-        before = len(writer), writer.num_frames
         missing = [session for session in plan.sessions if session.id not in writer.ids]
         done = len(plan.sessions) - len(missing)
         results = prefetch(lambda k: plan.read(missing[k]), 0, len(missing), _THREADS, _AHEAD)
@@ -97,10 +96,10 @@ def convert(cfg: ConvertConfig, progress: Progress | None = None) -> ImportSumma
             done += 1
             if progress:
                 progress(done, len(plan.sessions))
-        after = len(writer), writer.num_frames
-    if after[0] == 0:
+        summary = ImportSummary(writer.path, left_out=tuple(left_out), **writer.growth)
+    if summary.total_episodes == 0:
         raise UserError(f"{source}: no session could be read; the first: {left_out[0]}")
-    return ImportSummary(writer.path, after[0] - before[0], after[1] - before[1], after[0], after[1], tuple(left_out))
+    return summary
 
 
 class _Plan:

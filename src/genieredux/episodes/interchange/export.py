@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from genieredux.checking import at_least
 from genieredux.config import FilePath
 from genieredux.episodes.interchange.lerobot_export import write_lerobot
 from genieredux.episodes.interchange.minari_export import minari_id, write_minari
@@ -38,8 +39,7 @@ class ExportConfig:
     """Replace an earlier export in `out`."""
 
     def __post_init__(self) -> None:
-        if self.fps < 1:
-            raise UserError(f"fps is {self.fps}, give 1 or more")
+        at_least("fps", self.fps, 1)
         if not self.out:
             raise UserError("out is empty; give the folder to make, such as out=exports/mygame")
 

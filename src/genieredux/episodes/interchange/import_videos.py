@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genieredux.checking import within
+from genieredux.checking import above, at_least, within
 from genieredux.config import FilePath
 from genieredux.envs.frame import transform
 from genieredux.episodes.alignment import num_actions
@@ -80,10 +80,8 @@ class VideoConfig:
         check_name(self.name, "name")
         Shares(self.validation, self.test)
         for key, least in (("image_size", 1), ("frame_skip", 1), ("max_frames", 2)):
-            if getattr(self, key) < least:
-                raise UserError(f"{key} is {getattr(self, key)}, give {least} or more")
-        if self.fps is not None and not self.fps > 0:
-            raise UserError(f"fps is {self.fps}, give a number above 0")
+            at_least(key, getattr(self, key), least)
+        above("fps", self.fps, 0)
         within("fps", self.fps, 0, MOST_FPS)
         if self.fps is not None and (self.frame_skip > 1 or self.actions):
             raise UserError("fps counts seconds, frame_skip and actions count frames; leave fps out")
@@ -133,7 +131,6 @@ def import_videos(cfg: VideoConfig, progress: Progress | None = None) -> ImportS
         **vars(shares),
     }
     with open_writer(cfg.root, spec, settings, {}) as writer:
-        before = len(writer), writer.num_frames
         finished = {meta.id.rsplit("-p", 1)[0] for meta in writer.metas if not meta.truncated}
         job = _Import(cfg, writer, table, progress, sum(video.frames for video in videos))
         for video in videos:
@@ -141,8 +138,7 @@ def import_videos(cfg: VideoConfig, progress: Progress | None = None) -> ImportS
                 problem = job.run(video, shares.split(video.number, count))
                 left_out += [problem] if problem else []
             job.finish(video)
-        after = len(writer), writer.num_frames
-    return ImportSummary(writer.path, after[0] - before[0], after[1] - before[1], after[0], after[1], tuple(left_out))
+        return ImportSummary(writer.path, left_out=tuple(left_out), **writer.growth)
 
 
 class _Import:

@@ -274,8 +274,8 @@ def _place(what: str, number: int) -> dict[str, int]:
 
 def _facts(episode: Episode) -> dict[str, Any]:
     """Columns beyond the format's own: which episode of the source this is."""
-    names = ("id", "game", "console", "policy", "split", "seed", "instance", "terminated", "truncated")
-    return {f"genieredux.{name}": getattr(episode, name) for name in names}
+    facts = {"id": episode.id, **episode.labels}
+    return {f"genieredux.{name}": value for name, value in facts.items() if name != "tags"}
 
 
 def _write_tasks(path: Path, tasks: list[str]) -> None:

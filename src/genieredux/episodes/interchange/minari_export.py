@@ -20,6 +20,7 @@ from genieredux.episodes.schema import Episode
 from genieredux.errors import UserError
 
 _DATA_FORMAT = "parquet"
+_OWN_FACTS = ("seed", "terminated", "truncated")  # which Minari has itself
 
 
 def write_minari(dataset: Dataset, folder: Path, progress: Progress | None = None) -> None:
@@ -46,7 +47,8 @@ def write_minari(dataset: Dataset, folder: Path, progress: Progress | None = Non
     for i in range(len(dataset)):
         episode = dataset.episode(i)
         storage.update_episodes([_buffer(minari, i, episode)])
-        storage.update_episode_metadata([_facts(episode)], [i])
+        facts = {name: value for name, value in episode.labels.items() if name not in _OWN_FACTS}
+        storage.update_episode_metadata([{"episode": episode.id, **facts}], [i])
         if progress:
             progress(i + 1, len(dataset))
     delattr(storage, "get_size")
@@ -82,18 +84,6 @@ def _buffer(minari: ModuleType, number: int, episode: Episode) -> Any:
         truncations=ends[1],
         infos={key: values.tolist() for key, values in episode.info.items()},
     )
-
-
-def _facts(episode: Episode) -> dict[str, Any]:
-    return {
-        "episode": episode.id,
-        "game": episode.game,
-        "console": episode.console,
-        "tags": list(episode.tags),
-        "policy": episode.policy,
-        "instance": episode.instance,
-        "split": episode.split,
-    }
 
 
 def _library() -> ModuleType:

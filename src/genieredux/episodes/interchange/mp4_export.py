@@ -43,15 +43,7 @@ def describe_film(episode: Episode, spec: DatasetSpec, fps: int) -> dict[str, An
     k+1; null where nobody recorded actions. info: values per frame, null for what is no finite number."""
     return {
         "id": episode.id,
-        "game": episode.game,
-        "console": episode.console,
-        "tags": list(episode.tags),
-        "policy": episode.policy,
-        "seed": episode.seed,
-        "instance": episode.instance,
-        "split": episode.split,
-        "terminated": episode.terminated,
-        "truncated": episode.truncated,
+        **episode.labels,
         "fps": fps,
         "num_frames": len(episode),
         "action_names": list(spec.action_names) or None,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genieredux.checking import at_least
 from genieredux.episodes.schema import BLOCK_FRAMES
-from genieredux.errors import UserError
 
 STRETCH_FRAMES = 512
 """The longest stretch: a whole episode of the published 500 actions, rounded up to blocks."""
@@ -29,8 +29,7 @@ class Budget:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.frames < BLOCK_FRAMES:
-            raise UserError(f"a game needs at least {BLOCK_FRAMES} sampled frames, got {self.frames}")
+        at_least("the number of sampled frames of a game", self.frames, BLOCK_FRAMES)
 
     @classmethod
     def of(cls, games: int, seed: int = 0) -> "Budget":

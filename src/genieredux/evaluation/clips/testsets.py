@@ -12,8 +12,7 @@ from genieredux.episodes import Dataset
 from genieredux.errors import UserError
 from genieredux.evaluation.clips import Clips, cut_clips
 from genieredux.evaluation.config import EvalConfig
-from genieredux.models.latent.genie_redux import GenieRedux
-from genieredux.models.world.model import WorldModel
+from genieredux.models.world.protocol import World
 
 
 def describe_data(dataset: Dataset) -> dict[str, str]:
@@ -60,28 +59,25 @@ def _cut(
 
 
 @torch.no_grad()
-def by_codes(world: WorldModel, sets: Mapping[str, Clips]) -> dict[str, Clips]:
+def by_codes(world: World, sets: Mapping[str, Clips]) -> dict[str, Clips]:
     """The same clips with the latent actions that the world reads off their frames for actions.
 
     Raises UserError where it has no latent action model.
     """
-    model = world.dynamics
-    if not isinstance(model, GenieRedux):
-        raise UserError("eval.latent_actions=true, but this world has no latent actions; leave it out")
 
     def codes(clips: Clips) -> Clips:
-        read = [
-            model.lam.actions(clips.batch(start, start + 16)[0].to(world.device)).cpu().numpy()
-            for start in range(0, len(clips), 16)
-        ]
-        return replace(clips, actions=np.concatenate(read))
+        read = [world.actions_of(clips.batch(start, start + 16)[0]) for start in range(0, len(clips), 16)]
+        known = [batch.cpu().numpy() for batch in read if batch is not None]
+        if len(known) < len(read):
+            raise UserError("eval.latent_actions=true, but this world has no latent actions; leave it out")
+        return replace(clips, actions=np.concatenate(known))
 
     return {name: codes(clips) for name, clips in sets.items()}
 
 
-def check_actions(world: WorldModel, dataset: Dataset) -> None:
+def check_actions(world: World, dataset: Dataset) -> None:
     """Raise UserError unless the world was trained on the actions of the data set, in their order."""
-    if isinstance(world.dynamics, GenieRedux) and world.dynamics.pressed is None:
+    if world.takes == "codes":
         raise UserError(
             "this world's latent actions were never counted against true ones (its data set had none); measure it "
             "with eval.latent_actions=true"

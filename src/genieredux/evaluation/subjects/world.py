@@ -25,6 +25,7 @@ from genieredux.evaluation.rows import (
     TRUTH,
 )
 from genieredux.evaluation.subjects.drawn import Batch, Drawn, require_numbers
+from genieredux.models.sampling import Sampling
 from genieredux.models.world.protocol import Rollout, World
 
 
@@ -37,7 +38,7 @@ class WorldSubject:
     main, baseline = MODEL, REPEAT_LAST
     static = frozenset({REPEAT_LAST, TOKENIZER_ONLY, TRUTH})
 
-    def __init__(self, world: World, config: EvalConfig, sampling: Any = None) -> None:
+    def __init__(self, world: World, config: EvalConfig, sampling: Sampling | None = None) -> None:
         self.world, self.config, self.sampling = world, config, sampling
         offers = {MODEL, REPEAT_LAST, TOKENIZER_ONLY, ENTROPY, TOKENS, ACTIONS}
         self.offers = frozenset(offers | ({RANDOM_ACTIONS, COUNTERFACTUAL} if config.eval_control else set()))
@@ -109,10 +110,9 @@ class WorldSubject:
         return require_numbers("The world decodes pixels", frames)
 
 
-def begins_alike(world: World, sampling: Any, t: int) -> bool:
+def begins_alike(world: World, sampling: Sampling | None, t: int) -> bool:
     """Whether a rollout of t frames is known to be the beginning of a longer one: frames are drawn in order, and t of
     them make whole steps. Frames that are drawn together may depend on how many there are.
     """
-    sampling = getattr(world, "sampling", None) if sampling is None else sampling
-    in_order = getattr(sampling, "method", None) == "autoregressive"
-    return in_order and t % getattr(sampling, "dream_length", 1) == 0
+    how = sampling or world.sampling
+    return how is not None and how.method == "autoregressive" and t % how.dream_length == 0

@@ -85,6 +85,11 @@ class LatentActionModel(nn.Module):
         """How many latent actions there are."""
         return self.quantizer.codebook_size
 
+    @property
+    def code_names(self) -> tuple[str, ...]:
+        """What the codes are called, for they mean nothing by themselves."""
+        return tuple(f"LATENT_{k}" for k in range(self.num_codes))
+
     def features(self, frames: Tensor) -> Tensor:
         """Frames (B, T, C, H, W) to what the codebook reads of each transition, (B, T-1, dim)."""
         raise NotImplementedError

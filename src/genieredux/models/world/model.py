@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
-from genieredux.models.build import build_model
-from genieredux.models.checkpoint import CheckpointData, Section, load_model
+from genieredux.models.build import restore
+from genieredux.models.checkpoint import CheckpointData, load_model
 from genieredux.models.dynamics.protocol import DynamicsModel
 from genieredux.models.latent.actions import LatentActionModel
 from genieredux.models.latent.genie_redux import GenieRedux
@@ -73,8 +73,8 @@ class WorldModel(nn.Module):
         names = data.metadata.get("action_names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UserError(f"{data.path} does not say what its actions are (no action_names); train it again")
-        tokenizer = cast(Tokenizer, _restore(data.section("tokenizer"), str(data.path)))
-        dynamics = cast(DynamicsModel, _restore(data.model, str(data.path), tokenizer=tokenizer, action_names=names))
+        tokenizer = cast(Tokenizer, restore(data.section("tokenizer"), data.path))
+        dynamics = cast(DynamicsModel, restore(data.model, data.path, tokenizer=tokenizer, action_names=names))
         if isinstance(dynamics, GenieRedux) and not latent and "action_mapping" in data.metadata:
             mapping = ActionMapping.from_json(data.metadata["action_mapping"])
             dynamics.press(mapping.to_latent)
@@ -223,13 +223,3 @@ def _seeds(seed: int | Sequence[int], clips: int) -> list[int]:
     if len(seeds) != clips:
         raise UserError(f"{len(seeds)} seeds for {clips} clips; give one, or one per clip")
     return seeds
-
-
-def _restore(section: Section, source: str, **parts: Any) -> nn.Module:
-    model = build_model(section.kind, section.config, **parts)
-    try:
-        model.load_state_dict(section.state_dict)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"the weights in {source} do not fit their configuration: {reason}") from error
-    return model

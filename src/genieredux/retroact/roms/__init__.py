@@ -4,16 +4,13 @@ A ROM is what its SHA-1 says. They are the user's own: none is shipped, none is 
 written into site-packages.
 """
 
-from genieredux.retroact.roms.importing import KINDS, Imported, ImportReport, Unmatched, import_roms
+from genieredux.retroact.roms.importing import KINDS, ImportReport, import_roms
 from genieredux.retroact.roms.places import add_to_stable_retro, present_roms, rom_path, roms_folder, runnable
-from genieredux.retroact.roms.verifying import Verified, verify
+from genieredux.retroact.roms.verifying import verify
 
 __all__ = [
     "KINDS",
     "ImportReport",
-    "Imported",
-    "Unmatched",
-    "Verified",
     "add_to_stable_retro",
     "import_roms",
     "present_roms",

@@ -14,31 +14,21 @@ from genieredux.retroact.roms.places import roms_folder
 from genieredux.retroact.roms.search import ARCHIVES, Found, search
 from genieredux.runs.files import write_bytes
 
-_CONSOLES = {
-    ".nes": ("Nes",),
-    ".md": ("Genesis",),
-    ".gen": ("Genesis",),
-    ".smd": ("Genesis",),
-    ".bin": ("Atari2600", "Genesis"),
-    ".a26": ("Atari2600",),
-    ".sfc": ("Snes",),
-    ".smc": ("Snes",),
-    ".fig": ("Snes",),
-    ".swc": ("Snes",),
-    ".sms": ("Sms",),
-    ".gb": ("GameBoy",),
-    ".32x": ("32x",),
-    ".n64": ("N64",),
-    ".z64": ("N64",),
-    ".v64": ("N64",),
-    ".chd": ("Saturn",),
-    ".rom": (),
-    ".gbc": (),
-    ".gba": (),
-    ".gg": (),
+_ENDINGS = {
+    "Nes": ".nes",
+    "Genesis": ".md .gen .smd .bin",
+    "Atari2600": ".bin .a26",
+    "Snes": ".sfc .smc .fig .swc",
+    "Sms": ".sms",
+    "GameBoy": ".gb",
+    "32x": ".32x",
+    "N64": ".n64 .z64 .v64",
+    "Saturn": ".chd",
+    "": ".rom .gbc .gba .gg",
 }
-"""Endings of ROM files, and the catalogue's consoles that they are for."""
+"""Consoles of the catalogue, and the endings of their ROM files; last those of ROMs that it has no games for."""
 
+_ROM_ENDINGS = " ".join(_ENDINGS.values()).split()
 _MOST_ATARI_BYTES = 64 * 1024
 
 OTHER_VERSION = "named like a game, but not the version of it that stable-retro knows"
@@ -142,9 +132,9 @@ def _unmatched(found: Found) -> Unmatched:
     name = PurePosixPath(found.source)
     ending = name.suffix.lower()
     header = found.data.startswith(INES)
-    if found.problem and (not ending or ending in _CONSOLES or ending in ARCHIVES):
+    if found.problem and (not ending or ending in _ROM_ENDINGS or ending in ARCHIVES):
         return Unmatched(found.source, UNREADABLE, found.problem)
-    if (ending not in _CONSOLES and not header) or (ending == ".md" and _is_text(found.data)):
+    if (ending not in _ROM_ENDINGS and not header) or (ending == ".md" and _is_text(found.data)):
         return Unmatched(found.source, NOT_A_ROM, ending)
     if ending == ".nes" and not header:
         return Unmatched(found.source, UNREADABLE, "it has no iNES header, which the emulator needs")
@@ -165,9 +155,9 @@ def _is_text(data: bytes) -> bool:
 
 def _game_of_that_name(stem: str, ending: str, size: int) -> Game | None:
     """The game that a file calls itself: `Legend of Zelda, The (USA) [!].nes`, `montezuma_revenge.bin`."""
-    consoles = _CONSOLES.get(ending, ())
+    consoles = [console for console, endings in _ENDINGS.items() if ending in endings.split()]
     if len(consoles) > 1:
-        consoles = ("Atari2600",) if size <= _MOST_ATARI_BYTES else ("Genesis",)
+        consoles = ["Atari2600" if size <= _MOST_ATARI_BYTES else "Genesis"]
     title = _bare(stem)
     for game in catalogue():
         if game.console in consoles and _bare(game.name.rsplit("-", 1)[0]) == title:

@@ -84,7 +84,7 @@ class CodeCounts:
         spec = self._data.spec
         names = list(spec.action_names or ())
         about: dict[str, Any] = {
-            "action_names": [f"LATENT_{k}" for k in range(self._lam.num_codes)],
+            "action_names": list(self._lam.code_names),
             "true_action_names": names,
             "image_size": spec.image_size,
             "dataset": spec.name,

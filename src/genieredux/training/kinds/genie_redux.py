@@ -42,5 +42,5 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
     data, held_out = materials.clips(frames=True, tokenizer=tokenizer)
     counts = CodeCounts(model.lam, materials, cfg.train)
     samples = cfg.train.samples
-    looks = (dreamed(held_out, samples, tokenizer.model, ()),) if samples else ()
+    looks = (dreamed(held_out, samples, tokenizer.model, model.lam.code_names),) if samples else ()
     return Assembled(model, data, held_out, (*looks, counts.look), {"tokenizer": tokenizer.section}, counts.about)

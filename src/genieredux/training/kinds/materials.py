@@ -13,11 +13,10 @@ from torch import nn
 
 from genieredux.episodes import Dataset, DatasetSpec
 from genieredux.errors import UserError
-from genieredux.models.build import build_model
+from genieredux.models.build import build_model, restore
 from genieredux.models.checkpoint import CheckpointData, Section, load_model
 from genieredux.training.clips import ClipSource, DataSource, Place, make_samplers
 from genieredux.training.jobs import JobConfig
-from genieredux.training.kinds.starting import load_state
 from genieredux.training.kinds.tokens import LoadedTokenizer, open_tokens, window_stride
 from genieredux.training.machine.devices import make_fabric
 from genieredux.training.sources import open_dataset, split_for_training
@@ -107,9 +106,7 @@ class Opened:
 
 def load_tokenizer(section: Section) -> LoadedTokenizer:
     """The tokenizer of a file, frozen and in evaluation mode."""
-    model = build_model(section.kind, section.config)
-    load_state(model, section.state_dict, "the tokenizer")
-    return LoadedTokenizer(model.eval().requires_grad_(False), section)
+    return LoadedTokenizer(restore(section, "the tokenizer"), section)
 
 
 def build_seeded(cfg: JobConfig, config: Mapping[str, Any], **parts: Any) -> nn.Module:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from genieredux.episodes import DatasetSpec
 from genieredux.errors import UserError
-from genieredux.models.build import implied
+from genieredux.models.build import implied, load_state
 from genieredux.models.checkpoint import CheckpointData
 
 logger = logging.getLogger(__name__)
@@ -36,17 +36,8 @@ def begun_from(start: Mapping[str, Any] | None, given: Mapping[str, Any], group:
 
 def load_weights(model: nn.Module, data: CheckpointData) -> None:
     """Begin with the weights of a file. Raises UserError where they do not fit."""
-    load_state(model, data.state_dict, str(data.path))
+    load_state(model, data.state_dict, data.path)
     logger.info("starting from the weights of %s (step %d)", data.path, data.step)
-
-
-def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """`model.load_state_dict`, with one line where it does not fit."""
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"the weights of {source} do not fit the configuration: {reason}") from error
 
 
 def check_actions(start: CheckpointData | None, spec: DatasetSpec) -> None:

@@ -35,16 +35,6 @@ class LoadedTokenizer:
         """Names its token caches: the same weights on the way from frames to tokens, the same id."""
         return f"{self.section.kind}-{tokens_fingerprint(self.model, self.section)[:16]}"
 
-    @property
-    def framewise(self) -> bool:
-        """Whether the tokens of a frame depend on that frame alone."""
-        return is_framewise(self.model)
-
-
-def is_framewise(tokenizer: nn.Module) -> bool:
-    """Whether the tokens of a frame depend on that frame alone."""
-    return bool(getattr(tokenizer, "framewise", False))
-
 
 def open_tokens(
     dataset: Dataset, parts: tuple[Dataset, Dataset], tokenizer: LoadedTokenizer, cfg: DataConfig, fabric: Fabric
@@ -91,7 +81,7 @@ def build_token_cache(
             cfg.num_frames,
             batch_clips,
             progress=progress.advance_to,
-            framewise=tokenizer.framewise,
+            framewise=cast(Tokenizer, tokenizer.model).framewise,
         )
 
 
@@ -101,7 +91,7 @@ def window_stride(tokenizer: nn.Module, clip_frames: int) -> int:
     A tokenizer that encodes each frame by itself allows any frame; one that looks back allows the starts of the cached
     clips, where no token has history that playing would lack.
     """
-    return 1 if is_framewise(tokenizer) else clip_frames
+    return 1 if cast(Tokenizer, tokenizer).framewise else clip_frames
 
 
 def cache_bytes(dataset: Dataset, tokenizer: nn.Module) -> int:

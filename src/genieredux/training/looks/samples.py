@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from genieredux.frames import mean_psnr, to_bytes
 from genieredux.models.dynamics.protocol import DynamicsModel
 from genieredux.models.latent.actions import LatentActionModel
-from genieredux.models.latent.genie_redux import GenieRedux
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.types import Batch
 from genieredux.models.world.model import WorldModel
@@ -53,22 +52,24 @@ def redrawn(held_out: DataSource, clips: int) -> Look:
 
 
 def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names: Sequence[str]) -> Look:
-    """What a dynamics dreams from the first frames of the first `clips` held-out clips under their actions, which for
-    GenieRedux are those its latent action model sees. Value: rollout_psnr in dB, against the true frames.
+    """What a dynamics dreams from the first frames of the first `clips` held-out clips under their actions, which in a
+    world of codes are those that it reads off the frames. Value: rollout_psnr in dB, against the true frames.
+
+    action_names: as many as the dynamics has actions.
     """
 
     def look(model: nn.Module, step: int) -> Sample:
         batch = _batch(held_out, clips, model)
         assert batch.frames is not None
-        frames, actions, names = batch.frames, batch.actions, list(action_names)
-        if isinstance(model, GenieRedux):
-            actions, names = model.lam.actions(frames), [str(k) for k in range(model.num_actions)]
-        assert actions is not None
+        frames = batch.frames
         given = min(GIVEN, frames.shape[1] - 1)
         end = min(frames.shape[1], given + DREAMED)
         tokenizer.to(frames.device)
         with _lent(model):
-            world = WorldModel(cast(Tokenizer, tokenizer), cast(DynamicsModel, model), names)
+            world = WorldModel(cast(Tokenizer, tokenizer), cast(DynamicsModel, model), action_names)
+            codes = world.actions_of(frames)
+            actions = batch.actions if codes is None else codes
+            assert actions is not None
             made = world.rollout(frames[:, :given], actions[:, : end - 1]).frames
         truth, whole = frames[:, :end], torch.cat([frames[:, :given], made], 1)
         pairs = _pairs(truth, whole)

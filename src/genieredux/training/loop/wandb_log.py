@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from genieredux.errors import UserError
+from genieredux.errors import UserError, reason
 from genieredux.runs import RunFolder
+from genieredux.runs.files import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +78,7 @@ class WandbLog:
         try:
             return action()
         except Exception as error:  # noqa: BLE001 - another program's log must never end hours of training
-            lines = str(error).splitlines() or [type(error).__name__]
-            logger.warning("wandb failed (%s); the run goes on without it", lines[0])
+            logger.warning("wandb failed (%s); the run goes on without it", reason(error))
             self._run = None
             return None
 
@@ -89,6 +89,5 @@ def _identity(run: RunFolder) -> str:
     if not path.is_file():
         import uuid
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(uuid.uuid4().hex[:12] + "\n")
+        write_text(path, uuid.uuid4().hex[:12] + "\n")
     return path.read_text().strip()
