@@ -47,30 +47,29 @@ GENERATE = (
     "seed=0",
 )
 TRAIN = (
-    f"train.dataset_name={DATA} train.batch_size=2 train.grad_accum=2 train.num_train_steps=5 train.log_every=1 "
+    f"train.dataset_name={DATA} train.batch_size=2 train.grad_accum=1 train.num_train_steps=5 train.log_every=1 "
     "train.save_model_every=5 train.validate_every=5 train.max_valid_size=4 train.precision=32 train.accelerator=cpu "
     "train.tensorboard=false train.samples=0 train.seed=3 train.num_frames=6 optimizer.warmup.steps=2 "
     "optimizer.learning_rate=0.002 optimizer.max_grad_norm=1.0"
 ).split()
 ST = "{0}.dim=32 {0}.blocks=1 {0}.heads=2 {0}.dim_head=16"
 TOKENIZER_OF = {"conv": "conv_tokenizer", "st": "st_tokenizer"}
-# Codebooks of moving averages get one micro-batch: older sources let the first of several decide where they begin.
-# Codebooks of moving averages get one micro-batch: older sources let the first of several decide where they begin.
+# One micro-batch: older sources weighed hidden tokens, and began codebooks, by micro-batch rather than by batch.
 TRAININGS = {
     "conv_tokenizer": "model=tokenizer tokenizer.architecture=conv tokenizer.codebook_size=64 train.num_frames=1 "
-    "train.batch_size=8 train.ema_decay=0.9 train.grad_accum=1",
+    "train.batch_size=8 train.ema_decay=0.9",
     "st_tokenizer": "model=tokenizer tokenizer.architecture=st_vivit tokenizer.codebook_size=64 "
     f"tokenizer.quantizer=gradient tokenizer.patch_size=8 {ST.format('tokenizer')}",
-    "conv_lam": "model=latent_action_model lam.architecture=conv train.grad_accum=1",
-    "st_lam": "model=latent_action_model train.grad_accum=1 lam.architecture=st_vivit "
+    "conv_lam": "model=latent_action_model lam.architecture=conv",
+    "st_lam": "model=latent_action_model lam.architecture=st_vivit "
     f"lam.codebook_size=4 lam.patch_size=8 {ST.format('lam')}",
     "conv_history_refiner": "model=genie_redux_guided dynamics.architecture=history_refiner dynamics.dim=64 "
     "dynamics.refiner_blocks=1 dynamics.local_width=32 dynamics.own_history=0.5",
     "st_maskgit": "model=genie_redux_guided dynamics.architecture=st_maskgit dynamics.mask_ratio=cosine "
     f"dynamics.mask_ratio_per=frame {ST.format('dynamics')}",
-    "conv_joint": "model=genie_redux train.grad_accum=1 lam.architecture=conv dynamics.architecture=history_refiner "
+    "conv_joint": "model=genie_redux lam.architecture=conv dynamics.architecture=history_refiner "
     "dynamics.dim=64 dynamics.local_width=32",
-    "st_joint": "model=genie_redux train.grad_accum=1 lam.architecture=st_vivit lam.codebook_size=4 lam.patch_size=8 "
+    "st_joint": "model=genie_redux lam.architecture=st_vivit lam.codebook_size=4 lam.patch_size=8 "
     f"dynamics.architecture=st_maskgit dynamics.conditioning=add {ST.format('lam')} {ST.format('dynamics')}",
 }
 EVAL = (

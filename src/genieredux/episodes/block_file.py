@@ -221,6 +221,17 @@ class BlockFile:
         return episode_sizes(self._footer[0], self._metas)
 
 
+def check_columns(footer: pq.FileMetaData) -> None:
+    """Raises ValueError that names the column where a file has others than an episode's, or of another type."""
+    there = footer.schema.to_arrow_schema()
+    for field in ROW_SCHEMA:
+        index = there.get_field_index(field.name)
+        if index < 0:
+            raise ValueError(f"the column {field.name} is missing")
+        if not there.field(index).equals(field):
+            raise ValueError(f"a column is «{there.field(index)}», it must be «{field}»")
+
+
 def episode_sizes(footer: pq.FileMetaData, metas: Sequence[EpisodeMeta]) -> list[int]:
     """Compressed bytes of each episode of a file, footers apart. Raises ValueError where rows and episodes do
     not fit each other.

@@ -19,7 +19,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genieredux.episodes.block_file import BlockFile, checksum, damaged_file, decode_episode
+from genieredux.episodes.block_file import BlockFile, check_columns, checksum, damaged_file, decode_episode
 from genieredux.episodes.index import (
     EPISODES_FOLDER,
     IndexRow,
@@ -172,8 +172,9 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     """An episode file to read. What a damaged one raises becomes a UserError that names it."""
     try:
         with pq.ParquetFile(pa.memory_map(str(path)), page_checksum_verification=True) as source:
+            check_columns(source.metadata)
             yield source
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise damaged_file(str(path), error) from error
 
 

@@ -22,6 +22,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from genieredux.episodes.block_file import (
     META_KEY,
+    check_columns,
     damaged_file,
     decode_frames,
     decode_list,
@@ -75,7 +76,10 @@ class EpisodeFiles:
             pages = self._checked(row).pages
             if pages is None:
                 table = self._read_groups(row, first, last, ["frames", "actions"])
-                return decode_frames(table["frames"], row.meta.shape), decode_list(table["actions"], np.int64)
+                whole = decode_frames(table["frames"], row.meta.shape)
+                everything = decode_list(table["actions"], np.int64)
+                _check_counts(row, first, last, sum(map(len, whole)), len(everything))
+                return whole, everything
             start, stop = pages.span(row.row + first, row.row + last)
             data = memoryview(self._read_bytes(row.file, start, stop))
             frames, actions = [], []
@@ -147,6 +151,14 @@ class EpisodeFiles:
         return data
 
 
+def _check_counts(row: IndexRow, first: int, last: int, frames: int, actions: int) -> None:
+    """Raises ValueError unless blocks first..last-1 of an episode hold the frames and actions of its length."""
+    stop, begin = min(last * BLOCK_FRAMES, row.meta.length), first * BLOCK_FRAMES
+    needed = stop - begin, min(stop, row.meta.length - 1) - begin
+    if (frames, actions) != needed:
+        raise ValueError(f"{frames} frames and {actions} actions where {needed[0]} and {needed[1]} must be")
+
+
 @dataclass(frozen=True)
 class _Contents:
     """What an episode file holds. pages: None where it is read through Arrow. episodes: id -> (first row, length,
@@ -158,6 +170,7 @@ class _Contents:
 
     @classmethod
     def of(cls, footer: pq.FileMetaData) -> "_Contents":
+        check_columns(footer)
         _, metas = metas_from_json(footer.metadata[META_KEY])
         episode_sizes(footer, metas)  # raises where rows and episodes do not fit
         firsts = accumulate((meta.rows for meta in metas), initial=0)
