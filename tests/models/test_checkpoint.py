@@ -143,7 +143,7 @@ def test_a_record_that_the_directory_calls_a_folder(saved):
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(name.encode()))
     content[entry + 38] ^= 0x10
     saved.write_bytes(content)
-    with pytest.raises(UserError, match="content fails its checksum"):
+    with pytest.raises(UserError, match="fails its checksum"):
         load_model(saved)
 
 

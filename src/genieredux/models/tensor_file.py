@@ -93,7 +93,9 @@ def _verify_records(path: Path) -> None:
                 raise UserError(
                     f"{path} holds compressed or overlapping records, which no model file has; give another"
                 )
-            broken = archive.testzip()
+            # torch takes a record that is marked as a folder (0x10) for one without content, whatever its checksum
+            folders = [record.filename for record in records if record.external_attr & 0x10 and record.file_size]
+            broken = folders[0] if folders else archive.testzip()
     # zipfile answers damage with whichever of these the damaged field leads to
     except (
         zipfile.BadZipFile,
