@@ -36,7 +36,7 @@ play: install
 	$(BIN)/genieredux play
 
 test: install-dev
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 # Slow tests that fit beside the others; docs/reliability.md says when the rest runs.
 GATE = tests/training/test_processes.py tests/training/test_blocks.py tests/training/test_killed.py \

@@ -5,12 +5,12 @@ Every action is visible: RIGHT and LEFT run, ACTION_JUMP leaps, UP stretches and
 Gymnasium environment. For tests of what happens when an emulator misbehaves it can be told to (`Fault`).
 """
 
+import fcntl
 import os
 import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -65,8 +65,12 @@ class Fault:
     def _is_left(self) -> bool:
         if self.file is None:
             return True
-        left = int(Path(self.file).read_text())
-        Path(self.file).write_text(str(max(left - 1, 0)))
+        with open(self.file, "r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # the games of several processes count down the same file
+            left = int(file.read())
+            file.seek(0)
+            file.truncate()
+            file.write(str(max(left - 1, 0)))
         return left > 0
 
 
