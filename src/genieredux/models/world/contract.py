@@ -164,6 +164,26 @@ def restarting_touches_no_other(case: _Case) -> None:
         assert torch.equal(dream.step(actions).tokens, begun.step(actions).tokens)
 
 
+def a_copy_goes_on_alike(case: _Case) -> None:
+    """Under the same actions a copy draws what the original draws, bit for bit; what happens to one leaves the other
+    alone."""
+    dream, other = case.dream(), case.dream()
+    first, *rest = case.asked
+    for one in (dream, other):
+        one.step(first)
+    branch = dream.copy()
+    mask = torch.zeros(len(case.prompts), dtype=torch.bool)
+    mask[0] = True
+    for actions in rest:  # another way, and another beginning
+        branch.step((actions + 1) % len(case.world.action_names))
+    branch.restart(mask, case.prompts[:1], case.led[:1], [99])
+    again = dream.copy()
+    for actions in rest:
+        expected = other.step(actions)
+        _same(dream.step(actions), expected)
+        _same(again.step(actions), expected)
+
+
 CHECKS = (
     shapes_and_ranges,
     seeds_decide,
@@ -171,6 +191,7 @@ CHECKS = (
     a_dream_is_the_rollout,
     following_is_being_told,
     restarting_touches_no_other,
+    a_copy_goes_on_alike,
 )
 """The properties, each a function of a case."""
 

@@ -4,12 +4,13 @@ A new frame costs one frame: what came before is cached, in a window for ever. K
 only their contracts.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genieredux.errors import UserError
 from genieredux.models.dynamics.protocol import DynamicsModel, Memory
@@ -118,6 +119,13 @@ class Future:
         for row, seed, frame in zip(rows.tolist(), other._seeds, other._frames, strict=True):
             self._seeds[row], self._frames[row] = seed, frame
 
+    def copy(self) -> "Future":
+        """What is known so far, to go on from by itself; the networks are the same ones."""
+        shared: list[object] = [self.parts]
+        for network in (self.parts.tokenizer, self.parts.dynamics):
+            shared += network.modules() if isinstance(network, nn.Module) else [network]
+        return copy.deepcopy(self, {id(one): one for one in shared})
+
     def _noise(self, count: int) -> Callable[[int], Tensor] | None:
         """Step -> Gumbel noise (B, count * h * w, K), each clip's and frame's from its seed and number alone."""
         sampling, grid = self._sampling, self.parts.dynamics.grid
@@ -178,6 +186,11 @@ class WorldDream:
             )
         if len(rows):
             self._future.restart(rows, Future(self._parts, prompts, actions, seeds, self._sampling))
+
+    @torch.inference_mode(False)  # plain tensors, so that the copy can be written to in any mode
+    def copy(self) -> "WorldDream":
+        """See protocol.Dream.copy."""
+        return WorldDream(self._parts, self._future.copy(), self._sampling, self._clips)
 
 
 def before(actions: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ model should score is known in advance: an obedient world without noise predicts
 ignores actions has a delta PSNR of zero.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Literal
 
@@ -164,6 +165,12 @@ class FakeDream:
         self._tokens[rows] = other._tokens
         for row, seed in zip(rows.tolist(), other._seeds, strict=True):
             self._seeds[row], self._numbers[row] = seed, prompts.shape[1]
+
+    def copy(self) -> "FakeDream":
+        """The same, from here on by itself."""
+        other = copy.copy(self)
+        other._seeds, other._numbers = list(self._seeds), list(self._numbers)
+        return other
 
     def _go_on(self, actions: Tensor, truth: Tensor | None) -> DreamStep:
         world = self._world

@@ -68,6 +68,11 @@ class Dream(Protocol):
         seed each. The others go on as if nothing had happened, bit for bit."""
         ...
 
+    def copy(self) -> "Dream":
+        """The same dreams, from here on by themselves: under the same actions both draw the same, bit for bit, and what
+        is done to one does not touch the other. It is how a person goes back and takes another way."""
+        ...
+
 
 @runtime_checkable
 class World(Protocol):
