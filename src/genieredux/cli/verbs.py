@@ -33,6 +33,9 @@ VERBS: dict[str, list[tuple[str, str, str]]] = {
         ("retroact import-roms|verify", "bring your own ROMs in, check them", "retroact import-roms FOLDER"),
         ("retroact probe GAME...", "annotate a game by playing it", "retroact probe Airstriker-Genesis"),
     ],
+    "heads": [
+        ("heads train|eval", "rewards and ends of a world's dreams", "heads train dataset=FOLDER out=world.pt"),
+    ],
     "checkpoint": [
         ("checkpoint info FILE", "look into a model file", "checkpoint info model-3000.pt"),
         (

@@ -8,4 +8,8 @@ import gymnasium
 ENV_ID = "genieredux/Dream-v0"
 
 if ENV_ID not in gymnasium.registry:
-    gymnasium.register(ENV_ID, entry_point="genieredux.dreams.env:DreamEnv")
+    gymnasium.register(
+        ENV_ID,
+        entry_point="genieredux.dreams.env:DreamEnv",
+        vector_entry_point="genieredux.dreams.env:DreamVectorEnv",
+    )

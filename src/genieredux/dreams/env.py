@@ -1,11 +1,13 @@
 """Worlds as environments: `DreamVectorEnv`, many dreams of one world at once, and `DreamEnv`, one alone.
 
 Observations are the frames that the world draws; actions are the world's. A dream begins at a prompt, drawn by the
-seed, and goes on for ever unless `max_steps` cuts it. A world predicts neither rewards nor ends, so rewards are 0 and
-nothing terminates; how unsure the world was is in the infos. Knows a world through its protocol alone.
+seed, and goes on until it ends (outcomes.py: heads in the world's file, or a function) or is cut. Where nobody says
+what a step earns, rewards are 0 and nothing terminates; how unsure the world was is in the infos. Knows a world through
+its protocol alone.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -15,23 +17,27 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from genieredux.checking import at_least
+from genieredux.dreams.outcomes import Judge, Outcomes, Transitions
 from genieredux.dreams.session import Prompt, check_prompts
 from genieredux.errors import UserError
 from genieredux.frames import to_bytes, to_float
 from genieredux.models.sampling import Sampling
-from genieredux.models.world.file import load_world, shipped_world
+from genieredux.models.world.file import find_world, open_world
+from genieredux.models.world.heads import OutcomeHeads
 from genieredux.models.world.protocol import Dream, DreamStep, World
 
 Frames = NDArray[np.uint8]
 Infos = dict[str, Any]
+GivenPrompts = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
-    """N dreams of one world, advanced in one call.
+    """N dreams of one world, advanced in one call: `gymnasium.make_vec("genieredux:genieredux/Dream-v0", 8)`.
 
-    Observations uint8 (N, S, S, 3); actions int64 (N,). infos: `entropy` float32 (N,), the mean over a frame's tokens
-    in nats, and `prompt` int64 (N,), where each dream began. A dream that reaches max_steps is truncated and begins
-    anew in the same step (autoreset SAME_STEP): its last frame is in infos["final_obs"].
+    Observations uint8 (N, S, S, 3); actions int64 (N,). infos, each (N,): `entropy` float32, the mean over a frame's
+    tokens in nats; `prompt` int64, where each dream began; with heads `expected_reward` and `end_chance`, float32. A
+    dream that ends, or is cut after max_steps, begins anew in the same step (autoreset SAME_STEP): its last frame is in
+    infos["final_obs"], and what was known of it in infos["final_info"].
     """
 
     metadata = {  # noqa: RUF012  # Gymnasium declares it as it is
@@ -42,21 +48,36 @@ class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
 
     def __init__(
         self,
-        world: World,
-        prompts: Sequence[tuple[np.ndarray, np.ndarray]],
+        world: str | Path | World | None = None,
+        prompts: GivenPrompts | None = None,
         num_envs: int = 1,
         *,
         max_steps: int | None = None,
+        max_episode_steps: int | None = None,
         sampling: Sampling | None = None,
+        heads: bool = True,
+        reward: Judge | None = None,
+        ends: Judge | None = None,
         render_mode: str | None = None,
     ) -> None:
-        """prompts: frames uint8 (P, S, S, 3) and actions int64 (P - 1,) each; the last frames of longer ones serve.
-        Raises UserError for prompts that are none of this world."""
+        """world: a world, the file of one, or the name of one that ships (None: CoinRun). prompts: where dreams may
+        begin, frames uint8 (P, S, S, 3) and actions int64 (P - 1,) each, of which the last frames of longer ones serve;
+        None: those in the file. max_steps (or Gymnasium's name for it, max_episode_steps): a dream is cut after them.
+        heads: whether those in the file say what a step earns and when a dream ends. reward, ends: functions of one's
+        own that say it instead. Raises UserError for prompts that are none of this world's."""
         at_least("num_envs", num_envs, 1)
-        at_least("max_steps", max_steps, 1)
-        self._world, self._prompts = world, _equally_long(check_prompts(world, prompts))
-        self._max_steps, self._sampling = max_steps, sampling
+        cut_after = max_episode_steps if max_steps is None else max_steps
+        at_least("max_steps", cut_after, 1)
+        known: OutcomeHeads | None = None
+        if world is None or isinstance(world, str | Path):
+            opened = open_world(find_world(world))
+            world, known = opened.world, opened.heads
+            prompts = opened.prompts if prompts is None else prompts
+        self._world, self._prompts = world, _equally_long(check_prompts(world, prompts or ()))
+        self._outcomes = Outcomes(known if heads else None, reward, ends)
+        self._max_steps, self._sampling = cut_after, sampling
         self.num_envs, self.render_mode = num_envs, render_mode
+        self.action_names = tuple(world.action_names)
         size = world.image_size
         self.single_observation_space = gymnasium.spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.single_action_space = gymnasium.spaces.Discrete(len(world.action_names))
@@ -72,20 +93,22 @@ class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Frames, Infos]:
         """Begin all dreams anew, or those of options["reset_mask"], bool (N,). seed: of the first, the others count on;
-        or one each. The same seed begins at the same prompt and draws the same noise."""
-        asked = None if options is None else options.get("reset_mask")
-        mask = np.ones(self.num_envs, bool) if asked is None else np.asarray(asked, bool)
+        or one each (None: that dream's numbers go on). The same seed begins at the same prompt and draws the same
+        noise. options["prompt"]: where they begin, one number or one each, instead of at a prompt that is drawn."""
+        options = options or {}
+        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)), bool)
         if mask.shape != (self.num_envs,) or not mask.any():
             raise UserError(f"reset_mask is of shape {mask.shape}; it marks one or more of {self.num_envs} dreams")
+        if self._dream is None and not mask.all():
+            raise UserError("some dreams were never begun: reset them all first")
         if seed is not None:
-            seeds = [seed + k for k in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+            seeds = [seed + k for k in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
             if len(seeds) != self.num_envs:
                 raise UserError(f"{len(seeds)} seeds for {self.num_envs} dreams; give one, or one each")
             for row in np.flatnonzero(mask):
-                self._rngs[row] = np.random.default_rng(seeds[row])
-        if self._dream is None and not mask.all():
-            raise UserError("some dreams were never begun: reset them all first")
-        self._begin(mask)
+                if seeds[row] is not None:
+                    self._rngs[row] = np.random.default_rng(seeds[row])
+        self._begin(mask, options.get("prompt"))
         return self._frames.copy(), {"prompt": self._begun.copy()}
 
     def step(
@@ -94,29 +117,37 @@ class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
         """Take an action (N,) in every dream."""
         if self._dream is None:
             raise gymnasium.error.ResetNeeded("call reset before step")
-        step = self._dream.step(torch.as_tensor(np.asarray(actions, np.int64)))
-        self._frames = to_bytes(step.frames)
+        actions = np.asarray(actions, np.int64)
+        step = self._dream.step(torch.from_numpy(actions))
+        before, self._frames = self._frames, to_bytes(step.frames)
         self._steps += 1
-        nothing = np.zeros(self.num_envs, bool)
-        cut = nothing if self._max_steps is None else self._steps >= self._max_steps
-        infos: Infos = {"entropy": _mean_entropy(step), "prompt": self._begun.copy()}
-        if cut.any():
+        entropy = _mean_entropy(step)
+        made = Transitions(before, actions, self._frames.copy(), entropy, self._steps.copy())
+        judged = self._outcomes.judge(made, self._rngs)
+        cut = np.zeros(self.num_envs, bool) if self._max_steps is None else self._steps >= self._max_steps
+        cut &= ~judged.ends
+        infos: Infos = {"entropy": entropy, "prompt": self._begun.copy(), **judged.infos}
+        over = judged.ends | cut
+        if over.any():
             final = np.full(self.num_envs, None, dtype=object)
-            for row in np.flatnonzero(cut):
+            for row in np.flatnonzero(over):
                 final[row] = self._frames[row].copy()
-            infos |= {"final_obs": final, "_final_obs": cut.copy()}
-            self._begin(cut)
+            about = {name: values.copy() for name, values in infos.items()}
+            infos |= {"final_obs": final, "_final_obs": over.copy(), "final_info": about, "_final_info": over.copy()}
+            self._begin(over)
             infos["prompt"] = self._begun.copy()
-        return self._frames.copy(), np.zeros(self.num_envs), nothing, cut.copy(), infos
+        return self._frames.copy(), judged.rewards.copy(), judged.ends.copy(), cut, infos
 
     def render(self) -> tuple[Frames, ...] | None:
         """The frames of all dreams, where render_mode is rgb_array."""
         return tuple(self._frames.copy()) if self.render_mode == "rgb_array" else None
 
-    def _begin(self, mask: NDArray[np.bool_]) -> None:
-        """Begin the dreams that mask marks at prompts and with noise of their generators."""
+    def _begin(self, mask: NDArray[np.bool_], at: Any = None) -> None:
+        """Begin the dreams that mask marks, with noise of their generators, at prompts of the generators or `at`."""
         rows = np.flatnonzero(mask)
         self._begun[rows] = [int(self._rngs[row].integers(len(self._prompts))) for row in rows]
+        if at is not None:
+            self._begun[rows] = _which(at, self.num_envs, len(self._prompts))[rows]
         seeds = [int(self._rngs[row].integers(1 << 40)) for row in rows]
         chosen = [self._prompts[self._begun[row]] for row in rows]
         frames = torch.stack([to_float(prompt.frames) for prompt in chosen])
@@ -131,55 +162,67 @@ class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
 
 
 class DreamEnv(gymnasium.Env[Frames, np.int64]):
-    """One dream as an environment: `gymnasium.make("genieredux:genieredux/Dream-v0")`.
+    """One dream as an environment: `gymnasium.make("genieredux:genieredux/Dream-v0", world="coinrun")`.
 
-    Observations uint8 (S, S, 3), actions of the world; reward 0 and never terminated. It is cut where it is made with
-    max_episode_steps. info: `entropy`, the mean over the frame's tokens in nats; `prompt`, where the dream began.
+    Observations uint8 (S, S, 3), actions of the world. It is cut where it is made with max_episode_steps. info:
+    `entropy`, the mean over the frame's tokens in nats; `prompt`, where the dream began; with heads `expected_reward`
+    and `end_chance`.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
 
     def __init__(
         self,
-        world: str | World | None = None,
-        prompts: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+        world: str | Path | World | None = None,
+        prompts: GivenPrompts | None = None,
         sampling: Sampling | None = None,
+        heads: bool = True,
+        reward: Judge | None = None,
+        ends: Judge | None = None,
         render_mode: str | None = None,
     ) -> None:
-        """world: a world, or the file of one with its prompts; None: the world that ships with the package. prompts:
-        where a dream may begin; None: those in the file. Raises UserError where there are none."""
-        held: Sequence[tuple[np.ndarray, np.ndarray]] = ()
-        if world is None or isinstance(world, str):
-            world, held = load_world(world or shipped_world())
+        """Each as in `DreamVectorEnv`; functions are given one dream."""
         self._dreams = DreamVectorEnv(
-            world, held if prompts is None else prompts, sampling=sampling, render_mode=render_mode
+            world, prompts, sampling=sampling, heads=heads, reward=reward, ends=ends, render_mode=render_mode
         )
         self.render_mode = render_mode
         self.observation_space = self._dreams.single_observation_space
         self.action_space = self._dreams.single_action_space
-        self.action_names = tuple(world.action_names)
+        self.action_names = self._dreams.action_names
+        self._shown = np.zeros(self.observation_space.shape or (), np.uint8)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frames, Infos]:
-        """Begin anew; without a seed at another prompt and with other noise than before."""
+        """Begin anew; without a seed at another prompt and with other noise than before. options["prompt"]: there."""
         super().reset(seed=seed)
         if seed is None:
             seed = int(self.np_random.integers(1 << 40))
-        frames, infos = self._dreams.reset(seed=seed)
-        return frames[0], {"prompt": int(infos["prompt"][0])}
+        frames, infos = self._dreams.reset(seed=seed, options=options)
+        self._shown = frames[0]
+        return frames[0].copy(), {"prompt": int(infos["prompt"][0])}
 
     def step(self, action: np.int64) -> tuple[Frames, float, bool, bool, Infos]:
         """Take an action."""
-        frames, _, _, _, infos = self._dreams.step(np.array([action], np.int64))
-        return frames[0], 0.0, False, False, {"entropy": float(infos["entropy"][0]), "prompt": int(infos["prompt"][0])}
+        frames, rewards, ends, _, infos = self._dreams.step(np.array([action], np.int64))
+        known = infos.get("final_info", infos)
+        info = {name: values[0].item() for name, values in known.items() if not name.startswith(("final_", "_"))}
+        self._shown = infos["final_obs"][0] if ends[0] else frames[0]
+        return self._shown.copy(), float(rewards[0]), bool(ends[0]), False, info
 
     def render(self) -> Frames | None:
         """The present frame, where render_mode is rgb_array."""
-        frames = self._dreams.render()
-        return None if frames is None else frames[0]
+        return self._shown.copy() if self.render_mode == "rgb_array" else None
 
 
 def _mean_entropy(step: DreamStep) -> NDArray[np.float32]:
     return step.entropy.float().mean((1, 2)).cpu().numpy()
+
+
+def _which(at: Any, count: int, prompts: int) -> NDArray[np.int64]:
+    """A prompt for each of `count` dreams. Raises UserError for what is no prompt."""
+    asked = np.asarray(at)
+    if asked.dtype.kind not in "iu" or asked.shape not in ((), (count,)) or asked.min() < 0 or asked.max() >= prompts:
+        raise UserError(f"options['prompt'] is {at!r}; it must be from 0 to {prompts - 1}, one number or one a dream")
+    return np.broadcast_to(asked.astype(np.int64), (count,))
 
 
 def _equally_long(prompts: Sequence[Prompt]) -> list[Prompt]:

@@ -25,15 +25,8 @@ def prompts_of(world: World, dataset: str | Path, count: int = 12, seed: int = 0
     A world of codes gets the codes that it reads off the frames. Raises UserError for another image size, other actions
     or episodes of one frame alone.
     """
-    held = _held_out(Dataset.open(str(dataset)))
-    size = held.spec.image_size
-    if size != world.image_size:
-        raise UserError(f"{dataset} has frames of {size} pixels a side, this world {world.image_size}; give another")
-    if world.takes == "buttons" and tuple(held.spec.action_names) != tuple(world.action_names):
-        raise UserError(
-            f"the world's actions ({', '.join(world.action_names)}) are not those of {dataset} "
-            f"({', '.join(held.spec.action_names) or 'none'}); give a data set with its actions"
-        )
+    held = held_out(Dataset.open(str(dataset)))
+    check_fits(world, held)
     longest = int(held.lengths.max())
     if longest < 2:
         raise UserError(f"no episode of {dataset} has two frames; a dream needs something to begin with")
@@ -66,7 +59,21 @@ def make_world_file(
     return write_world(out, model, prompts, sampling=sampling, precision=precision)
 
 
-def _held_out(dataset: Dataset) -> Dataset:
+def check_fits(world: World, dataset: Dataset) -> None:
+    """Raises UserError for a data set of another image size or, where the world takes buttons, of other actions."""
+    spec = dataset.spec
+    if spec.image_size != world.image_size:
+        raise UserError(
+            f"{dataset.path} has frames of {spec.image_size} pixels a side, this world {world.image_size}; give another"
+        )
+    if world.takes == "buttons" and tuple(spec.action_names) != tuple(world.action_names):
+        raise UserError(
+            f"the world's actions ({', '.join(world.action_names)}) are not those of {dataset.path} "
+            f"({', '.join(spec.action_names) or 'none'}); give a data set with its actions"
+        )
+
+
+def held_out(dataset: Dataset) -> Dataset:
     """The episodes of the test splits, else of any that is not for training, else all."""
     names = sorted(set(dataset.index["split"].to_pylist()))
     test = [name for name in names if name == "test" or name.startswith("test.")]
