@@ -2,29 +2,32 @@
 
     python benchmarks/mutations.py [--only NAME[,NAME]] [--list] [--again]
 
-Each row of `mutants.py` is a place, what stands there, what stands there instead, and the test files that must fail
-then. The sources are copied aside; a mutant is applied to the copy, its tests run, the copy is mended. What was found
-is kept in build/mutations.json, so that a run that was stopped goes on (a mutant is tried again when its row, the
-mutated file or its tests have changed; --again: all). Exit code 1 where a mutant lives, or a row no longer fits the
-sources: then mend the row.
+Each row of `mutants.py` is a place, what stands there, what stands there instead, and the tests that must fail then,
+tried in that order. The sources are copied aside; first the tests must pass there; then a mutant is applied to the
+copy, its tests run, the copy is mended. What was found is kept in build/mutations.json, so that a run that was stopped
+goes on (a mutant is tried again when its row, the mutated file or its tests have changed; --again: all). Exit code 1
+where a mutant lives, where tests fail without one, or where a row no longer fits the sources: then mend the row.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "build" / "mutations.json"
-SECONDS = 300.0
+SECONDS = 600
+"""Of computing; what waits without computing is ended after four times as long. A mutant that never ends is noticed."""
 
 
 def main() -> int:
@@ -40,23 +43,29 @@ def main() -> int:
         return 0
     misfits = [f"{m.name}: {problem}" for m in chosen if (problem := misfit(m))]
     known = json.loads(KEPT.read_text()) if KEPT.is_file() and not options.again else {}
-    living = []
     prepare_imports()
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
         copy = Path(place) / "src"
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        for mutant in (m for m in chosen if not misfit(m)):
-            key = digest(mutant)
-            if known.get(mutant.name, {}).get("of") != key or not known[mutant.name]["killed"]:
-                known[mutant.name] = {"of": key, **tried(mutant, copy)}
-                KEPT.parent.mkdir(exist_ok=True)
-                KEPT.write_text(json.dumps(known, indent=1, sort_keys=True))
-            if not known[mutant.name]["killed"]:
-                living.append(mutant.name)
+        keys = {m.name: digest(m) for m in chosen if not misfit(m)}
+        open_ = [m for m in chosen if m.name in keys and not is_killed(known.get(m.name), keys[m.name])]
+        red = [test for test in dict.fromkeys(test for m in open_ for test in m.tests) if run_tests((test,), copy)]
+        for mutant in [m for m in open_ if not set(red) & set(m.tests)]:
+            known[mutant.name] = {"of": keys[mutant.name], **tried(mutant, copy)}
+            KEPT.parent.mkdir(exist_ok=True)
+            KEPT.write_text(json.dumps(known, indent=1, sort_keys=True))
+        living = [name for name, key in keys.items() if not is_killed(known.get(name), key)]
+    for test in red:
+        print(f"tests/{test} fails without any mutant, so that it can judge none")
     for line in misfits:
         print(f"does not fit the sources any more: {line}")
     print(f"{len(chosen) - len(misfits) - len(living)} of {len(chosen)} killed; living: {', '.join(living) or 'none'}")
     return 1 if living or misfits else 0
+
+
+def is_killed(entry: dict[str, Any] | None, key: str) -> bool:
+    """Whether what is known of a mutant is of the row, file and tests as they are, and that it was noticed."""
+    return entry is not None and entry["of"] == key and entry["killed"]
 
 
 def misfit(mutant: Mutant) -> str:
@@ -87,11 +96,12 @@ def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:
     began = time.monotonic()
     try:
         path.write_text(whole.replace(mutant.old, mutant.new))
-        code = run_tests(mutant, copy)
+        code = run_tests(mutant.tests, copy)
     finally:
         path.write_text(whole)
-    killed = code == 1
-    word = "killed" if killed else "LIVES" if code == 0 else f"cannot be judged (pytest ended with {code})"
+    killed = code == 1 or code < 0
+    ended = "killed by the clock" if code < 0 else f"cannot be judged (pytest ended with {code})"
+    word = {0: "LIVES", 1: "killed"}.get(code, ended)
     print(f"{mutant.name:32} {word} ({time.monotonic() - began:.0f} s)", flush=True)
     return {"killed": killed, "code": code}
 
@@ -109,30 +119,39 @@ def prepare_imports() -> None:
     torch.set_num_threads(1)
 
 
-def run_tests(mutant: Mutant, copy: Path) -> int:
-    """pytest's exit code: 1 where a test failed. A hang counts as noticed."""
+def run_tests(tests: tuple[str, ...], copy: Path) -> int:
+    """pytest's exit code, of the first of the tests that does not end well: 1 where one failed; below 0 where they had
+    to be ended.
+    """
     child = os.fork()
     if child == 0:
-        import pytest
-
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        os.chdir(ROOT)
-        sys.dont_write_bytecode = True
-        os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-        sys.path[:] = [p for p in sys.path if p != str(ROOT / "src")]
-        words = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-o", f"pythonpath=tests {copy}"]
-        os._exit(int(pytest.main([*words, *(f"tests/{test}" for test in mutant.tests)])))
+        _run_here(tests, copy)
     began = time.monotonic()
-    while time.monotonic() - began < SECONDS:
+    while time.monotonic() - began < 4 * SECONDS:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.05)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    return 1
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _run_here(tests: tuple[str, ...], copy: Path) -> NoReturn:
+    import pytest
+
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    os.chdir(ROOT)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    sys.dont_write_bytecode = True
+    os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    sys.path[:] = [p for p in sys.path if p != str(ROOT / "src")]
+    words = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-o", f"pythonpath=tests {copy}"]
+    code = 0
+    for test in tests:
+        code = code or int(pytest.main([*words, f"tests/{test}"]))
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from genieredux import own_code
 from genieredux.cli import main as program
 from genieredux.cli.border import told
 
@@ -99,6 +100,18 @@ def test_a_defect_stays_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "ZeroDivisionError: of the program" in said
+
+
+def test_what_a_users_own_module_raises_is_one_line_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own_verb.py").write_text("import json\n\ndef fail(words):\n    return {}[words[0]]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(program, "find", lambda name: own_code.load("own_verb:fail", "verb"))
+    assert program.run(["data", "x"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"genieredux: error: your own code failed: KeyError: 'x' ({tmp_path}/own_verb.py:4)\n"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ def test_the_protocol_of_the_papers() -> None:
     assert (found.prompt_frames, found.horizon, found.seq_step, found.clip_length) == (2, 10, 20, 12)
     assert (found.compare_at, found.inference_steps, found.dream_length) == (4, 25, 2)
     assert (found.choice, found.temperature, found.eval_control) == ("mode", 1.0, True)
+    assert found.decided == "published"
+    assert configuration().eval.decided is None
 
 
 def test_a_word_goes_before_the_preset_and_the_preset_before_the_file(

@@ -29,6 +29,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "expected"),
     [
         (["generat"], "did you mean 'generate'"),
+        (["train", "config=tokenizer"], "did you mean 'genie_redux train'"),
+        (["eval"], "did you mean 'genie_redux eval'"),
+        (["info", "x"], "did you mean 'data info' or 'checkpoint info'"),
         (["genie_redux"], "takes a mode, train or eval"),
         (["genie_redux", "training"], "'training'"),
         (["generate", "config=nowhere"], "no configuration 'nowhere'"),

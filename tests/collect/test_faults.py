@@ -77,6 +77,13 @@ def test_a_game_whose_code_fails_is_given_up_with_the_cause_and_the_line(small):
     assert error.value.summary.lost == 0
 
 
+def test_where_every_game_is_given_up_before_its_first_episode_no_folder_is_left(small, inline):
+    cfg = faulty(small, "nothing", {"what": "raise", "step": 5})
+    with pytest.raises(GamesFailed, match=r"0 new episodes are stored") as error:
+        collect(cfg, QUIET, inline)
+    assert not error.value.summary.path.exists()
+
+
 def test_a_game_that_hangs_is_killed_and_played_again(small, tmp_path, inline, files_of):
     undisturbed = collect(faulty(small, "undisturbed"), QUIET, inline)
     fault = {"what": "hang", "level": 101, "file": times(tmp_path, 1)}

@@ -1,5 +1,7 @@
 """Games as people write them: what works, and what is answered in one line with its cause, file and line."""
 
+import os
+import signal
 import types
 
 import gymnasium
@@ -142,6 +144,14 @@ def leaves(*_, **__):
     raise SystemExit(3)
 
 
+def interrupts(*_, **__):
+    raise KeyboardInterrupt
+
+
+def ends(*_, **__):
+    os._exit(0)
+
+
 @pytest.mark.parametrize(
     ("instead", "message"),
     [
@@ -149,6 +159,8 @@ def leaves(*_, **__):
         ({"reset": fails}, r"its reset failed: ValueError: not like this \(.*test_own_games.py:\d+\)"),
         ({"step": fails}, r"its step failed: ValueError: not like this \(.*test_own_games.py:\d+\)"),
         ({"step": leaves}, r"its step failed: SystemExit: 3 \(.*test_own_games.py:\d+\)"),
+        ({"step": interrupts}, r"its step failed: KeyboardInterrupt \(.*test_own_games.py:\d+\)"),
+        ({"reset": ends}, r"its reset failed: SystemExit: os._exit\(0\) \(.*test_own_games.py:\d+\)"),
         ({"obs": np.zeros(4), "render": fails}, r"its render failed: ValueError.*test_own_games.py:\d+\)"),
         ({"obs": np.zeros(4)}, r"neither its observations nor .*its observations are float64 \(4,\)"),
         ({"obs": {"a": np.zeros(4)}}, r"its observations are a mapping with a: float64 \(4,\)"),
@@ -171,3 +183,29 @@ def test_what_cannot_be_played_is_one_line_with_its_cause(play, instead, message
     with pytest.raises(UserError, match=message) as error:
         describe(play(Plain, **instead))
     assert "\n" not in str(error.value)
+
+
+def test_ctrl_c_while_a_game_plays_is_ctrl_c(play):
+    def presses(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    def passes_on(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt("saved") from error
+
+    for step in (presses, passes_on):
+        with pytest.raises(KeyboardInterrupt):
+            describe(play(Plain, step=step))
+
+
+def test_processes_that_a_game_forks_may_leave(play):
+    def forks(self, action):
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        return PICTURE, 0.0, True, False, {}
+
+    describe(play(Plain, step=forks))

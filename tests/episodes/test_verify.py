@@ -13,7 +13,7 @@ import pytest
 from genieredux.cli.data import data
 from genieredux.episodes import Dataset, DatasetWriter, TokenCache, rebuild_index
 from genieredux.episodes.compact import compact
-from genieredux.episodes.fake import fake_dataset, fake_spec
+from genieredux.episodes.fake import fake_dataset, fake_episode, fake_spec
 from genieredux.episodes.verify import verify
 from genieredux.errors import UserError
 
@@ -81,6 +81,20 @@ def test_an_episode_swapped_for_another_is_noticed_and_never_dropped(path: Path,
     one.write_bytes(kept)
     assert compact(path).files_after == 1
     assert len(Dataset.open(path, verify=True)) == 5
+
+
+def test_the_index_of_another_data_set_with_the_same_ids_is_named(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    with DatasetWriter(other, fake_spec()) as writer:
+        for episode_id in Dataset.open(path).ids:
+            writer.append(fake_episode(9, seed=77, id=episode_id))
+    shutil.copyfile(other / "index.parquet", path / "index.parquet")
+    with pytest.raises(UserError, match=r"is not the one that the index means .*`genieredux data index .*set`"):
+        Dataset.open(path).episode(0)
+    with pytest.raises(UserError, match=r"no file holds it as the index says"):
+        compact(path)
+    assert rebuild_index(path).num_rows == 5
+    Dataset.open(path, verify=True)
 
 
 def test_a_missing_episode_stops_a_compaction(path: Path) -> None:

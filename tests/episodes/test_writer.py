@@ -176,6 +176,21 @@ def test_an_interrupted_collection_still_gets_its_index(tmp_path) -> None:
     assert len(Dataset.open(tmp_path)) == 1
 
 
+def test_a_writer_that_failed_before_its_first_episode_leaves_no_folder(tmp_path) -> None:
+    def fail(path: Path) -> None:
+        with pytest.raises(UserError, match="no luck"), DatasetWriter(path, fake_spec()):
+            raise UserError("no luck")
+
+    fail(tmp_path / "root" / "data")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "root").mkdir()
+    fail(tmp_path / "root" / "data")
+    assert list((tmp_path / "root").iterdir()) == []
+    DatasetWriter(tmp_path / "root" / "data", fake_spec()).append(fake_episode(5))
+    fail(tmp_path / "root" / "data")
+    assert len(Dataset.open(tmp_path / "root" / "data")) == 1
+
+
 DISK_FULL = """
 import resource, sys
 from genieredux.episodes import DatasetWriter

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -43,6 +44,28 @@ def test_numbers_of_clips_come_back_from_the_file(make_clips, tmp_path: Path):
         read_parquet(path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="damaged"):
+        read_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "spoiled"),
+    [
+        ("psnr.model", lambda table: pa.array([1.0] * len(table))),
+        ("psnr.model", lambda table: pa.array([[1.0]] * len(table))),
+        ("psnr.model", lambda table: pa.array([[[1.0]]] * len(table))),
+        ("psnr.model", lambda table: pa.array([["x"] * 10] * len(table))),
+        ("action", lambda table: pa.array([1] * len(table))),
+        ("start", lambda table: pa.array(["x"] * len(table))),
+        ("episode", lambda table: pa.nulls(len(table), pa.string())),
+        ("tags", lambda table: pa.array([1] * len(table))),
+    ],
+)
+def test_columns_that_are_not_a_number_a_clip_and_horizon_are_damage(make_clips, tmp_path: Path, column, spoiled):
+    world = FakeWorld(noise=0.2)
+    path = write_parquet(tmp_path / "clips.parquet", numbers(world, {"a": make_clips()}), world.action_names)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index(column), column, spoiled(table)), path)
+    with pytest.raises(UserError, match=r"clips.parquet: damaged \(.*; evaluate again"):
         read_parquet(path)
 
 

@@ -23,6 +23,7 @@ from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.model import WorldModel
+from genieredux.report import write
 
 
 def config_of(toy, tmp_path, **changes):
@@ -176,6 +177,24 @@ def test_the_papers_protocol_in_one_go_and_two_frames_at_a_time(st_world, datase
     assert two["test.held"]["psnr"]["model"] != once["test.held"]["psnr"]["model"]
     assert two["test.held"]["psnr"]["tokenizer_only"] == once["test.held"]["psnr"]["tokenizer_only"]
     assert not [record for record in caplog.records if "one frame at a time" in record.message]
+
+
+def test_which_rule_decides_tokens_is_asked_for_said_and_shown(st_world, dataset, tmp_path):
+    asked = {"inference_steps": 4, "temperature": 5.0, "choice": "mode", "num_clips": 2, "keep_extremes": 0}
+    config = config_of(None, tmp_path, model_fpath=str(st_world), keep_clips=1, **asked)
+    as_the_world = evaluate_file(replace(config, save_root_dpath=str(tmp_path / "world")), dataset)
+    by_rule = {}
+    for rule in ("kept", "published"):
+        made = evaluate_file(replace(config, decided=rule, save_root_dpath=str(tmp_path / rule)), dataset)
+        numbers, made_by = results_of(made)
+        by_rule[rule] = numbers["test.held"]["psnr"]
+        assert made_by["sampling"]["decided"] == rule
+        assert f"(eval.decided={rule})" in made.lines[-1]
+        assert f"sampling.decided: {rule}" in write(made.folder).read_text()
+    assert by_rule["kept"]["model"] != by_rule["published"]["model"]
+    assert by_rule["kept"]["tokenizer_only"] == by_rule["published"]["tokenizer_only"]
+    assert results_of(as_the_world)[0]["test.held"]["psnr"] == by_rule["kept"]
+    assert as_the_world.lines[-1].startswith("drawn: 4 steps at temperature 5, choice mode, frame by frame; a token")
 
 
 def test_whole_steps_of_two_frames_begin_alike(st_world, dataset):

@@ -273,6 +273,47 @@ def test_a_policy_of_the_users_own_is_found_where_the_command_runs(tmp_path, mon
         PolicySpec("my_own_policy:lod", 3).build()
 
 
+OWN_ACTS = """
+import numpy as np
+
+class Own:
+    name, plays_alone = "own", True
+
+    def __init__(self, num_actions, answer: str = "one"):
+        self.answer = answer
+
+    def act(self, seen):
+        return {"one": np.ones(len(seen.frames), int), "none": None, "few": np.array([0]), "half": np.array([0.5, 1.0]),
+                "many": np.array([0, 3]), "below": np.array([-1, 0])}[self.answer]
+
+class Nameless:
+    def __init__(self, num_actions):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("none", r"a whole number for each of the 2 streams; it gives object \(\)"),
+        ("few", r"it gives int64 \(1,\)"),
+        ("half", r"it gives float64 \(2,\)"),
+        ("many", "act gives action 3; there are 0 to 2"),
+        ("below", "act gives action -1; there are 0 to 2"),
+        ("?", r"its act failed: KeyError: '\?' \(.*my_acts.py:\d+\)"),
+    ],
+)
+def test_what_a_policy_of_the_users_own_answers_is_looked_at(tmp_path, monkeypatch, answer, message):
+    (tmp_path / "my_acts.py").write_text(OWN_ACTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    seen = Seen.first(np.zeros((2, 4, 4, 3), np.uint8), np.arange(2))
+    assert PolicySpec("my_acts:Own", 3).build().act(seen).tolist() == [1, 1]
+    with pytest.raises(UserError, match=message):
+        PolicySpec("my_acts:Own", 3, options={"answer": answer}).build().act(seen)
+    with pytest.raises(UserError, match="'my_acts:Nameless' must have an attribute name, a str"):
+        PolicySpec("my_acts:Nameless", 3).build()
+
+
 def test_each_policy_of_a_collection_gets_what_it_takes(tmp_path, monkeypatch):
     (tmp_path / "my_other_policy.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -122,7 +122,10 @@ def _collect(values: Any, into: list[tuple[Any, Any]]) -> None:
 def _odd_tensor(tensor: Any, draw: random.Random) -> Any:
     import torch
 
-    match draw.randrange(6):
+    way = draw.randrange(6)
+    if tensor.dtype == torch.bool and way in (2, 3):
+        return ~tensor
+    match way:
         case 0:
             return tensor.flatten()[: tensor.numel() // 2].clone()
         case 1:

@@ -62,6 +62,19 @@ def test_a_damaged_newest_is_named_with_the_one_before(saves, name):
     assert saves.find("auto", "fake").position.step == 100
 
 
+@pytest.mark.parametrize(("best", "stays"), [(90, True), (100, True), (1000, False), (None, False)])
+def test_the_best_of_what_is_set_aside_goes_with_it(saves, best, stays):
+    for step in saves.steps():
+        position = Position(step, elapsed=1.0, best_loss=0.5, best_step=90)
+        saves.write_state(position, {})
+    if best is not None:
+        save_model(saves.best_path, "fake", {}, {}, step=best)
+    found = saves.find("previous", "fake").position
+    assert saves.best_path.is_file() is stays
+    assert (found.best_loss, found.best_step) == ((0.5, 90) if stays else (None, None))
+    assert (saves.folder / "model-best.pt.aside").is_file() is (best == 1000)
+
+
 def test_previous_needs_one(tmp_path):
     saves = Saves(tmp_path / "run", keep_last=2)
     with pytest.raises(UserError, match=r"has no checkpoint; set train.resume=auto"):

@@ -1,5 +1,5 @@
-"""The border between what a user can mend and a defect: which exceptions are the machine's or a file's fault, and the
-one line for each. Imports nothing that could raise them.
+"""The border between what a user can mend and a defect: which exceptions are the fault of the machine, of a file or of
+code that the user brought, and the one line for each. Imports nothing that could raise them.
 """
 
 import errno
@@ -7,6 +7,7 @@ import os
 import re
 import traceback
 
+from genieredux import own_code
 from genieredux.errors import UserError
 
 _HINTS = {
@@ -66,7 +67,7 @@ def _line(error: BaseException) -> str | None:
         return f"a file is damaged or not of its kind ({type(error).__name__}: {text[:300]})"
     if isinstance(error, OSError):
         return _of_system(error, text)
-    return None
+    return f"your own code failed: {own_code.cause(error)}" if own_code.is_involved(error) else None
 
 
 def _of_system(error: OSError, text: str) -> str:

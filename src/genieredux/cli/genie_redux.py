@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genieredux.cli.compose import compose_config
+from genieredux.cli.declared import architectures
 from genieredux.cli.hints import check_dataset, check_tokenizer
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
@@ -34,6 +35,7 @@ def genie_redux(words: list[str]) -> None:
     given = own_tokenizer(_without_mode(words[0], words[1:]))
     command = compose_config("genie_redux", SCHEMA, given)
     if words[0] == "train":
+        check_architectures(command, given)
         check_parts(command)
     from genieredux.cli.evaluate import evaluate  # torch: not for the help and not for a misspelt key
 
@@ -51,6 +53,25 @@ def check_parts(command: "GenieReduxCommand") -> None:
     begun = (command.model_fpath, command.lam_fpath, command.tokenizer_fpath)
     if known and command.train.dataset_name and all(path is None or Path(path).exists() for path in begun):
         check_dataset(command.train.dataset_root_dpath, command.train.dataset_name)
+
+
+def check_architectures(command: "GenieReduxCommand", given: Sequence[str]) -> None:
+    """Raises UserError where words choose another architecture than the preset is for, which sets what that lacks."""
+    words = dict(word.lstrip("-+").partition("=")[::2] for word in given)
+    for part in ("tokenizer", "lam", "dynamics"):
+        values, name = getattr(command, part), words.get(f"{part}.architecture", "")
+        schema = architectures(part).get(name)
+        if schema is None:
+            continue
+        known = {item.key for item in schema.fields("")} | {"architecture"}
+        foreign = [f"{part}.{key}" for key in values if key not in known and f"{part}.{key}" not in words]
+        if foreign:
+            preset = f"config={words['config']}" if "config" in words else "the configuration"
+            out = " ".join(f"'~{key}'" for key in foreign)
+            raise UserError(
+                f"{preset} sets {', '.join(foreign)}, which {part}.architecture={name} does not have; add {out} to "
+                "leave it out"
+            )
 
 
 def own_tokenizer(words: Sequence[str]) -> list[str]:

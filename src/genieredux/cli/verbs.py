@@ -57,9 +57,16 @@ module of its own name, and takes the words after the verb.
 def find(name: str) -> Callable[[list[str]], None]:
     """The function of a verb. Raises UserError, which names the nearest, where there is none."""
     if name not in VERBS:
-        raise UserError(f"there is no verb '{name}'; did you mean '{nearest(name, VERBS)}'? (all: {', '.join(VERBS)})")
+        meant = " or ".join(f"'{words}'" for words in _having(name)) or f"'{nearest(name, VERBS)}'"
+        raise UserError(f"there is no verb '{name}'; did you mean {meant}? (all: {', '.join(VERBS)})")
     verb: Callable[[list[str]], None] = getattr(import_module(f"genieredux.cli.{name}"), name)
     return verb
+
+
+def _having(action: str) -> list[str]:
+    """`VERB ACTION` of every verb that has such an action."""
+    forms = [form.split() for lines in VERBS.values() for form, *_ in lines]
+    return [f"{form[0]} {action}" for form in forms if action in "".join(form[1:2]).split("|")]
 
 
 def overview() -> str:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,6 +30,7 @@ from genieredux.episodes.schema import check_continues
 from genieredux.errors import UserError
 from genieredux.policies import Policies
 from genieredux.runs.environment import describe_environment
+from genieredux.runs.places import user_path
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def collect(
         action_names=_common_actions(games),
         created_by=_provenance(cfg),
     )
-    path = Path(cfg.root).expanduser() / spec.name
+    path = user_path(cfg.root) / spec.name
     with (
         _sigterm_interrupts(),
         progress or DisplayReporter() as reporter,
@@ -110,18 +111,17 @@ def collect(
         except KeyboardInterrupt:
             log.warning("%s: stopped with %d episodes stored; the same command continues from here", path, len(writer))
             raise
-        growth = writer.growth
-    summary = CollectSummary(
-        path=path,
-        **growth,
-        lost=lost,
-        seconds=time.perf_counter() - began,
-        skipped=tuple(game for game in configured_games(cfg.connector) if game not in games),
-        failed={work.group.facts.game: work.given_up for work in works if work.given_up},
-    )
-    if summary.failed:
-        raise GamesFailed(summary)
-    return summary
+        summary = CollectSummary(
+            path=path,
+            **writer.growth,
+            lost=lost,
+            seconds=time.perf_counter() - began,
+            skipped=tuple(game for game in configured_games(cfg.connector) if game not in games),
+            failed={work.group.facts.game: work.given_up for work in works if work.given_up},
+        )
+        if summary.failed:
+            raise GamesFailed(summary)
+    return replace(summary, seconds=time.perf_counter() - began)
 
 
 def _say_plan(cfg: CollectConfig, groups: Sequence[Group]) -> None:

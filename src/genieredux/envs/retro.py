@@ -21,6 +21,7 @@ from genieredux.envs.ram import RamWatch
 from genieredux.errors import UserError
 from genieredux.retroact import find
 from genieredux.retroact.roms import roms_folder
+from genieredux.runs.places import user_path
 
 OPTIONS = ("rom_folder", "state")
 
@@ -140,7 +141,7 @@ def _integration(retro: Any, cfg: EnvConfig) -> Any:
     if unknown := sorted(set(cfg.options) - set(OPTIONS)):
         raise UserError(f"retro options: unknown '{unknown[0]}'; known: {', '.join(OPTIONS)}")
     rom_folder = cfg.options.get("rom_folder")
-    folder = roms_folder() if rom_folder is None else Path(rom_folder).expanduser().resolve()
+    folder = roms_folder() if rom_folder is None else user_path(rom_folder).resolve()
     if not folder.is_dir():
         if rom_folder is None:
             return retro.data.Integrations.STABLE

@@ -96,8 +96,9 @@ def _check_none_lost(root: Path, spec: DatasetSpec, rows: list[IndexRow]) -> Non
     ):
         if known.get(episode_id) != checksum_:
             raise UserError(
-                f"{root / file}: episode {episode_id} is in the index, but no file holds it as it was written; put the "
-                "file back, or give the episode up with `genieredux data index`; nothing was changed"
+                f"{root / file}: episode {episode_id} is in the index, but no file holds it as the index says; put the "
+                f"file back, or the index that was made of it, or go by the files alone with `genieredux data index "
+                f"{root}`; nothing was changed"
             )
 
 

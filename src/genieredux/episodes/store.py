@@ -132,11 +132,15 @@ class EpisodeFiles:
                 return _Contents.of(file.metadata)
 
         contents = self._contents.get(row.file, read)
-        if contents.episodes.get(row.meta.id) != (row.row, row.meta.length, row.meta.checksum):
+        there = contents.episodes.get(row.meta.id)
+        if there != (row.row, row.meta.length, row.meta.checksum):
             held = ", ".join(list(contents.episodes)[:3]) or "nothing"
+            what = f"it holds {held}, not the episode {row.meta.id} that the index says is there"
+            if there is not None:
+                what = f"its episode {row.meta.id} is not the one that the index means (another length or checksum)"
             raise UserError(
-                f"{self.root}/{row.file}: it holds {held}, not the episode {row.meta.id} that the index says is there; "
-                "put the right file back, or rebuild the index with `genieredux data index`"
+                f"{self.root}/{row.file}: {what}; put the file back, or the index that was made of it, or go by the "
+                f"files alone with `genieredux data index {self.root}`"
             )
         return contents
 

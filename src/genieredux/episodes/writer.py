@@ -5,8 +5,10 @@ Several processes may write into one data set at once: a finished episode never 
 index is made under a lock.
 """
 
+import contextlib
 import json
 import logging
+import shutil
 import threading
 from collections import Counter
 from pathlib import Path
@@ -42,7 +44,8 @@ class DatasetWriter:
 
     Re-opening continues: `ids` holds the episodes that are there, whether or not an index was written, and
     leftovers of a killed writer are removed. As a context manager it calls `finish()` at the end, also after
-    an error or Ctrl-C, since what was appended is whole. Raises UserError where the folder holds a data set
+    an error or Ctrl-C, since what was appended is whole; after an error a folder that it made and that got no episode
+    is removed again. Raises UserError where the folder holds a data set
     of another kind, a damaged file, or cannot be written.
     """
 
@@ -52,6 +55,7 @@ class DatasetWriter:
         self.path = user_path(path)
         self._fs = fsspec.filesystem("file")
         self._root = str(self.path)
+        self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self._create(spec)
         self.spec = read_spec(self._fs, self._root)
         self.spec.check_same_kind(spec, self._root)
@@ -143,6 +147,8 @@ class DatasetWriter:
     ) -> None:
         try:
             self.finish()
+            if kind is not None and self._made and not self._rows:
+                self._withdraw()
         except UserError:
             if kind is None:
                 raise
@@ -161,6 +167,13 @@ class DatasetWriter:
         except (TypeError, ValueError) as error:
             raise UserError(f"{self._root}: created_by must hold plain values ({error})") from error
         write_new(self.path / SPEC_NAME, content_writer(text.encode()))
+
+    def _withdraw(self) -> None:
+        """Removes the folders that this writer made."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # something else is in one of those around it
+            for folder in self._made[1:]:
+                folder.rmdir()
 
     def _indexed_rows(self) -> list[IndexRow]:
         try:

@@ -11,7 +11,9 @@ from genieredux.evaluation.about import About
 from genieredux.evaluation.config import EvalConfig
 from genieredux.evaluation.results import Evaluation
 from genieredux.evaluation.rows import TRUTH
+from genieredux.models.sampling import Sampling
 
+_RULES = {"kept": "a token that is decided stays", "published": "every step decides all tokens anew"}
 _SHORT = {"model": "", "repeat_last": "repeat last", "tokenizer_only": "tokenizer"}
 
 
@@ -27,8 +29,8 @@ class Evaluated:
     lines: tuple[str, ...]
 
 
-def headline(evaluation: Evaluation, config: EvalConfig) -> tuple[str, ...]:
-    """Of every metric its one number, by row."""
+def headline(evaluation: Evaluation, config: EvalConfig, sampling: Sampling | None = None) -> tuple[str, ...]:
+    """Of every metric its one number, by row; then how a world drew its tokens."""
     lines = []
     for name, result in evaluation.sets.items():
         plain = result.plain
@@ -43,7 +45,16 @@ def headline(evaluation: Evaluation, config: EvalConfig) -> tuple[str, ...]:
         if spread := plain["sampling_seeds"]["spread"]:
             several = (f"{key}.{row} ±{value:.3f}" for key, rows in spread.items() for row, value in rows.items())
             lines.append(f"  over {len(config.seeds)} sampling seeds: {', '.join(several)}")
-    return tuple(lines)
+    return (*lines, _drawn(sampling)) if sampling else tuple(lines)
+
+
+def _drawn(sampling: Sampling) -> str:
+    """`drawn: 25 steps at temperature 1, choice mode, 2 frames together; every step decides all tokens anew`."""
+    together = f"{sampling.dream_length} frames together" if sampling.dream_length > 1 else "frame by frame"
+    together = "all frames together" if sampling.method == "one_go" else together
+    steps = f"{sampling.steps} step{'s' if sampling.steps > 1 else ''} at temperature {sampling.temperature:g}"
+    rule = f"{_RULES[sampling.decided]} (eval.decided={sampling.decided})"
+    return f"drawn: {steps}, choice {sampling.choice}, {together}; {rule}"
 
 
 def _of_metric(about: About, plain: Mapping[str, Any], config: EvalConfig) -> str:

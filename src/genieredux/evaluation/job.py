@@ -96,7 +96,7 @@ def evaluate_file(
         grid = _grid(world, sets, config, sampling) if world else None
         made_by = _made_by(config, data, dataset, subject, sampling, opened, device, action_names, evaluation.seconds)
         film = write_measured(folder, evaluation, made_by, grid)
-    return Evaluated(folder, folder / RESULTS, film, headline(evaluation, config))
+    return Evaluated(folder, folder / RESULTS, film, headline(evaluation, config, sampling))
 
 
 def _grid(world: World, sets: Mapping[str, Clips], config: EvalConfig, sampling: Any) -> Any:

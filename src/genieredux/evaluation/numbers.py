@@ -18,7 +18,10 @@ from genieredux.evaluation.clips import Origin
 from genieredux.evaluation.tables import to_csv
 from genieredux.runs.files import write_atomically, write_text
 
-_ABOUT = ("set", "clip", "episode", "start", "game", "console", "tags", "policy", "hash")
+_ABOUT = {
+    **{"set": pa.string(), "clip": pa.int64(), "episode": pa.string(), "start": pa.int64(), "game": pa.string()},
+    **{"console": pa.string(), "tags": pa.list_(pa.string()), "policy": pa.string(), "hash": pa.string()},
+}
 _NOT_METRICS = (*_ABOUT, "action")
 _CSV_ABOUT = ("set", "clip", "episode", "start", "game", "console", "tags", "policy", "horizon", "action")
 
@@ -126,17 +129,22 @@ def _lists(values: np.ndarray, kind: pa.DataType) -> pa.Array:
 
 
 def _numbers(table: pa.Table) -> ClipNumbers:
-    about = table.select(_ABOUT).to_pylist()
+    said = table.select([*_ABOUT]).cast(pa.schema(_ABOUT))
+    if missing := [name for name in _ABOUT if said[name].null_count]:
+        raise ValueError(f"{missing[0]} is missing for some clips")
+    about = said.to_pylist()
     origins = tuple(
         Origin(row["episode"], row["start"], row["game"], row["console"], tuple(row["tags"]), row["policy"])
         for row in about
     )
+    actions = np.asarray(table["action"].to_pylist(), dtype=np.int64)
     values: dict[str, dict[str, np.ndarray]] = {}
     for column in table.column_names:
         cells = table[column].to_pylist()
         if column not in _NOT_METRICS and cells[0] is not None:
             metric, row = column.split(".", 1)
-            values.setdefault(metric, {})[row] = np.asarray(cells, dtype=np.float64)
-    actions = np.asarray(table["action"].to_pylist(), dtype=np.int64)
+            values.setdefault(metric, {})[row] = numbers = np.asarray(cells, dtype=np.float64)
+            if numbers.shape != actions.shape or actions.ndim != 2:
+                raise ValueError(f"{column} has the shape {numbers.shape}, the actions have {actions.shape}")
     relative = json.loads((table.schema.metadata or {}).get(b"relative", b"{}"))
     return ClipNumbers(origins, tuple(row["hash"] for row in about), actions, values, relative)

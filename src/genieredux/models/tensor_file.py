@@ -4,7 +4,6 @@ A torch zip that `torch.load(..., weights_only=True)` opens, whose records are s
 its CRC-32, verified before anything is unpickled; a checksum covers the content and is verified after. Knows no model.
 """
 
-import difflib
 import hashlib
 import pickle
 import zipfile
@@ -16,6 +15,7 @@ from typing import IO, Any, BinaryIO, cast
 import torch
 from torch import Tensor
 
+from genieredux.checking import nearest_few
 from genieredux.errors import UserError
 from genieredux.runs.files import write_atomically
 
@@ -127,7 +127,7 @@ def _missing(path: Path) -> str:
     pattern = "*.pt" if folder == path.parent else "**/*.pt"
     files = _checkpoints_in(folder, pattern)
     by_name = {str(file): file for file in files}
-    near = difflib.get_close_matches(str(path), by_name, n=3, cutoff=0.3) or [str(file) for file in files[-3:]]
+    near = nearest_few(str(path), by_name)
     return f"no checkpoint at {path}; nearest: {', '.join(near) or f'none in {folder}'}"
 
 

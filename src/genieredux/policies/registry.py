@@ -15,6 +15,7 @@ from genieredux import own_code
 from genieredux.checking import one_of
 from genieredux.config import from_plain
 from genieredux.errors import UserError
+from genieredux.policies.own import OwnPolicy
 from genieredux.policies.policy import Policy
 from genieredux.policies.wrappers import WithRandomActions, WithStickyActions, WithTemperature
 
@@ -65,7 +66,7 @@ class PolicySpec:
             policy = maker.function(**arguments, **maker.typed(self.options))
         for name, value in self.wrappers:
             policy = WRAPPERS[name](policy, self.num_actions, value)
-        return policy
+        return OwnPolicy(policy, self.name, self.num_actions) if ":" in self.name else policy
 
 
 class Policies:

@@ -55,6 +55,23 @@ def test_a_video_is_an_episode_without_actions(tmp_path: Path) -> None:
     assert "actions   none recorded" in describe(dataset).to_text()
 
 
+def test_one_video_is_taken_as_it_is_and_what_lies_beside_it_is_not(tmp_path: Path, caplog) -> None:
+    frames = make_video(tmp_path / "films/a.mp4")
+    make_video(tmp_path / "films/b.mp4", seed=1)
+    (tmp_path / "films/a.csv").write_text(
+        "\n".join(["frame,action", *(f"{k},{a}" for k, a in enumerate(actions_of()))])
+    )
+    dataset = run(tmp_path, folder=str(tmp_path / "films/a.mp4"))
+    assert np.array_equal(dataset.episode(0).frames, frames)
+    assert (len(dataset), dataset.episode(0).tags) == (1, ("a.mp4",))
+    assert f"actions={tmp_path / 'films'} reads it" in caplog.text
+    with_actions = {"folder": str(tmp_path / "films/a.mp4"), "actions": str(tmp_path / "films"), "name": "with"}
+    assert run(tmp_path, **with_actions).actions(0).tolist() == actions_of()
+    (tmp_path / "films/c.avi").write_bytes(b"no film at all")
+    with pytest.raises(UserError, match=r"c\.avi: no video; the first of 1 other files: c\.avi"):
+        run(tmp_path, folder=str(tmp_path / "films/c.avi"), name="none")
+
+
 def test_windows_of_such_a_data_set_are_windows_of_frames(tmp_path: Path) -> None:
     frames = make_video(tmp_path / "films/a.mp4")
     dataset = run(tmp_path)
@@ -235,7 +252,7 @@ def test_a_bad_action_file_is_one_clear_line_and_nothing_is_written(
         ({"image_size": 0}, "image_size is 0"),
         ({"action_names": ("A",)}, "give actions=FILE"),
         ({"name": "a/b"}, "name is 'a/b'"),
-        ({"folder": "/nowhere"}, "no such folder"),
+        ({"folder": "/nowhere"}, "there is nothing here; give the folder that holds the videos, or one video"),
         ({"actions": "/nowhere.csv"}, "no such file"),
         ({"test": 1.0}, "below 1"),
     ],

@@ -54,7 +54,7 @@ class VideoConfig:
     """Which videos to import and how."""
 
     folder: FilePath
-    """The folder of videos."""
+    """The folder of videos, or one video."""
     name: str
     """Of the data set, also stored as the game."""
     root: FilePath = "datasets"
@@ -248,15 +248,15 @@ def _moves(path: Path) -> bool:
 
 
 def _find_videos(folder: Path) -> tuple[list[Video], list[LeftOut]]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give the folder that holds the videos")
+    if not folder.exists():
+        raise UserError(f"{folder}: there is nothing here; give the folder that holds the videos, or one video")
     videos: list[Video] = []
     left_out: list[LeftOut] = []
     for path in files_below(folder):
         ending = path.suffix.lower()
         if ending in NO_FILMS:
             continue
-        name = path.relative_to(folder).as_posix()
+        name = path.name if path == folder else path.relative_to(folder).as_posix()
         try:
             videos.append(Video(path, name, estimate_frames(path), len(videos)))
         except MediaError as error:
@@ -266,19 +266,22 @@ def _find_videos(folder: Path) -> tuple[list[Video], list[LeftOut]]:
             log.warning("left out: %s", left_out[-1])
     if not videos:
         why = f"; the first of {len(left_out)} other files: {left_out[0]}" if left_out else ""
-        raise UserError(f"{folder}: no video in it or below{why}")
+        where = "no video" if folder.is_file() else "no video in it or below"
+        raise UserError(f"{folder}: {where}{why}")
     return videos, left_out
 
 
 def _read_table(cfg: VideoConfig, videos: list[Video]) -> ActionTable | None:
     if cfg.actions is None:
-        with_actions = sum(file_beside(Path(cfg.folder), video.name) is not None for video in videos)
+        folder = user_path(cfg.folder)
+        folder = folder.parent if folder.is_file() else folder
+        with_actions = sum(file_beside(folder, video.name) is not None for video in videos)
         if with_actions:
             log.warning(
                 "%d of %d videos have a file of their name beside them; actions=%s reads it as their actions",
                 with_actions,
                 len(videos),
-                cfg.folder,
+                folder,
             )
         return None
     return read_actions(user_path(cfg.actions), [video.name for video in videos], cfg.action_names)

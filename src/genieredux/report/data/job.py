@@ -5,10 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from genieredux.checking import nearest_few
 from genieredux.config import FilePath
 from genieredux.episodes import Dataset, describe
 from genieredux.episodes.quality import LEVELS, THRESHOLDS, Budget, QualityNote, note
@@ -17,6 +17,7 @@ from genieredux.report.data.missing import missing_games
 from genieredux.report.data.page import DataReport, render
 from genieredux.report.data.pictures import Pictures, draw_pictures
 from genieredux.runs.files import write_text
+from genieredux.runs.places import user_path
 
 PICTURE_BYTES = 19_000_000
 """Bytes of all pictures together; in base64 they take a third more, and the page stays below 30 MB."""
@@ -49,7 +50,7 @@ class DataReportConfig:
     @property
     def page(self) -> Path:
         """Where the page goes."""
-        return Path(self.out).expanduser() if self.out else Path(self.path).expanduser() / "report.html"
+        return user_path(self.out) if self.out else user_path(self.path) / "report.html"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _games(dataset: Dataset, asked: str) -> list[str]:
     for name in (word.strip() for word in asked.strip().strip("[]").split(",") if word.strip()):
         key = name.lower().removesuffix("-v0")
         if key not in by_name:
-            near = [by_name[one] for one in get_close_matches(key, by_name, n=3, cutoff=0.0)]
+            near = [by_name[one] for one in nearest_few(key, by_name)]
             raise UserError(f"{dataset.path}: has no game '{name}'; nearest: {', '.join(near)} (all: {len(there)})")
         chosen.append(by_name[key])
     return sorted(set(chosen)) or there

@@ -1,6 +1,5 @@
 """A folder that an evaluation left, read back; and finding such folders. It knows files, no page."""
 
-import difflib
 import glob
 import json
 import zipfile
@@ -11,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from genieredux.checking import nearest_few
 from genieredux.errors import UserError
 from genieredux.evaluation.about import About
 from genieredux.evaluation.kept import KeptClips
 from genieredux.evaluation.numbers import ClipNumbers, read_parquet
 from genieredux.report.worlds.results import Results, TestSet, read_results
 from genieredux.report.worlds.words import PageWords, read_words
+from genieredux.runs.places import user_path
 
 RESULTS = "results.json"
 PARTS = ("even", "worst", "best")
@@ -108,7 +109,7 @@ def find_runs(words: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for word in words:
-        path = Path(word).expanduser()
+        path = user_path(word)
         is_glob = any(mark in word for mark in "*?[") and not path.exists()
         matches = sorted(glob.glob(str(path), recursive=True)) if is_glob else [path]
         here = [folder for match in matches for folder in _folders(Path(match))]
@@ -164,7 +165,7 @@ def _nearest(path: Path) -> str:
     for above in around[:3]:
         near = sorted({str(file.parent) for pattern in depths for file in above.glob(pattern)})
         if near:
-            close = difflib.get_close_matches(str(path.absolute()), near, n=_MOST_FOUND, cutoff=0.0)
+            close = nearest_few(str(path.absolute()), near, _MOST_FOUND)
             return f"; nearest: {', '.join(close)}"
     return ""
 

@@ -81,8 +81,9 @@ def seconds(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def protocol_text(run: Run) -> str:
-    """The settings of the evaluation, a line each."""
+    """The settings of the evaluation, a line each, and how the world drew its tokens by them."""
     plain = {name: value for name, value in run.made("config").items() if not isinstance(value, Mapping)}
+    plain |= {f"sampling.{name}": value for name, value in run.made("sampling").items()}
     return "\n".join(f"{name}: {_plain(value)}" for name, value in plain.items())
 
 

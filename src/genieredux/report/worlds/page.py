@@ -19,6 +19,7 @@ from genieredux.report.worlds.folder import WORLD, Run, find_runs, read_run, run
 from genieredux.report.worlds.paired import Paired, pair
 from genieredux.report.worlds.words import PageWords, write_words
 from genieredux.runs.files import write_text
+from genieredux.runs.places import user_path
 
 ONE_RUN, EACH_MORE, AT_MOST = 4_500_000, 2_000_000, 9_000_000
 """Characters of pictures, so that a page stays below 6 MB for one run and 10 MB for any number."""
@@ -62,7 +63,7 @@ def compare_runs(
     """
     folders = find_runs(words)
     runs = [read_run(folder, name) for folder, name in zip(folders, run_names(folders), strict=True)]
-    page = Path(out).expanduser() if out else folders[0] / ("report.html" if len(runs) == 1 else "comparison.html")
+    page = user_path(out) if out else folders[0] / ("report.html" if len(runs) == 1 else "comparison.html")
     if page.suffix.lower() not in (".html", ".htm") or page.is_dir():
         raise UserError(f"out={page} is not the name of a page; end it in .html")
     paired = pair(runs, _baseline(runs, baseline))
@@ -128,7 +129,7 @@ def render(runs: Sequence[Run], paired: Sequence[Paired] = (), title: str | None
 def _baseline(runs: Sequence[Run], said: str | None) -> Run:
     if said is None:
         return runs[0]
-    path = Path(said).expanduser().resolve()
+    path = user_path(said).resolve()
     for run in runs:
         if said == run.name or path in (run.folder.resolve(), run.folder.resolve() / "results.json"):
             return run

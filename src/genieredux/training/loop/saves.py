@@ -7,6 +7,7 @@ A pair is written state first, so a model file of the same step means that the p
 """
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -115,7 +116,7 @@ class Saves:
         model_path, step = _named(Path(resume))
         found = read_pair(model_path, model_path.with_name(f"state-{step}.pt"), kind)
         if model_path.parent.resolve() == self.folder.resolve():
-            self._set_aside_after(found.position.step)
+            self._set_aside_after(found.position)
         return found
 
     def _read_newest(self, steps: list[int], kind: str) -> Resume:
@@ -134,22 +135,33 @@ class Saves:
             there = f"only that of step {steps[0]}" if steps else "no checkpoint"
             raise UserError(f"train.resume=previous, but {self.folder} has {there}; set train.resume=auto")
         found = read_pair(self.model_path(steps[-2]), self.state_path(steps[-2]), kind)
-        self._set_aside_after(found.position.step)
+        self._set_aside_after(found.position)
         return found
 
     def _model_steps(self) -> list[int]:
         names = (re.fullmatch(r"model-(\d+)\.pt", path.name) for path in self.folder.glob("model-*.pt"))
         return sorted(int(match.group(1)) for match in names if match)
 
-    def _set_aside_after(self, step: int) -> None:
-        """Going back to `step` on request: the next resume must not take later files for the newest."""
-        for later in self._model_steps():
-            if later <= step:
-                continue
-            for path in (self.model_path(later), self.state_path(later)):
-                if path.is_file():
-                    path.rename(path.with_name(path.name + ".aside"))
-                    logger.warning("set aside %s, which is later than the checkpoint asked for", path)
+    def _set_aside_after(self, position: Position) -> None:
+        """Going back to a position on request: the next resume must not take later files for the newest, and the best
+        model must not be one that the run has not made yet. Where it was, the next validation finds the best anew.
+        """
+        later = [step for step in self._model_steps() if step > position.step]
+        paths = [path for step in later for path in (self.model_path(step), self.state_path(step))]
+        if self._best_step() > position.step:
+            paths.append(self.best_path)
+            position.best_loss = position.best_step = None
+        for path in paths:
+            if path.is_file():
+                path.rename(path.with_name(path.name + ".aside"))
+                logger.warning("set aside %s, which is later than the checkpoint asked for", path)
+
+    def _best_step(self) -> float:
+        """That of model-best.pt; infinity where that is not there or damaged."""
+        try:
+            return load_model(self.best_path).step
+        except UserError:
+            return math.inf
 
 
 def _named(path: Path) -> tuple[Path, int]:
