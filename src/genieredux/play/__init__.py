@@ -2,6 +2,20 @@
 
 from genieredux.dreams.prompts import make_world_file, prompts_of
 from genieredux.dreams.session import Prompt
+from genieredux.play.scenes import Scene, Scenes, Wanted, scene_of
 from genieredux.play.server import serve
+from genieredux.play.settings import Settings
+from genieredux.play.watching import Policies
 
-__all__ = ["Prompt", "make_world_file", "prompts_of", "serve"]
+__all__ = [
+    "Policies",
+    "Prompt",
+    "Scene",
+    "Scenes",
+    "Settings",
+    "Wanted",
+    "make_world_file",
+    "prompts_of",
+    "scene_of",
+    "serve",
+]

@@ -1,165 +1,195 @@
-"""The page and the socket, on this machine only. It knows a world through its protocol and dreams in
-`connection.py`.
-"""
+"""The page and its socket. It knows a world through its protocol; the dreaming is in `visit.py`."""
 
+import asyncio
+import contextlib
 import logging
 import socket
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import numpy as np
 import uvicorn
 from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from genieredux.checking import above
-from genieredux.dreams.session import DreamSession, check_prompts
+from genieredux.checking import above, at_least
 from genieredux.errors import UserError
-from genieredux.models.world.protocol import World
-from genieredux.play.bindings import bind
-from genieredux.play.connection import Connection
+from genieredux.play.doors import LOOPBACK, Doors
+from genieredux.play.hall import Hall
+from genieredux.play.keeping import KINDS
+from genieredux.play.scenes import Scenes
+from genieredux.play.settings import Settings
+from genieredux.play.watching import Policies
 
-HOST = "127.0.0.1"
-MAX_DREAMS = 4  # each holds a cache and wants a core
-_NAMES = (HOST, "localhost")
 _STATIC = Path(__file__).parent / "static"
-_POLICY = "default-src 'self'; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; frame-ancestors 'none'"
+_POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 log = logging.getLogger(__name__)
 
 
 def serve(
-    world: World,
-    prompts: Sequence[tuple[np.ndarray, np.ndarray]],
+    scenes: Scenes,
+    settings: Settings | None = None,
+    policies: Policies | None = None,
+    host: str = LOOPBACK,
     port: int = 8765,
     open_browser: bool = True,
-    max_fps: float = 15.0,
-    name: str = "",
     announce: Callable[[str], None] = log.info,
 ) -> None:
-    """Let people walk in `world` at http://127.0.0.1:port until Ctrl-C. Nobody outside this machine can
-    connect.
+    """Let people walk in worlds at http://host:port until Ctrl-C. Unless another `host` is asked for, nobody outside
+    this machine can connect; with another one, settings.token is needed.
 
-    prompts: where a dream may begin, (frames uint8 (P, S, S, 3), actions (P - 1,)) each. port: 0 takes any
-    free one. max_fps: frames a second at most. name: of the world, for the page. announce: is told the
-    address. Raises UserError for a port that is taken or prompts that do not fit.
+    scenes: the worlds; the first is loaded before the page opens. port: 0 takes any free one. announce: is told the
+    address. Raises UserError for a port that is taken, or a world that cannot be loaded.
     """
-    above("fps", max_fps, 0)
-    app = make_app(world, prompts, max_fps, name)
-    listener = listen(port)
-    address = f"http://{HOST}:{listener.getsockname()[1]}"
+    settings, policies = settings or Settings(), policies or Policies()
+    above("fps", settings.fps, 0)
+    at_least("players", settings.players, 1)
+    doors = Doors(host, settings.token)
+    scenes.get(scenes.names[0])
+    app = make_app(scenes, settings, policies, doors)
+    listener = listen(port, host)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}" + (f"/#token={settings.token}" if settings.token else "")
     announce(f"The dream is at {address} (Ctrl-C ends it)")
     if open_browser:
         threading.Thread(target=_open, args=(address,), daemon=True).start()
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(make_config(app, settings))
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # the way to end it
     finally:
         listener.close()
 
 
+def make_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How the server runs: what is too large is refused, whoever is silent is let go."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        ws_max_size=settings.message_bytes,
+        ws_max_queue=8,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        ws_per_message_deflate=False,
+        h11_max_incomplete_event_size=16 * 1024,
+    )
+
+
 def make_app(
-    world: World, prompts: Sequence[tuple[np.ndarray, np.ndarray]], max_fps: float = 15.0, name: str = ""
+    scenes: Scenes, settings: Settings | None = None, policies: Policies | None = None, doors: Doors | None = None
 ) -> FastAPI:
-    """The application: the page at `/`, the dream at `/dream`. Raises UserError for prompts that do not
-    fit.
-    """
-    starts = check_prompts(world, prompts)
-    bindings = bind(world.action_names)
-    hello = {
-        "type": "hello",
-        "name": name,
-        "actions": list(world.action_names),
-        "chords": bindings.chords,
-        "keys": bindings.keys,
-        "idle": bindings.idle,
-        "prompts": len(starts),
-    }
-    alive: set[Connection] = set()
+    """The application: the page at `/`, the dream at `/dream`, films at `/film/SESSION.KIND`."""
+    settings = settings or Settings()
+    doors = doors or Doors(token=settings.token)
+    hall = Hall(scenes, settings, policies or Policies())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.connections = alive
+        sweeping = asyncio.create_task(hall.sweep())
         yield
+        sweeping.cancel()
+        await hall.close()
 
     app = FastAPI(title="GenieRedux dream", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    # Another site's page may try to reach us through the person's own browser: by a name that resolves to
-    # 127.0.0.1 (the Host check) or by a plain websocket, which no same-origin rule stops (the Origin check).
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_NAMES))
+    app.state.hall = hall
+    app.add_middleware(_KnownHosts, doors=doors)
 
     @app.middleware("http")
     async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
         response = await call_next(request)
-        response.headers["Content-Security-Policy"] = _POLICY
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers.update(_HEADERS)
         return response
 
     @app.websocket("/dream")
     async def dream(websocket: WebSocket) -> None:
-        if not _own_page(websocket):
+        if not doors.admits(websocket.headers, websocket.url.query):
             await websocket.close(1008, "only the page of this program may steer it")
             return
         await websocket.accept()
-        if len(alive) >= MAX_DREAMS:
-            await websocket.send_json({"type": "full", "value": MAX_DREAMS})
-            await websocket.close(1013, "too many dreams")
+        visit = await hall.enter(websocket.query_params.get("session", ""))
+        if visit is None:
+            await websocket.send_json({"type": "full", "value": settings.players})
+            await websocket.close(1013, "all seats are taken")
             return
-        connection = Connection(websocket, DreamSession(world, starts), bindings, max_fps)
-        alive.add(connection)
+        broken = False
         try:
-            await websocket.send_json(hello)
-            await connection.run()
+            await visit.serve(websocket)
+        except Exception as error:
+            broken = True
+            log.exception("a dream broke; the others go on")
+            with contextlib.suppress(RuntimeError):
+                said = str(error) if isinstance(error, UserError) else "this dream broke; the program's log says how"
+                await websocket.send_json({"type": "said", "value": said, "bad": True})
+                await websocket.close(1011, "this dream broke")
         finally:
-            alive.discard(connection)
+            await hall.leave(visit, for_good=broken)
+
+    @app.get("/film/{session}.{kind}")
+    async def film(session: str, kind: str) -> Response:
+        visit = hall.find(session)
+        if visit is None or kind not in KINDS:
+            return PlainTextResponse("there is no such film", 404)
+        try:
+            content = await visit.film(kind)
+        except UserError as error:
+            return PlainTextResponse(str(error), 409)
+        name = {"Content-Disposition": f'attachment; filename="dream.{kind}"'}
+        return Response(content, media_type=KINDS[kind], headers=name)
 
     app.mount("/", StaticFiles(directory=_STATIC, html=True))
     return app
 
 
-def listen(port: int) -> socket.socket:
-    """A socket bound to the loopback address. Raises UserError that names a free port when this one is
-    taken.
-    """
+def listen(port: int, host: str = LOOPBACK) -> socket.socket:
+    """A socket bound to the address. Raises UserError that names a free port when this one is taken."""
     if not 0 <= port <= 65535:
         raise UserError(f"port={port} is no port: choose one from 1024 to 65535, or 0 for any free one.")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left by us may be taken again
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(64)  # from now on nobody else can, and a browser that comes early waits in line
     except OSError as error:
         listener.close()
+        if error.errno == 99:  # EADDRNOTAVAIL
+            raise UserError(f"host={host} is no address of this machine: say host=0.0.0.0 for all it has.") from error
         reason = "may not be used" if isinstance(error, PermissionError) else "is in use"
-        raise UserError(f"Port {port} on {HOST} {reason}: try port={_free_port()}.") from error
+        raise UserError(f"Port {port} on {host} {reason}: try port={_free_port()}.") from error
     return listener
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
-def _own_page(websocket: WebSocket) -> bool:
-    """Whether a browser says that our own page opened this socket; programs that are no browser send no
-    origin.
-    """
-    origin = websocket.headers.get("origin")
-    if origin is None:
-        return True
-    try:
-        parts = urlsplit(origin)
-    except ValueError:  # such as http://[
-        return False
-    return parts.scheme == "http" and parts.hostname in _NAMES and parts.netloc == websocket.headers.get("host")
+class _KnownHosts:
+    """Refuses requests, and sockets, that were meant for another host."""
+
+    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+        self._app, self._doors = app, doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            said = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            if not self._doors.knows_host(said):
+                return await PlainTextResponse("there is no such host here", 400)(scope, receive, send)
+        await self._app(scope, receive, send)
 
 
 def _open(address: str) -> None:
