@@ -2,7 +2,7 @@
 
     python benchmarks/mutations.py [--only NAME[,NAME]] [--list] [--again]
 
-Each row of `mutants.py` is a place, what stands there, what stands there instead, and the tests that must fail then,
+Each row of `mutants/` is a place, what stands there, what stands there instead, and the tests that must fail then,
 tried in that order. The sources are copied aside; first the tests must pass there; then a mutant is applied to the
 copy, its tests run, the copy is mended. What was found is kept in build/mutations.json, so that a run that was stopped
 goes on (a mutant is tried again when its row, the mutated file or its tests have changed; --again: all). Exit code 1
@@ -26,7 +26,7 @@ from mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "build" / "mutations.json"
-SECONDS = 600
+SECONDS = 180
 """Of computing; what waits without computing is ended after four times as long. A mutant that never ends is noticed."""
 
 

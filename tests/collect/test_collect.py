@@ -10,7 +10,7 @@ from genieredux.collect import AgentConfig, GeneratorConfig, SilentReporter, Spl
 from genieredux.envs import EnvConfig, Start, make
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
-from genieredux.policies import VARIANTS
+from genieredux.policies import VARIANTS, Seen
 from genieredux.policies.scripted import HeldPolicy, RandomPolicy
 
 QUIET = SilentReporter()
@@ -126,6 +126,77 @@ class TogetherHeld(HeldPolicy):
     """The same of held actions."""
 
     plays_alone = False
+
+
+class Looking:
+    """A policy whose action rests on everything that it is shown."""
+
+    name, plays_alone = "looking", True
+
+    def __init__(self, num_actions):
+        self.num_actions = num_actions
+
+    def act(self, seen):
+        pictures = seen.frames.reshape(len(seen.frames), -1).sum(1, dtype=np.int64)
+        before = np.where(seen.begun, 1, 3 * seen.actions + 5 * np.round(seen.rewards).astype(np.int64))
+        return (pictures + before + 7 * seen.begun) % self.num_actions
+
+
+class LookingTogether(Looking):
+    """The same, for all environments at once."""
+
+    plays_alone = False
+
+
+def test_a_policy_sees_the_same_alone_and_in_lock_step(small, inline, monkeypatch):
+    monkeypatch.setitem(VARIANTS, "random", f"{__name__}:Looking")
+    monkeypatch.setitem(VARIANTS, "held", f"{__name__}:Looking")
+    alone = Dataset.open(collect(some_of_everything(small, "alone", "fake"), QUIET, inline).path)
+    monkeypatch.setitem(VARIANTS, "random", f"{__name__}:LookingTogether")
+    monkeypatch.setitem(VARIANTS, "held", f"{__name__}:LookingTogether")
+    together = Dataset.open(collect(some_of_everything(small, "together", "fake"), QUIET, no_workers).path)
+    taken = [alone.actions(i).tolist() for i in range(len(alone))]
+    assert taken == [together.actions(i).tolist() for i in range(len(together))]
+    assert len({tuple(actions) for actions in taken}) > 1
+    for i in range(len(alone)):
+        episode, policy = alone.episode(i), Looking(len(alone.spec.action_names))
+        seen = Seen.first(episode.frames[:1], np.zeros(1))
+        for t, action in enumerate(episode.actions):
+            assert policy.act(seen)[0] == action
+            seen = Seen(
+                episode.frames[t + 1 : t + 2],
+                episode.rewards[t : t + 1],
+                np.zeros(1, bool),
+                episode.actions[t : t + 1],
+                np.zeros(1, bool),
+                np.zeros(1, np.int64),
+            )
+
+
+class Unshown:
+    """A game whose third action ends it without a frame, for the reward of 10."""
+
+    name, console, action_names = "Unshown", "Fake", ("A", "B")
+
+    def begin(self, start):
+        self.steps = 0
+        return np.zeros((64, 64, 3), np.uint8), {}
+
+    def step(self, action):
+        self.steps += 1
+        last = self.steps == 3
+        return (None if last else np.full((64, 64, 3), self.steps, np.uint8)), 10.0 if last else 0.5, last, False, {}
+
+    def close(self):
+        pass
+
+
+def test_the_reward_of_an_end_that_is_not_shown_is_kept(small, inline, monkeypatch):
+    monkeypatch.setattr("genieredux.collect.worker.make_solo", lambda env: Unshown())
+    amounts = GeneratorConfig(n_steps_max=20, n_sessions=2, n_instances=2, n_workers=1)
+    cfg = small("unshown", generator_config=amounts, splits=(SplitConfig("train"),))
+    stored = Dataset.open(collect(cfg, QUIET, inline).path)
+    assert [stored.episode(i).rewards.tolist() for i in range(2)] == [[0.5, 10.5]] * 2
 
 
 @pytest.mark.parametrize("kind", ["fake", "procgen", "retro"])

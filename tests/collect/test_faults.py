@@ -84,6 +84,15 @@ def test_where_every_game_is_given_up_before_its_first_episode_no_folder_is_left
     assert not error.value.summary.path.exists()
 
 
+def test_two_runs_of_one_command_at_once_make_the_data_set_together(small, inline, files_of, caplog):
+    undisturbed = collect(faulty(small, "undisturbed"), QUIET, inline)
+    cfg = faulty(small, "together")
+    summary = collect(cfg, Meddler(1, lambda: collect(cfg, QUIET, inline)), inline)
+    assert (summary.total_episodes, caplog.text.count("another run plays the same episodes")) == (6, 1)
+    assert episodes_of(files_of, summary.path) == episodes_of(files_of, undisturbed.path)
+    assert len(Dataset.open(summary.path, verify=True)) == 6
+
+
 def test_a_game_that_hangs_is_killed_and_played_again(small, tmp_path, inline, files_of):
     undisturbed = collect(faulty(small, "undisturbed"), QUIET, inline)
     fault = {"what": "hang", "level": 101, "file": times(tmp_path, 1)}

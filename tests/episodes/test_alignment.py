@@ -47,6 +47,14 @@ def test_track_keeps_each_action_between_its_frames(actions: list[int], first: i
     assert follows(played.frames, played.actions)
 
 
+def test_a_track_keeps_what_it_recorded_when_it_grows() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (300, 4, 4, 3), np.uint8)
+    track = Track(frames[0])
+    for frame in frames[1:]:
+        track.step(0, 0.0, frame)
+    assert np.array_equal(track.episode(False, True).frames, frames)
+
+
 def test_track_drops_an_action_whose_outcome_was_not_shown_but_not_its_reward() -> None:
     frame = np.zeros((8, 8, 3), np.uint8)
     track = Track(frame)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from genieredux.episodes import Dataset, DatasetWriter, Episode, rebuild_index
+from genieredux.episodes.block_file import checksum
 from genieredux.episodes.fake import fake_episode, fake_spec
+from genieredux.episodes.schema import UNKNOWN_ACTION
 from genieredux.errors import UserError
 
 INFO_DTYPES = ["|b1", "|u1", "<i2", ">i4", "<i8", "<u8", "<f4", "<f8"]
@@ -166,6 +168,32 @@ def test_leftovers_of_a_killed_writer_of_any_version_go(tmp_path) -> None:
     assert len(Dataset.open(tmp_path)) == 1
     DatasetWriter(tmp_path, fake_spec()).finish()
     assert len(list((tmp_path / "episodes").iterdir())) == 1
+
+
+def test_the_checksum_is_of_everything_that_an_episode_holds() -> None:
+    episode = replace(fake_episode(9), info={"x": np.arange(9.0)})
+
+    def other(array: np.ndarray) -> np.ndarray:
+        changed = array.copy()
+        changed.reshape(-1)[-1] += 1
+        return changed
+
+    changes: list[dict[str, object]] = [
+        *({name: other(getattr(episode, name))} for name in ("frames", "actions", "rewards")),
+        *({name: not getattr(episode, name)} for name in ("terminated", "truncated")),
+        {"info": {"x": other(episode.info["x"])}},
+        {"info": {"y": episode.info["x"]}},
+        {"info": {"x": episode.info["x"].astype(np.float32)}},
+    ]
+    sums = [checksum(episode), *(checksum(replace(episode, **change)) for change in changes)]  # type: ignore[arg-type]
+    assert len(set(sums)) == len(sums)
+    assert checksum(fake_episode(9)) == checksum(replace(fake_episode(9)))
+
+
+def test_actions_that_nobody_knows_are_counted_as_none(tmp_path) -> None:
+    with DatasetWriter(tmp_path, fake_spec()) as writer:
+        writer.append(replace(fake_episode(5), actions=np.array([UNKNOWN_ACTION, 2, UNKNOWN_ACTION, 2])))
+    assert Dataset.open(tmp_path).index["action_counts"].to_pylist() == [[0, 0, 2]]
 
 
 def test_an_interrupted_collection_still_gets_its_index(tmp_path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from genieredux.pictures.video import write_video
+from genieredux.pictures.video import VideoWriter, write_video
 
 
 class Full(io.BufferedRandom):
@@ -37,3 +38,19 @@ def test_a_disk_that_is_full_is_told_as_such_wherever_the_film_stands(tmp_path: 
         else:
             break
     assert writes > 3, "the film was written in one piece, or an error was lost"
+
+
+def test_a_film_that_failed_takes_nothing_more_and_can_be_let_go_of() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3), np.uint8)
+    for failing in ("add", "close"):
+        writer = VideoWriter(Path("/dev/full"), 10, (64, 64), lossless=True)
+        with pytest.raises(OSError, match="No space left"):  # noqa: PT012
+            writer.add(frames if failing == "add" else frames[:1])
+            writer.close()
+        writer.close()
+        writer.close()
+    writer = VideoWriter(Path("/dev/full"), 10, (64, 64), lossless=True)
+    with pytest.raises(OSError, match="No space left"):
+        writer.add(np.concatenate([frames] * 3))
+    with pytest.raises(OSError, match="nothing can be added"):
+        writer.add(frames)

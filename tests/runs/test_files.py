@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from genieredux.errors import UserError
-from genieredux.runs.files import new_folder, remove_unfinished, write_atomically, write_bytes, write_new, write_text
+from genieredux.runs.files import (
+    new_folder,
+    remove_unfinished,
+    write_atomically,
+    write_bytes,
+    write_new,
+    write_text,
+    write_together,
+)
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
@@ -46,6 +54,24 @@ def test_the_old_file_stays_when_writing_fails(tmp_path: Path, number: int) -> N
             write(path, fail)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_files_that_belong_together_all_appear_or_none(tmp_path: Path, monkeypatch) -> None:
+    paths = [tmp_path / name for name in ("a.json", "b.csv", "c.html")]
+    write_together(dict.fromkeys(paths, "old"))
+    plain, written = os.fsync, []
+
+    def full(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) == 3:
+            raise OSError(28, os.strerror(28))
+        plain(descriptor)
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match=r"cannot write .*c.html: the disk is full"):
+        write_together(dict.fromkeys(paths, "new"))
+    assert [path.read_text() for path in paths] == ["old"] * 3
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 @pytest.mark.parametrize("length", [200, 255])

@@ -1,22 +1,27 @@
 """From a played episode to a file, in a thread beside the one that plays or listens to workers."""
 
+import logging
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from genieredux.episodes import DatasetWriter, EncodedEpisode, Episode
+from genieredux.episodes.writer import EpisodeExists
+
+log = logging.getLogger(__name__)
 
 _WAITING_EPISODES = 8  # finished episodes that may wait for the disk before playing pauses
 
 
 class Shelf:
     """Stores episodes in a thread of its own, since compression and disk need no Python lock; errors come
-    back at `put`.
+    back at `put`. An episode that another run has stored meanwhile is that one's.
     """
 
     def __init__(self, writer: DatasetWriter) -> None:
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._pending: deque[Future[str]] = deque()
+        self._pending: deque[Future[None]] = deque()
+        self._is_told = False
 
     def put(self, episode: Episode | EncodedEpisode) -> None:
         """Store one episode soon; waits where too many are waiting. Raises what storing an earlier one
@@ -37,7 +42,13 @@ class Shelf:
         finally:
             self._thread.shutdown(cancel_futures=True)
 
-    def _store(self, episode: Episode | EncodedEpisode) -> str:
-        if isinstance(episode, Episode):
-            return self._writer.append(episode)
-        return self._writer.append_encoded(episode)
+    def _store(self, episode: Episode | EncodedEpisode) -> None:
+        try:
+            if isinstance(episode, Episode):
+                self._writer.append(episode)
+            else:
+                self._writer.append_encoded(episode)
+        except EpisodeExists:
+            if not self._is_told:
+                log.warning("%s: another run plays the same episodes; those it has stored are kept", self._writer.path)
+            self._is_told = True

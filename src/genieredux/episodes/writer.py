@@ -39,6 +39,10 @@ from genieredux.runs.places import user_path
 log = logging.getLogger(__name__)
 
 
+class EpisodeExists(UserError):
+    """An episode of this id is stored already."""
+
+
 class DatasetWriter:
     """Opens or creates the data set at the local folder `path` and appends episodes to it.
 
@@ -70,9 +74,11 @@ class DatasetWriter:
 
     @property
     def growth(self) -> dict[str, int]:
-        """What came in since it was opened, and what there is now: `episodes`, `frames`, `total_episodes`,
-        `total_frames`.
+        """What came in since it was opened, by whomever, and what there is now: `episodes`, `frames`,
+        `total_episodes`, `total_frames`.
         """
+        with self._mutex:
+            self._refresh()
         episodes, frames = self._before
         counts = {"episodes": len(self) - episodes, "frames": self.num_frames - frames}
         return {**counts, "total_episodes": len(self), "total_frames": self.num_frames}
@@ -104,8 +110,8 @@ class DatasetWriter:
         May be called from several threads at once; compression runs beside Python, so two write about twice
         as much.
 
-        An episode without an id gets the first free one. Raises UserError where its id is taken, it does not
-        fit the spec, or the disk is full (then nothing of it is left, and all earlier episodes are whole).
+        An episode without an id gets the first free one. Raises EpisodeExists where its id is taken, UserError where it
+        does not fit the spec, or the disk is full (then nothing of it is left, and all earlier episodes are whole).
         """
         self.spec.check_episode(episode)
         with self._mutex:
@@ -114,7 +120,7 @@ class DatasetWriter:
         episode_id = episode.id or self._free_id(episode)
         while episode_id in self._ids or not self._write(episode, episode_id):
             if episode.id:
-                raise UserError(f"{self._root}: episode {episode_id} exists already; give another id, or skip it")
+                raise EpisodeExists(f"{self._root}: episode {episode_id} exists already; give another id, or skip it")
             episode_id = self._free_id(episode)
         return episode_id
 
@@ -126,7 +132,7 @@ class DatasetWriter:
             if self._writers.hold_shared():
                 self._refresh()
         if meta.id in self._ids or not self._write_bytes(encoded):
-            raise UserError(f"{self._root}: episode {meta.id} exists already; give another id, or skip it")
+            raise EpisodeExists(f"{self._root}: episode {meta.id} exists already; give another id, or skip it")
         return meta.id
 
     def finish(self) -> pa.Table:

@@ -31,6 +31,7 @@ class VideoWriter:
     ) -> None:
         self.codec, self.pixels = ("libx264rgb", "rgb24") if lossless else ("libx264", "yuv420p")
         self.frames = self.bytes = 0
+        self._broken = False
         file = str(target) if isinstance(target, Path) else target
         self._container = av.open(file, "w", format="mp4", options={"movflags": "faststart"})
         self._stream = cast(av.VideoStream, self._container.add_stream(self.codec, rate=fps))
@@ -46,6 +47,8 @@ class VideoWriter:
 
     def add(self, frames: np.ndarray) -> None:
         """Appends frames uint8 (T, H, W, 3)."""
+        if self._broken:
+            raise OSError("nothing can be added to a film that could not be written")
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             picture.pts = self.frames
@@ -53,17 +56,24 @@ class VideoWriter:
             self.frames += 1
 
     def close(self) -> None:
-        """Writes what is still in the encoder and completes the file."""
+        """Writes what is still in the encoder and completes the file; after an error it only lets go of it."""
+        if self._broken:
+            return self._give_up()
         try:
             self._mux(self._stream.encode())
         except BaseException:
             self._give_up()
             raise
         self._container.close()
+        return None
 
     def _mux(self, packets: list[av.Packet]) -> None:
         self.bytes += sum(packet.size for packet in packets)
-        self._container.mux(packets)
+        try:
+            self._container.mux(packets)
+        except BaseException:
+            self._broken = True  # FFmpeg ends the process where more is written to a file that failed
+            raise
 
     def __enter__(self) -> "VideoWriter":
         return self

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -57,6 +57,22 @@ def write_bytes(path: Path, content: bytes | memoryview) -> Path:
 def write_text(path: Path, text: str) -> Path:
     """`write_atomically` of a text in UTF-8; half a character, which JSON may hold and no file can, becomes `?`."""
     return write_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """`write_text` of files that belong together: none takes its name before all of them are on the disk."""
+    asides = {path: _aside(path) for path in texts}
+    try:
+        for path, text in texts.items():
+            with writing(path):
+                _fill(asides[path], content_writer(text.encode("utf-8", "replace")))
+        for path, aside in asides.items():
+            with writing(path):
+                os.replace(aside, path)
+                sync_folder(path.parent)
+    finally:
+        for aside in asides.values():
+            _clear(aside)
 
 
 def content_writer(content: bytes | memoryview) -> Callable[[BinaryIO], None]:
@@ -151,19 +167,27 @@ def _write(path: Path, write: Callable[[BinaryIO], None], replace: bool) -> bool
     aside = _aside(path)
     with writing(path):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(aside, "w+b") as file:
-                write(cast(BinaryIO, file))
-                file.flush()
-                os.fsync(file.fileno())
+            _fill(aside, write)
             if replace:
                 os.replace(aside, path)
                 sync_folder(path.parent)
                 return True
             return _claim(aside, path)
         finally:
-            with contextlib.suppress(OSError):  # nothing was written there, or nothing can be
-                aside.unlink(missing_ok=True)
+            _clear(aside)
+
+
+def _fill(aside: Path, write: Callable[[BinaryIO], None]) -> None:
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    with open(aside, "w+b") as file:
+        write(cast(BinaryIO, file))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _clear(aside: Path) -> None:
+    with contextlib.suppress(OSError):  # nothing was written there, or nothing can be
+        aside.unlink(missing_ok=True)
 
 
 def _aside(path: Path) -> Path:

@@ -9,6 +9,7 @@ LeRobot has a row per frame, each with its action, and an episode has one action
 earned; `next.done` is true where no step follows. The library is not needed to write this.
 """
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,10 @@ class _Export:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._data is not None:
-            self._data.close()
-        if self._video is not None:
-            self._video.close()
+        with contextlib.ExitStack() as files:  # each is closed, whatever another meets
+            for file in (self._data, self._video):
+                if file is not None:
+                    files.callback(file.close)
         if kind is None:
             path = self._path(EPISODES_PATH, 0)
             pq.write_table(pa.Table.from_pylist(self._episodes), path, compression="snappy")

@@ -16,7 +16,7 @@ from genieredux.errors import UserError
 from genieredux.report.data.missing import missing_games
 from genieredux.report.data.page import DataReport, render
 from genieredux.report.data.pictures import Pictures, draw_pictures
-from genieredux.runs.files import write_text
+from genieredux.runs.files import write_together
 from genieredux.runs.places import user_path
 
 PICTURE_BYTES = 19_000_000
@@ -95,8 +95,7 @@ def write_data_report(cfg: DataReportConfig, progress: Callable[[int, int], None
     report = DataReport(dataset.spec, describe(dataset), dataset.index, tuple(notes), pictures, missing, budget)
     text = render(report)
     numbers = cfg.page.with_suffix(".json")
-    write_text(numbers, json.dumps(_numbers(report), indent=1) + "\n")
-    write_text(cfg.page, text)
+    write_together({numbers: json.dumps(_numbers(report), indent=1) + "\n", cfg.page: text})
     if progress:
         progress(len(games), len(games))
     return ReportSummary(cfg.page, numbers, tuple(notes), cfg.page.stat().st_size, time.monotonic() - began)

@@ -18,7 +18,7 @@ from genieredux.report.worlds import curves, files, films, made, notes, parts, t
 from genieredux.report.worlds.folder import WORLD, Run, find_runs, read_run, run_names
 from genieredux.report.worlds.paired import Paired, pair
 from genieredux.report.worlds.words import PageWords, write_words
-from genieredux.runs.files import write_text
+from genieredux.runs.files import write_text, write_together
 from genieredux.runs.places import user_path
 
 ONE_RUN, EACH_MORE, AT_MOST = 4_500_000, 2_000_000, 9_000_000
@@ -71,9 +71,8 @@ def compare_runs(
     text = render(runs, paired, title)
     numbers = json.dumps(files.to_json(runs, paired, traps), indent=1)
     table = to_csv(files.COLUMNS, files.lines(runs, paired))
-    beside_json = write_text(page.with_suffix(".json"), numbers)
-    beside_csv = write_text(page.with_suffix(".csv"), table)
-    write_text(page, text)
+    beside_json, beside_csv = page.with_suffix(".json"), page.with_suffix(".csv")
+    write_together({beside_json: numbers, beside_csv: table, page: text})
     return Compared(page, beside_json, beside_csv, tuple(runs), tuple(paired), tuple(traps))
 
 

@@ -1,0 +1,315 @@
+"""Wrong lines of evaluations: metrics, means and intervals, what is drawn, which clips."""
+
+from mutants.row import RECOMPUTED, Mutant, of
+
+MUTANTS: tuple[Mutant, ...] = (
+    *of(
+        "evaluation/metrics/ssim.py",
+        "evaluation/metrics/test_ssim.py evaluation/test_independent.py",
+        ("ssim luminance", "2 * level_x * level_y + _SSIM_C1", "level_x * level_y + _SSIM_C1"),
+        ("ssim covariance", "cov = blur(x * y) - mean_x * mean_y", "cov = blur(x * y)"),
+        ("ssim border", "2 * (size - 1) - place", "2 * size - 1 - place"),
+    ),
+    *of(
+        "evaluation/metrics/delta_psnr.py",
+        "evaluation/test_independent.py evaluation/measuring/test_evaluate.py",
+        ("delta sign", "capped(psnr(predicted, truth)) - capped", "capped(psnr(predicted, truth)) + capped"),
+    ),
+    *of(
+        "evaluation/metrics/gain.py",
+        f"{RECOMPUTED} evaluation/measuring/test_evaluate.py",
+        ("gain sign", "{row: model - quality(drawn, row).double()", "{row: quality(drawn, row).double() - model"),
+    ),
+    *of(
+        "evaluation/bootstrap.py",
+        "evaluation/test_bootstrap.py evaluation/metrics/test_calibration.py",
+        ("bootstrap of clips", "share, size=resamples)", "share * 0 + share[::-1], size=1).repeat(resamples, 0)"),
+        ("bootstrap level", "(50 * (1 - level), 100 - 50 * (1 - level))", "(100 * (1 - level), 100 * level)"),
+        ("bootstrap weights", "above.sum(0) / below.sum(0)", "above.mean(0)"),
+        ("ranks of ties", "(ends - (counts - 1) / 2)", "ends"),
+    ),
+    *of(
+        "evaluation/metrics/calibration.py",
+        "evaluation/metrics/test_calibration.py evaluation/metrics/test_token_errors.py",
+        ("calibration wrong", "(tokens != true)", "(tokens == true)"),
+        ("calibration first frame", "first = slice(0, 1)", "first = slice(0, 2)"),
+        ("calibration bins", 'side="right") - 1', 'side="right") - 2'),
+    ),
+    *of(
+        "evaluation/clips/counterfactual.py",
+        "evaluation/clips/test_counterfactual.py evaluation/measuring/test_evaluate.py",
+        ("random prompt actions", "first = prompt_frames - 1", "first = 0"),
+        ("same last action", ".integers(1, num_actions))", ".integers(0, num_actions))"),
+        ("one noise for all", "return int(_rng(seed, clip, _ROLLOUT)", "return int(_rng(seed, 0, _ROLLOUT)"),
+    ),
+    *of(
+        "frames.py",
+        "test_frames.py evaluation/test_independent.py",
+        ("psnr factor", "return -10 * torch.log10(mse)", "return -20 * torch.log10(mse)"),
+        (
+            "psnr absolute",
+            ".square().mean(dim=(-3, -2, -1))\n    return -10",
+            ".abs().mean(dim=(-3, -2, -1))\n    return -10",
+        ),
+        ("psnr cap", "decibel.clamp(max=PSNR_CAP_DB)", "decibel.clamp(max=50.0)"),
+        ("scale 256", "frames.float().div_(255)", "frames.float().div_(256)"),
+        ("cut not rounded", "* 255).round()", "* 255).floor()"),
+    ),
+    *of(
+        "evaluation/subjects/world.py",
+        f"evaluation/measuring/test_evaluate.py {RECOMPUTED}",
+        (
+            "true actions for the random dream",
+            "self.roll(batch.prompt, given[RANDOM_ACTIONS], seeds).frames",
+            "self.roll(batch.prompt, actions, seeds).frames",
+        ),
+        (
+            "other noise for the random dream",
+            "self.roll(batch.prompt, given[RANDOM_ACTIONS], seeds).frames",
+            "self.roll(batch.prompt, given[RANDOM_ACTIONS], [one + 1 for one in seeds]).frames",
+        ),
+        (
+            "replaced action's first frame",
+            "self.roll(batch.prompt, replaced, seeds).frames[:, -1]",
+            "self.roll(batch.prompt, replaced, seeds).frames[:, 0]",
+        ),
+        ("dreamed frame before t", "true = dreamed.frames[:, t - 1]", "true = dreamed.frames[:, t - 2]"),
+        (
+            "decoded prompt",
+            "self.world.decode(chosen).cpu()[:, batch.prompt_frames :]",
+            "self.world.decode(chosen).cpu()[:, : -batch.prompt_frames]",
+        ),
+        ("frames together begin alike", "t % how.dream_length == 0", "t % how.dream_length >= 0"),
+        (
+            "sampling of the world",
+            "self.world.rollout(prompt, actions, seeds, self.sampling)",
+            "self.world.rollout(prompt, actions, seeds)",
+        ),
+    ),
+    *of(
+        "evaluation/subjects/drawn.py",
+        f"{RECOMPUTED} evaluation/measuring/test_evaluate.py",
+        ("repeat shows the truth", "return self.prompt[:, -1:].expand_as(self.truth)", "return self.truth"),
+        (
+            "repeat of the first frame",
+            "return self.prompt[:, -1:].expand_as(self.truth)",
+            "return self.prompt[:, :1].expand_as(self.truth)",
+        ),
+        (
+            "prompt with one frame more",
+            "return self.as_floats[:, : self.prompt_frames]",
+            "return self.as_floats[:, : self.prompt_frames + 1]",
+        ),
+    ),
+    *of(
+        "evaluation/subjects/long.py",
+        "evaluation/subjects/test_drift.py",
+        (
+            "random frame of its own episode",
+            "clips.episodes != clips.episodes[clip]",
+            "clips.episodes == clips.episodes[clip]",
+        ),
+        ("half of the energy", "sharp[TRUTH].mean(0) / 4", "sharp[TRUTH].mean(0) / 2"),
+        ("last of equal stretches", "i - start > best[1] - best[0] + 1", "i - start >= best[1] - best[0] + 1"),
+        ("stretch without its mean", '"until": run[1] + frames', '"until": run[1] + 1'),
+        ("true frame in a long dream", "MODEL: dreamed.frames,", "MODEL: batch.truth,"),
+    ),
+    *of(
+        "evaluation/subjects/control.py",
+        "evaluation/subjects/test_control.py",
+        (
+            "one action for all",
+            "torch.arange(count)[:, None].expand(-1, steps)",
+            "torch.zeros(count, steps, dtype=torch.int64)",
+        ),
+        (
+            "prompt's actions are last ones",
+            "given = actions[:, : prompt_frames - 1]",
+            "given = actions[:, -(prompt_frames - 1) :]",
+        ),
+    ),
+    *of(
+        "evaluation/subjects/steered.py",
+        "evaluation/subjects/test_steer.py",
+        (
+            "prompt's actions are held too",
+            "held[:, batch.prompt_frames - 1 :] = self._action",
+            "held[:, :] = self._action",
+        ),
+        (
+            "action from the second frame",
+            "held[:, batch.prompt_frames - 1 :] = self._action",
+            "held[:, batch.prompt_frames :] = self._action",
+        ),
+    ),
+    *of(
+        "evaluation/subjects/latent.py",
+        "evaluation/test_latent_world.py",
+        (
+            "next frame for the one before",
+            "REPEAT_PREVIOUS: batch.as_floats[:, first:-1]",
+            "REPEAT_PREVIOUS: batch.as_floats[:, first + 1 :]",
+        ),
+        ("other code may be the own", "integers(1, top, shape[1:])", "integers(0, top, shape[1:])"),
+        ("codes swapped", "for ids in (codes, others)", "for ids in (others, codes)"),
+    ),
+    *of(
+        "evaluation/clips/clips.py",
+        "evaluation/clips/test_clips.py",
+        ("last clip lost", "lengths[episode] - length + 1, step", "lengths[episode] - length, step"),
+        ("clips of few episodes", "sorted(ranked)[:max_clips]", "ranked[:max_clips]"),
+        ("actions outside the hash", "+ actions[: length - 1].astype", "+ actions[:0].astype"),
+        ("clip of another start", "source.clip(episode, start, start + length)", "source.clip(episode, 0, length)"),
+    ),
+    *of(
+        "evaluation/clips/testsets.py",
+        "evaluation/test_job.py evaluation/clips/test_clips.py",
+        ("split by beginning", 'name == split or name.startswith(f"{split}.")', "name.startswith(split)"),
+        ("checksum without contents", 'f"{name} {content}" for name', 'f"{name}" for name'),
+    ),
+    *of(
+        "evaluation/compare.py",
+        "evaluation/test_compare.py",
+        ("difference the other way", "gap = other - values", "gap = values - other"),
+        (
+            "clips by place",
+            "b = second.take(np.array([place[digest] for digest in a.hashes]))",
+            "b = second.take(np.arange(len(a)))",
+        ),
+        (
+            "ratio of the second",
+            "rows[a.relative[metric]] if metric",
+            "b.values[metric][a.relative[metric]] * 2 if metric",
+        ),
+    ),
+    *of(
+        "evaluation/measuring/summary.py",
+        f"evaluation/measuring/test_evaluate.py {RECOMPUTED} evaluation/test_job.py",
+        (
+            "actions a frame late",
+            "clips.actions[:, given : given + config.horizon]",
+            "clips.actions[:, -config.horizon - 1 : -1]",
+        ),
+        ("spread without the mean's degree", "by_seed.std(ddof=1)", "by_seed.std()"),
+        ("cap not counted", "(of[0] >= about.cap)", "(of[0] > about.cap)"),
+        (
+            "average of the first horizon",
+            "bootstrap.estimate(values[:, there].mean(1))",
+            "bootstrap.estimate(values[:, there][:, 0])",
+        ),
+        (
+            "NaN counts as a clip",
+            "below = np.where(measured, 1.0 if weights is None else weights, 0)",
+            "below = np.where(True, 1.0 if weights is None else weights, 0)",
+        ),
+        ("horizons of a table moved", "lists[-1][there] = values", "lists[-1][: there.sum()] = values"),
+    ),
+    *of(
+        "evaluation/measuring/breakdown.py",
+        "evaluation/measuring/test_evaluate.py evaluation/test_independent.py",
+        ("parts by the next action", "name: numbers.actions == index", "name: numbers.actions == index + 1"),
+        (
+            "parts at another horizon",
+            "at[:, config.compare_at - 1] = inside[:, config.compare_at - 1]",
+            "at[:, config.compare_at - 2] = inside[:, config.compare_at - 2]",
+        ),
+        (
+            "parts keep all frames",
+            'where = at if about.at == "compare_at" else inside',
+            'where = at if about.at == "compare_at" else np.ones_like(inside)',
+        ),
+    ),
+    *of(
+        "evaluation/measuring/loop.py",
+        "evaluation/measuring/test_evaluate.py evaluation/measuring/test_team.py",
+        (
+            "one seed for all",
+            "drawn = bench.subject.draw(task.batch, seed, number)",
+            "drawn = bench.subject.draw(task.batch, task.seeds[0], number)",
+        ),
+        ("first seed only", "row: of.mean(0) for row, of in rows.items()", "row: of[0] for row, of in rows.items()"),
+        (
+            "gain the other way",
+            "of_main.mean(1).numpy() - quality(drawn, subject.baseline).mean(1).numpy()",
+            "quality(drawn, subject.baseline).mean(1).numpy() - of_main.mean(1).numpy()",
+        ),
+    ),
+    *of(
+        "evaluation/metrics/action_following.py",
+        "evaluation/test_independent.py evaluation/measuring/test_evaluate.py",
+        ("follows the random", "error(random) - error(obeyed)", "error(obeyed) - error(random)"),
+        ("what did not move", "moved = (truth != before)", "moved = (truth == before)"),
+        ("moved in every channel", ".any(2, keepdim=True)", ".all(2, keepdim=True)"),
+    ),
+    *of(
+        "evaluation/metrics/sharpness.py",
+        "evaluation/test_independent.py evaluation/measuring/test_evaluate.py evaluation/subjects/test_drift.py",
+        (
+            "sharp across alone",
+            "return across + (frames[..., 1:, :] - frames[..., :-1, :]).square().mean((-3, -2, -1))",
+            "return across",
+        ),
+        (
+            "sharpness of two steps",
+            "frames[..., 1:] - frames[..., :-1]).square()",
+            "frames[..., 2:] - frames[..., :-2]).square()",
+        ),
+    ),
+    *of(
+        "evaluation/metrics/entropy.py",
+        "evaluation/test_independent.py evaluation/measuring/test_evaluate.py",
+        ("entropy summed", "drawn.entropy.float().mean((2, 3))", "drawn.entropy.float().sum((2, 3))"),
+        ("entropy of a row", "drawn.entropy.float().mean((2, 3))", "drawn.entropy.float()[:, :, 0].mean(2)"),
+    ),
+    *of(
+        "evaluation/metrics/codebook.py",
+        "evaluation/test_independent.py evaluation/subjects/test_tokenizer_alone.py",
+        ("perplexity in bits", "np.exp(-(seen * np.log(seen)).sum())", "np.exp(-(seen * np.log2(seen)).sum())"),
+        ("all codes used", '"used": len(seen)', '"used": size'),
+    ),
+    *of(
+        "evaluation/metrics/mapping.py",
+        "evaluation/test_latent_world.py",
+        ("tested on what was counted", '"even clips of the test set", ~even', '"even clips of the test set", even'),
+        ("majority of codes", "counts.sum(0).max()", "counts.sum(1).max()"),
+    ),
+    *of(
+        "evaluation/metrics/frechet.py",
+        "evaluation/metrics/test_frechet.py",
+        ("half the cross term", "- 2 * cross", "- cross"),
+        (
+            "floor of one half",
+            "frechet_distance(features[first], features[~first])",
+            "frechet_distance(features[first], features[first])",
+        ),
+        ("biased covariance", "cov = off.T @ off / (len(rows) - 1)", "cov = off.T @ off / len(rows)"),
+        ("halves of an episode", "np.repeat(episodes, per_clip)", "np.arange(len(flat))"),
+    ),
+    *of(
+        "evaluation/metrics/delta_psnr.py",
+        f"evaluation/measuring/test_evaluate.py {RECOMPUTED}",
+        ("target before t", "target = drawn.truth[:, t - 1]", "target = drawn.truth[:, t - 2]"),
+        ("delta at the next horizon", "rows[LAST_ACTION][:, t - 1]", "rows[LAST_ACTION][:, t - 2]"),
+    ),
+    *of(
+        "evaluation/numbers.py",
+        "evaluation/test_compare.py",
+        ("frames counted from 0", "origin.policy, t + 1, said", "origin.policy, t, said"),
+    ),
+    *of(
+        "evaluation/opening.py",
+        "evaluation/test_job.py evaluation/test_precision.py",
+        (
+            "measured in bf16",
+            'return "32" if wanted == "auto" else wanted',
+            'return "bf16" if wanted == "auto" else wanted',
+        ),
+        (
+            "steps of the world",
+            "        config.inference_steps,\n        config.temperature,",
+            "        None,\n        config.temperature,",
+        ),
+        ("rule of the world", "        decided=config.decided,", "        decided=None,"),
+        ("window of the world", "        window=config.window,", "        window=None,"),
+    ),
+)
