@@ -191,9 +191,9 @@ def test_the_checksum_is_of_everything_that_an_episode_holds() -> None:
 
 
 def test_actions_that_nobody_knows_are_counted_as_none(tmp_path) -> None:
-    with DatasetWriter(tmp_path, fake_spec()) as writer:
-        writer.append(replace(fake_episode(5), actions=np.array([UNKNOWN_ACTION, 2, UNKNOWN_ACTION, 2])))
-    assert Dataset.open(tmp_path).index["action_counts"].to_pylist() == [[0, 0, 2]]
+    with DatasetWriter(tmp_path, replace(fake_spec(), action_names=())) as writer:
+        writer.append(replace(fake_episode(5), actions=np.full(4, UNKNOWN_ACTION)))
+    assert Dataset.open(tmp_path).index["action_counts"].to_pylist() == [[]]
 
 
 def test_an_interrupted_collection_still_gets_its_index(tmp_path) -> None:
