@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from genieredux.envs import EnvConfig, Start, make
+from genieredux.envs import EnvConfig, Start, describe, make, make_solo
 from genieredux.envs.actions import PROCGEN_ACTIONS
 from genieredux.errors import UserError
 
@@ -114,3 +114,32 @@ def test_the_seven_actions_of_the_original_coinrun_do_what_their_names_say():
         "LEFT_UP": (1, 1),
         "DOWN": (0, 0),  # Procgen's player does not duck
     }
+
+
+@pytest.mark.parametrize("game", ["coinrun", "climber", "jumper", "ninja"])
+def test_positions_are_where_the_player_is(game):
+    play = make_solo(EnvConfig("procgen", game, options={"positions": True}))
+    rng = np.random.default_rng(0)
+    for level in range(3):
+        _, before = play.begin(Start(level, 0))
+        first = before["x"]
+        for step in range(150):
+            action = int(rng.integers(len(play.action_names))) if step >= 6 else play.action_names.index("LEFT")
+            _, _, terminated, truncated, info = play.step(action)
+            if terminated or truncated:
+                break
+            assert {"x", "y", "level_seed"} <= info.keys()
+            assert max(abs(info["x"] - before["x"]), abs(info["y"] - before["y"])) < 2
+            assert 0 <= info["x"] <= 64
+            if step < 6:
+                assert info["x"] <= before["x"] + 1e-4 <= first + 1e-3  # it walks to the left, or into a wall
+            before = info
+    play.close()
+
+
+def test_positions_are_only_told_where_they_are_asked_for():
+    play = make_solo(EnvConfig("procgen", "coinrun"))
+    assert set(play.begin(Start(0, 0))[1]) == {"level_seed"}
+    play.close()
+    with pytest.raises(UserError, match=r"options.positions: the game is 'maze'"):
+        describe(EnvConfig("procgen", "maze", options={"positions": True}))

@@ -17,6 +17,13 @@ VERBS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("genie_redux eval", "measure one", "genie_redux eval eval=papers eval.model_fpath=FILE"),
     ],
+    "auto_explore": [
+        (
+            "auto_explore train|eval",
+            "an agent that goes where a world is unsure",
+            "auto_explore train config=quickstart/coinrun",
+        ),
+    ],
     "report": [("report RUN...", "compare evaluated runs on one page", "report outputs/evaluation")],
     "play": [("play", "walk in a world in the browser", "play world=FILE port=8765")],
     "data": [

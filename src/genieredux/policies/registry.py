@@ -23,6 +23,7 @@ VARIANTS = {
     "random": "genieredux.policies.scripted:RandomPolicy",
     "held": "genieredux.policies.scripted:HeldPolicy",
     "recorded": "genieredux.policies.recorded:recorded",
+    "auto_explore": "genieredux.explore.policy:load",
 }
 """Name -> "module:function" that makes the policy. Another `module:function` may be named in its place."""
 

@@ -55,16 +55,18 @@ def drive(
     *,
     log: LogConfig | None = None,
     fabric: Fabric | None = None,
+    saves: Saves | None = None,
 ) -> RunResult:
     """Let `learner` learn until loop.num_train_steps or loop.time_limit_s, in the folder `run`; it is closed then.
 
-    fabric: one from `make_fabric`; needed where there are several processes. Raises UserError for a folder that cannot
-    be gone on with (a new one is not even created) and for a loss that is not finite; `Interrupted` (a SystemExit)
-    after SIGTERM or Ctrl-C, when the step is finished and saved.
+    fabric: one from `make_fabric`; needed where there are several processes. saves: where checkpoints lie and how they
+    are called; by default in the run's folder. Raises UserError for a folder that cannot be gone on with (a new one is
+    not even created) and for a loss that is not finite; `Interrupted` (a SystemExit) after SIGTERM or Ctrl-C, when the
+    step is finished and saved.
     """
     fabric = fabric or make_fabric(MachineConfig(accelerator="cpu"))
     log = log or LogConfig()
-    saves = Saves(run.path, loop.keep_last)
+    saves = saves or Saves(run.path, loop.keep_last)
     with contextlib.ExitStack() as stack:
         stack.callback(learner.close)
         stack.enter_context(torch.random.fork_rng(devices=[]))
