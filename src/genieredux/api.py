@@ -14,26 +14,46 @@ objects it returns have all the rest. It knows no command line.
 2
 >>> gr.evaluate(made.model_path, played, horizon=4, compare_at=2, resamples=20, metrics=[]).results.name
 'results.json'
+
+A dream, and a number, in three lines each:
+
+>>> world = gr.load("coinrun")
+>>> env = gr.dream(world)
+>>> frame, info = env.reset(seed=0)
+
+>>> found = gr.evaluate(world, played, num_clips=2, horizon=2, compare_at=1, resamples=20, metrics=[])
+>>> found.results.name
+'results.json'
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from genieredux.dreams.env import DreamEnv
     from genieredux.episodes import Dataset
     from genieredux.evaluation.headline import Evaluated
     from genieredux.models.world.model import WorldModel
+    from genieredux.models.world.protocol import World
     from genieredux.policies import Policy
     from genieredux.training import RunResult
 
 _SPLITS = ({"name": "train", "share": 0.8}, {"name": "validation", "share": 0.1}, {"name": "test", "share": 0.1})
 
 
-def load(world: str | Path = "coinrun", device: str = "cpu") -> "WorldModel":
-    """A world: "coinrun", which ships with the package, or the file of one (world.pt, or a model-N.pt of a dynamics).
+def load(
+    world: str | Path = "coinrun",
+    device: str = "cpu",
+    *,
+    revision: str | None = None,
+    local_files_only: bool = False,
+) -> "WorldModel":
+    """A world: "coinrun", which ships with the package, the file of one (world.pt, or a model-N.pt of a dynamics), a
+    folder that `save_pretrained` wrote, or a repository on the Hub, "org/name" (extra: hub).
 
-    It has `encode`, `decode`, `rollout` and `dream` (models/world/protocol.py). Raises UserError for another file.
+    It has `encode`, `decode`, `rollout` and `dream` (models/world/protocol.py); `save_pretrained` and `push_to_hub`
+    give it away. revision: a branch, tag or commit of a repository; local_files_only: what was downloaded before
+    serves. Raises UserError for another file, and where there is no such repository.
 
     >>> load("coinrun").action_names
     ('RIGHT', 'LEFT', 'DOWN', 'UP', 'RIGHT_UP')
@@ -41,24 +61,24 @@ def load(world: str | Path = "coinrun", device: str = "cpu") -> "WorldModel":
     from genieredux.models.world.file import find_world
     from genieredux.models.world.model import WorldModel
 
-    return WorldModel.load(find_world(world), device)
+    return WorldModel.load(find_world(world, revision, local_files_only), device)
 
 
-def dream(world: str | Path = "coinrun", render_mode: str | None = None) -> "DreamEnv":
+def dream(world: "str | Path | World" = "coinrun", render_mode: str | None = None, **settings: Any) -> "DreamEnv":
     """A world as a Gymnasium environment, whose episodes begin at the frames that travel in its file.
 
-    Observations are uint8 (S, S, 3), actions the world's; info["entropy"] says how unsure it was, in nats.
+    world: one that `load` gave, or what it takes. settings: those of `DreamEnv`: prompts, sampling, heads, reward,
+    ends. Observations are uint8 (S, S, 3), actions the world's; info["entropy"] says how unsure it was, in nats.
 
-    >>> env = dream("coinrun")
+    >>> env = dream(load("coinrun"))
     >>> frame, info = env.reset(seed=0)
     >>> frame, _, _, _, info = env.step(env.action_names.index("RIGHT"))
     >>> frame.shape, info["entropy"] > 0
     ((64, 64, 3), True)
     """
     from genieredux.dreams.env import DreamEnv
-    from genieredux.models.world.file import find_world
 
-    return DreamEnv(str(find_world(world)), render_mode=render_mode)
+    return DreamEnv(world, render_mode=render_mode, **settings)
 
 
 def open_dataset(path: str | Path) -> "Dataset":
@@ -118,20 +138,22 @@ def train(model: str, dataset: "str | Path | Dataset", **settings: Any) -> "RunR
 
 
 def evaluate(
-    model: str | Path, dataset: "str | Path | Dataset", *, out: str | Path | None = None, **settings: Any
+    model: "str | Path | WorldModel", dataset: "str | Path | Dataset", *, out: str | Path | None = None, **settings: Any
 ) -> "Evaluated":
     """Measure a world (or a tokenizer, or a latent action model) on the test splits of a data set.
 
-    model: "coinrun", or a file. out: the folder of results, by default outputs/evaluation/MODEL/DATASET. settings: keys
-    of `genieredux genie_redux eval --help` below eval: `horizon`, `num_clips`, `metrics`. `lines` of the result say
-    what was found, `results` is results.json. Raises UserError for what does not fit.
+    model: a world that `load` gave, or what it takes. out: the folder of results, by default
+    outputs/evaluation/MODEL/DATASET. settings: keys of `genieredux genie_redux eval --help` below eval: `horizon`,
+    `num_clips`, `metrics`. `lines` of the result say what was found, `results` is results.json. Raises UserError for
+    what does not fit.
     """
     from genieredux.config import from_plain
     from genieredux.evaluation.config import EvalJobConfig
     from genieredux.evaluation.job import evaluate_file
     from genieredux.models.world.file import find_world
 
-    config = from_plain(EvalJobConfig, {**settings, "model_fpath": str(find_world(model))}, "eval")
+    path = getattr(model, "path", None) or find_world(cast("str | Path", model))
+    config = from_plain(EvalJobConfig, {**settings, "model_fpath": str(path)}, "eval")
     return evaluate_file(config, open_dataset(_path(dataset)), folder=Path(out) if out is not None else None)
 
 

@@ -1,5 +1,7 @@
 """What Gymnasium asks of environments: its own checks by name, many at once, ends and cuts, prompts on request."""
 
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
@@ -139,10 +141,13 @@ def test_a_function_that_gives_no_numbers_is_named(prompts: list[Prompt], wrong)
         envs.step(np.array([0, 0]))
 
 
-def test_the_page_of_the_environment_is_true() -> None:
+def test_the_page_of_the_environment_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("stable_baselines3")
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for code in blocks("docs/dream_env.md", "python"):
         exec(code, names)
+    assert (tmp_path / "agent.zip").is_file()
     envs = names["envs"]
     assert isinstance(envs, DreamVectorEnv)
     envs.reset(seed=0)

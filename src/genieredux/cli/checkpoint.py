@@ -36,7 +36,7 @@ def _info(paths: list[str]) -> None:
 
 def _import(paths: list[str], options: Any) -> None:
     from genieredux.compat.convert import ImportOptions, import_published
-    from genieredux.compat.hub import import_folder, is_folder
+    from genieredux.models.folder import import_folder, is_folder
 
     path = Path(paths[0])
     if is_folder(path):
@@ -81,7 +81,7 @@ def _world(paths: list[str], options: WorldOptions) -> None:
 
 
 def _export(paths: list[str], options: OutOption) -> None:
-    from genieredux.compat.hub import export_folder
+    from genieredux.models.folder import export_folder
 
     say(f"Folder {export_folder(Path(paths[0]), options.out)}")
 

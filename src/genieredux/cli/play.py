@@ -3,13 +3,13 @@
 import secrets
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 from genieredux.checking import above, at_least
 from genieredux.cli.compose import compose_config
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
+from genieredux.cli.worlds import list_worlds
 from genieredux.config import FilePath
 
 
@@ -18,8 +18,8 @@ class PlayCommand:
     """play: walk in a world in the browser."""
 
     world: FilePath | None = None
-    """A world's file, the name of one that ships, or any model-<step>.pt of a dynamics; null: the world that ships with
-    the package."""
+    """A world's file or folder, the name of one that ships (play list) or of a repository on the Hub, or any
+    model-<step>.pt of a dynamics; null: the world that ships with the package."""
     dataset: FilePath | None = None
     """The folder of a data set, whose test split gives the beginnings; null: those that travel in the world's file."""
     prompts: int = 12
@@ -60,6 +60,8 @@ class PlayCommand:
 
 def play(words: list[str]) -> None:
     """Walk in a world in the browser."""
+    if words[:1] == ["list"] and not wants_help(words):
+        return list_worlds(words[1:])
     if wants_help(words):
         about = "Walk in a world in the browser: for example genieredux play coinrun port=8765 browser=false"
         return say(manual("play [WORLD] [key=value ...]", about, "genieredux.cli.play:PlayCommand"))
@@ -69,7 +71,7 @@ def play(words: list[str]) -> None:
     above("fps", command.fps, 0)
     at_least("prompts", command.prompts, 1)
     at_least("players", command.players, 1)
-    from genieredux.models.world.file import find_world, shipped_world
+    from genieredux.models.world.file import find_world, shipped_worlds
     from genieredux.play import Policies, Scenes, Settings, Wanted, scene_of, serve
     from genieredux.play.doors import Doors
 
@@ -82,9 +84,9 @@ def play(words: list[str]) -> None:
     sampling = {"steps": command.steps, "temperature": command.temperature, "choice": command.choice}
     named = ("dataset", "prompts", "latent", "game", "calibration")
     wanted = Wanted(**{name: getattr(command, name) for name in named}, **sampling)  # type: ignore[arg-type]
-    path = find_world(command.world) if command.world else shipped_world()
+    path = find_world(command.world)
     loaders = {path.stem: partial(scene_of, path, wanted)}
-    for other in sorted(Path(str(resources.files("genieredux") / "worlds")).glob("*.pt")):
-        loaders.setdefault(other.stem, partial(scene_of, other, Wanted(**sampling)))  # type: ignore[arg-type]
+    for other in shipped_worlds():
+        loaders.setdefault(other.name, partial(scene_of, other.path, Wanted(**sampling)))  # type: ignore[arg-type]
     policies = Policies(command.agent)
     serve(Scenes(loaders), settings, policies, command.host, command.port, command.browser, announce=say)

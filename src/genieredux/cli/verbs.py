@@ -25,7 +25,10 @@ VERBS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "report": [("report RUN...", "compare evaluated runs on one page", "report outputs/evaluation")],
-    "play": [("play", "walk in a world in the browser", "play world=FILE port=8765")],
+    "play": [
+        ("play", "walk in a world in the browser", "play world=FILE port=8765"),
+        ("play list", "the worlds that ship, with their cards", "play list"),
+    ],
     "data": [
         (
             "data info|verify|compact|index PATH",

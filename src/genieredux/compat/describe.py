@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from genieredux.compat.hub import CONFIG, is_folder, read_config
 from genieredux.compat.published_file import PublishedFile, is_foreign, open_published
 from genieredux.models.checkpoint import CheckpointData, Section, load_model
+from genieredux.models.folder import CONFIG, is_folder, read_config
 
 _SHOWN_NAMES = 24
 _MISSING = {

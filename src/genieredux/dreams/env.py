@@ -22,8 +22,7 @@ from genieredux.dreams.session import Prompt, check_prompts
 from genieredux.errors import UserError
 from genieredux.frames import to_bytes, to_float
 from genieredux.models.sampling import Sampling
-from genieredux.models.world.file import find_world, open_world
-from genieredux.models.world.heads import OutcomeHeads
+from genieredux.models.world.file import Companions, companions, find_world, open_world
 from genieredux.models.world.protocol import Dream, DreamStep, World
 
 Frames = NDArray[np.uint8]
@@ -60,7 +59,7 @@ class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
         ends: Judge | None = None,
         render_mode: str | None = None,
     ) -> None:
-        """world: a world, the file of one, or the name of one that ships (None: CoinRun). prompts: where dreams may
+        """world: a world, or what `find_world` finds (None: the one that ships). prompts: where dreams may
         begin, frames uint8 (P, S, S, 3) and actions int64 (P - 1,) each, of which the last frames of longer ones serve;
         None: those in the file. max_steps (or Gymnasium's name for it, max_episode_steps): a dream is cut after them.
         heads: whether those in the file say what a step earns and when a dream ends. reward, ends: functions of one's
@@ -68,13 +67,14 @@ class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
         at_least("num_envs", num_envs, 1)
         cut_after = max_episode_steps if max_steps is None else max_steps
         at_least("max_steps", cut_after, 1)
-        known: OutcomeHeads | None = None
         if world is None or isinstance(world, str | Path):
             opened = open_world(find_world(world))
-            world, known = opened.world, opened.heads
-            prompts = opened.prompts if prompts is None else prompts
-        self._world, self._prompts = world, _equally_long(check_prompts(world, prompts or ()))
-        self._outcomes = Outcomes(known if heads else None, reward, ends)
+            world, beside = opened.world, Companions(opened.prompts, opened.heads)
+        else:
+            beside = companions(world)
+        given = beside.prompts if prompts is None else prompts
+        self._world, self._prompts = world, _equally_long(check_prompts(world, given))
+        self._outcomes = Outcomes(beside.heads if heads else None, reward, ends)
         self._max_steps, self._sampling = cut_after, sampling
         self.num_envs, self.render_mode = num_envs, render_mode
         self.action_names = tuple(world.action_names)

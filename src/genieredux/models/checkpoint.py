@@ -116,12 +116,18 @@ def save_model(
 
 
 def load_model(path: str | Path, expect: str | Iterable[str] | None = None) -> CheckpointData:
-    """Read a model file onto the CPU.
+    """Read a model file onto the CPU, or the folder that one was exported as (folder.py).
 
     expect: the kind, or kinds, that the caller can use. Raises UserError for a missing file (naming the
     nearest), a damaged or foreign one, one of another kind, one written by a newer format.
     """
     path = Path(path)
+    if path.is_dir() and (path / "config.json").is_file():
+        from genieredux.models.folder import read_folder
+
+        data = read_folder(path)
+        _check_kind(path, data.kind, data.sections, expect)
+        return data
     payload = read_tensors(path)
     if payload.get("format") != FORMAT:
         raise UserError(f"{path} is not a model ({payload.get('format')}); give a model-<step>.pt that `train` wrote")
@@ -131,22 +137,15 @@ def load_model(path: str | Path, expect: str | Iterable[str] | None = None) -> C
             f"{path} has format {payload['format_version']}, this genieredux ({__version__}) reads up to "
             f"{FORMAT_VERSION}; it was written by {payload['genieredux_version']}: update genieredux"
         )
-    wanted = [expect] if isinstance(expect, str) else list(expect or [payload["kind"]])
-    if payload["kind"] not in wanted:
-        inside = payload["sections"].keys() & set(wanted)
-        hint = f" (there is a {inside.pop()} inside it)" if inside else ""
-        raise UserError(
-            f"{path} holds a '{payload['kind']}'{hint}, but a '{' or '.join(wanted)}' is needed here; "
-            f"give a file of that kind"
-        )
-    half = HALF_DTYPES.get(payload["precision"])
+    _check_kind(path, payload["kind"], payload["sections"], expect)
+    precision = payload["precision"]
     return CheckpointData(
         path=path,
-        model=_unpack(payload["model"], half),
-        sections={name: _unpack(section, half) for name, section in payload["sections"].items()},
+        model=_unpack(payload["model"], precision),
+        sections={name: _unpack(section, precision) for name, section in payload["sections"].items()},
         step=payload["step"],
         metadata=payload["metadata"],
-        precision=payload["precision"],
+        precision=precision,
         genieredux_version=payload["genieredux_version"],
         format_version=payload["format_version"],
     )
@@ -187,6 +186,16 @@ def _check_structure(path: Path, payload: Mapping[str, Any]) -> None:
         raise UserError(f"{path} says precision {payload['precision']!r}; known are {', '.join(PRECISIONS)}")
 
 
+def _check_kind(path: Path, kind: str, sections: Iterable[str], expect: str | Iterable[str] | None) -> None:
+    wanted = [expect] if isinstance(expect, str) else list(expect or [kind])
+    if kind not in wanted:
+        inside = set(sections) & set(wanted)
+        hint = f" (there is a {inside.pop()} inside it)" if inside else ""
+        raise UserError(
+            f"{path} holds a '{kind}'{hint}, but a '{' or '.join(wanted)}' is needed here; give a file of that kind"
+        )
+
+
 def fingerprint(kind: str, config: Any, state_dict: Mapping[str, Tensor]) -> str:
     """32 hex digits that name a model by what it computes with: kind, configuration, tensors bit for bit."""
     tensors = {name: state_dict[name] for name in sorted(state_dict)}
@@ -209,21 +218,18 @@ def plain(value: Any) -> Any:
 
 
 def _pack(section: Section, precision: str) -> dict[str, Any]:
-    half = HALF_DTYPES.get(precision)
-    state = {name: _compact(tensor, half) for name, tensor in section.state_dict.items()}
-    widened = _map_state(state, lambda tensor: _widen(tensor, half))
+    state = narrowed(dict(section.state_dict), precision)
     config = plain(section.config)
     return {
         "kind": section.kind,
         "config": config,
         "state_dict": state,
-        "fingerprint": fingerprint(section.kind, config, widened),
+        "fingerprint": fingerprint(section.kind, config, widened(state, precision)),
     }
 
 
-def _unpack(packed: dict[str, Any], half: torch.dtype | None) -> Section:
-    state = _map_state(packed["state_dict"], lambda tensor: _widen(tensor, half))
-    return Section(packed["kind"], packed["config"], state, packed["fingerprint"])
+def _unpack(packed: dict[str, Any], precision: str) -> Section:
+    return Section(packed["kind"], packed["config"], widened(packed["state_dict"], precision), packed["fingerprint"])
 
 
 def _compact(tensor: Tensor, half: torch.dtype | None) -> Tensor:
@@ -239,6 +245,18 @@ def _compact(tensor: Tensor, half: torch.dtype | None) -> Tensor:
 
 def _widen(tensor: Tensor, half: torch.dtype | None) -> Tensor:
     return tensor.float() if half is not None and tensor.dtype == half else tensor
+
+
+def narrowed(state: State, precision: str) -> State:
+    """float32 tensors in the precision of a file, where their values allow it."""
+    half = HALF_DTYPES.get(precision)
+    return _map_state(state, lambda tensor: _compact(tensor, half))
+
+
+def widened(state: State, precision: str) -> State:
+    """Tensors as they are computed with: float32 where a file had them in half of it."""
+    half = HALF_DTYPES.get(precision)
+    return _map_state(state, lambda tensor: _widen(tensor, half))
 
 
 def _map_state(state: State, change: Callable[[Tensor], Tensor]) -> State:

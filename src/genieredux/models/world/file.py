@@ -17,13 +17,18 @@ import torch
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import CheckpointData, Section, load_model, save_model
 from genieredux.models.sampling import Sampling
+from genieredux.models.world.card import Card, card_path, read_card
 from genieredux.models.world.heads import HEADS, OutcomeHeads, read_heads
+from genieredux.models.world.hub import fetch, is_repository
 from genieredux.models.world.model import WORLD_KINDS, WorldModel
+from genieredux.models.world.protocol import World
 
 Prompt = tuple[np.ndarray, np.ndarray]
 """frames uint8 (P, H, W, 3) and actions int64 (P - 1,)."""
 
-SHIPPED = "coinrun.pt"
+SHIPPED = "coinrun"
+"""The name of the world that is meant where none is named."""
+_SHIPPED_FOLDER = Path(str(files("genieredux") / "worlds"))
 
 
 def write_world(
@@ -62,12 +67,18 @@ def write_world(
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What a world's file holds. prompts: none in a plain checkpoint. heads: what steps earn and when dreams end."""
+class Companions:
+    """What travels with a world. prompts: none in a plain checkpoint. heads: what steps earn and when dreams end."""
 
-    world: WorldModel
     prompts: list[Prompt]
     heads: OutcomeHeads | None
+
+
+@dataclass(frozen=True)
+class Opened(Companions):
+    """What a world's file holds."""
+
+    world: WorldModel
 
 
 def open_world(path: str | Path, device: str = "cpu", latent: bool = False) -> Opened:
@@ -75,12 +86,25 @@ def open_world(path: str | Path, device: str = "cpu", latent: bool = False) -> O
     are of buttons, are left out then, and heads too. Raises UserError."""
     data = load_model(path, expect=WORLD_KINDS)
     world = WorldModel.of(data, device, latent)
-    if latent and "action_mapping" in data.metadata:
-        return Opened(world, [], None)
-    heads = read_heads(data.sections[HEADS], path).to(device) if HEADS in data.sections else None
+    beside = _companions(data, world)
+    return Opened(beside.prompts, beside.heads, world)
+
+
+def companions(world: World) -> Companions:
+    """What travels in the file of a world that is in memory; nothing where it is of none. Raises UserError."""
+    path = getattr(world, "path", None)
+    return Companions([], None) if path is None else _companions(load_model(path, expect=WORLD_KINDS), world)
+
+
+def _companions(data: CheckpointData, world: World) -> Companions:
+    if world.takes == "codes" and "action_mapping" in data.metadata:
+        return Companions([], None)
+    heads = read_heads(data.sections[HEADS], data.path) if HEADS in data.sections else None
     if heads is not None and heads.config.num_actions != len(world.action_names):
-        raise UserError(f"{path} holds heads of {heads.config.num_actions} actions; train heads for this world again")
-    return Opened(world, _prompts(data), heads)
+        raise UserError(
+            f"{data.path} holds heads of {heads.config.num_actions} actions; train heads for this world again"
+        )
+    return Companions(_prompts(data), heads)
 
 
 def load_world(path: str | Path, device: str = "cpu", latent: bool = False) -> tuple[WorldModel, list[Prompt]]:
@@ -118,16 +142,45 @@ def _prompts(data: CheckpointData) -> list[Prompt]:
     return list(zip(frames.numpy(), actions.numpy(), strict=True))
 
 
-def find_world(name: str | Path | None) -> Path:
-    """The file of a world by the name of one that ships with the package, such as "coinrun" (which None means), or by
-    its own path."""
-    named = name is None or (str(name) == Path(SHIPPED).stem and not Path(name).is_file())
-    return shipped_world() if named else Path(str(name))
+def find_world(name: str | Path | None, revision: str | None = None, local_files_only: bool = False) -> Path:
+    """The file or folder of a world: by the name of one that ships with the package, such as "coinrun" (which None
+    means), by its own path, or by the name of a repository on the Hub, "org/name" (hub.py), at a revision.
+
+    Raises UserError where there is no such repository; a path that leads nowhere is for the opening to name.
+    """
+    path = Path(SHIPPED if name is None else str(name))
+    shipped = _SHIPPED_FOLDER / f"{path}.pt"
+    if name is None:
+        found = shipped_world()
+    elif not path.is_file() and shipped.is_file() and len(path.parts) == 1:
+        found = shipped
+    elif is_repository(path):
+        return fetch(str(path), revision, local_files_only)
+    else:
+        found = path
+    if revision is not None:
+        raise UserError(f"revision is {revision!r}, but {found} is no repository on the Hub; leave it out")
+    return found
+
+
+@dataclass(frozen=True)
+class ShippedWorld:
+    """A world that ships with the package. card: what there is to know of it, where it has one."""
+
+    name: str
+    path: Path
+    card: Card | None
+
+
+def shipped_worlds() -> list[ShippedWorld]:
+    """All of them, by name. Raises UserError for a card that cannot be read."""
+    paths = sorted(_SHIPPED_FOLDER.glob("*.pt"))
+    return [ShippedWorld(path.stem, path, read_card(card_path(path))) for path in paths]
 
 
 def shipped_world() -> Path:
-    """The world that ships with the package. Raises UserError where it was left out."""
-    path = Path(str(files("genieredux") / "worlds" / SHIPPED))
+    """The world that is meant where none is named. Raises UserError where it was left out."""
+    path = _SHIPPED_FOLDER / f"{SHIPPED}.pt"
     if not path.is_file():
         raise UserError(f"this installation ships no world ({path}); make one with `genieredux demo`")
     return path

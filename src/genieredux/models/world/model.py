@@ -24,13 +24,14 @@ from genieredux.models.latent.mapping import ActionMapping
 from genieredux.models.sampling import Sampling
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.world.dream import Future, Parts, WorldDream, before
+from genieredux.models.world.hub import Shareable
 from genieredux.models.world.protocol import Rollout
 from genieredux.nn.precision import autocast, choose_precision
 
 WORLD_KINDS = ("genie_redux_guided", "genie_redux")
 
 
-class WorldModel(nn.Module):
+class WorldModel(Shareable, nn.Module):
     """A generative interactive environment (the contract: models/world/protocol.py)."""
 
     def __init__(
@@ -80,7 +81,9 @@ class WorldModel(nn.Module):
             dynamics.press(mapping.to_latent)
             names = mapping.action_names
         sampling = Sampling.of(data.metadata.get("sampling"))
-        return cls(tokenizer, dynamics, names, sampling, data.metadata).to(device)
+        world = cls(tokenizer, dynamics, names, sampling, data.metadata).to(device)
+        world.path = data.path
+        return world
 
     @property
     def image_size(self) -> int:

@@ -1,11 +1,13 @@
 """A checkpoint as a folder in the Hub's convention, and back: `model.safetensors` beside `config.json`.
 
 The folder says everything the file says: kind, configuration, action names, the models that travel inside. Tensors are
-named `<section>.<tensor>`, the model the file is about being the section `model`. Knows no particular model.
+named `<section>.<tensor>`, the model the file is about being the section `model`, and have the precision of the file.
+`load_model` (checkpoint.py) opens such a folder wherever it opens a file. Knows no particular model.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,16 @@ from torch import Tensor
 
 from genieredux import __version__
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import Section, load_model, save_model
+from genieredux.models.checkpoint import (
+    PRECISIONS,
+    CheckpointData,
+    Section,
+    fingerprint,
+    load_model,
+    narrowed,
+    save_model,
+    widened,
+)
 from genieredux.runs.files import new_folder, write_bytes, write_text
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -33,17 +44,18 @@ _FIELDS = {
 }
 
 
-def export_folder(source: str | Path, out: str | Path) -> Path:
+def export_folder(source: str | Path, out: str | Path, beside: Mapping[str, str] | None = None) -> Path:
     """Write a model file as a folder; whole or not at all.
 
-    Raises UserError if the source is no model file, or `out` exists and is not empty.
+    beside: file name -> text of what else lies in it, such as README.md. Raises UserError if the source is no model
+    file, or `out` exists and is not empty.
     """
     data, out = load_model(source), Path(out)
     parts = {MAIN: data.model, **data.sections}
     tensors = {
         f"{part}.{name}": tensor.clone(memory_format=torch.contiguous_format)
         for part, held in parts.items()
-        for name, tensor in held.state_dict.items()
+        for name, tensor in narrowed(held.state_dict, data.precision).items()
     }
     with new_folder(out) as aside:
         write_bytes(aside / WEIGHTS, save(tensors, metadata={"format": "pt"}))
@@ -54,12 +66,15 @@ def export_folder(source: str | Path, out: str | Path) -> Path:
             "genieredux_version": __version__,
             "kind": data.kind,
             "step": data.step,
+            "precision": data.precision,
             "metadata": data.metadata,
             "parameters": sum(tensor.numel() for tensor in tensors.values()),
             "weights_blake2b": _digest(aside / WEIGHTS),
             "models": {part: {"kind": held.kind, "config": held.config} for part, held in parts.items()},
         }
         write_text(aside / CONFIG, json.dumps(config, indent=2) + "\n")
+        for name, text in (beside or {}).items():
+            write_text(aside / name, text)
     return out
 
 
@@ -70,6 +85,21 @@ def is_folder(path: str | Path) -> bool:
 
 def import_folder(folder: str | Path, out: str | Path) -> Path:
     """Make the model file again that `export_folder` was given. Raises UserError for a damaged or foreign folder."""
+    data = read_folder(folder)
+    return save_model(
+        out,
+        data.kind,
+        data.config,
+        data.state_dict,
+        step=data.step,
+        metadata=data.metadata,
+        sections=data.sections,
+        precision=data.precision,
+    )
+
+
+def read_folder(folder: str | Path) -> CheckpointData:
+    """What the file said that `export_folder` was given. Raises UserError for a damaged or foreign folder."""
     folder = Path(folder)
     config = read_config(folder)
     weights = folder / WEIGHTS
@@ -85,11 +115,17 @@ def import_folder(folder: str | Path, out: str | Path) -> Path:
                 states[part][name] = file.get_tensor(key)
     except (SafetensorError, KeyError) as error:
         raise UserError(f"{weights} is damaged ({error}); fetch it again") from error
-    held = {part: Section(m["kind"], m["config"], states[part]) for part, m in config["models"].items()}
-    main = held.pop(MAIN)
-    metadata = config["metadata"]
-    return save_model(
-        out, main.kind, main.config, main.state_dict, step=config["step"], metadata=metadata, sections=held
+    precision = config.get("precision", "float32")
+    sections = {}
+    for part, model in config["models"].items():
+        state = widened(states[part], precision)
+        sections[part] = Section(
+            model["kind"], model["config"], state, fingerprint(model["kind"], model["config"], state)
+        )
+    main = sections.pop(MAIN)
+    version = str(config.get("genieredux_version", ""))
+    return CheckpointData(
+        folder, main, sections, config["step"], config["metadata"], precision, version, config["format_version"]
     )
 
 
@@ -111,6 +147,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise UserError(
             f"{folder} has format {config['format_version']}, this genieredux reads {FORMAT_VERSION}: update it"
         )
+    if config.get("precision", "float32") not in PRECISIONS:
+        raise UserError(f"{path}: precision is {config['precision']!r:.80}, which cannot be; fetch it again")
     for part, model in config["models"].items():
         if not isinstance(model, dict) or not isinstance(model.get("kind"), str):
             raise UserError(f"{path}: models.{part} has no kind; fetch it again")

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from genieredux.compat.describe import describe
-from genieredux.compat.hub import export_folder, import_folder
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, load_model, save_model
+from genieredux.models.folder import export_folder, import_folder
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_nothing_is_left_of_a_failed_export(model: Path, tmp_path: Path, monkeyp
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("genieredux.compat.hub.save", full)
+    monkeypatch.setattr("genieredux.models.folder.save", full)
     with pytest.raises(UserError, match="No space left"):
         export_folder(model, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]
