@@ -163,7 +163,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *of(
         "evaluation/clips/testsets.py",
-        "evaluation/test_job.py evaluation/clips/test_clips.py",
+        "evaluation/clips/test_clips.py evaluation/test_job.py",
         ("split by beginning", 'name == split or name.startswith(f"{split}.")', "name.startswith(split)"),
         ("checksum without contents", 'f"{name} {content}" for name', 'f"{name}" for name'),
     ),

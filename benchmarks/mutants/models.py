@@ -71,13 +71,13 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *of(
         "models/latent/actions.py",
-        "models/latent/test_joint_loss.py models/latent/test_actions.py models/latent/test_genie_redux.py",
+        "models/test_totals.py models/latent/test_joint_loss.py models/latent/test_actions.py models/latent/test_genie_redux.py",
         ("latent target", "error = F.mse_loss(drawn, frames[:, 1:])", "error = F.mse_loss(drawn, frames[:, :-1])"),
         ("latent codebook loss", "total = error + self.config.vq_weight * quantised.loss", "total = error"),
     ),
     *of(
         "models/tokenizers/conv.py",
-        "models/tokenizers",
+        "models/test_totals.py models/tokenizers/test_conv.py",
         (
             "conv codebook loss",
             "total = reconstruction + self.config.vq_weight * quantised.loss",

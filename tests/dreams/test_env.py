@@ -44,6 +44,19 @@ def test_it_shows_what_the_world_plays(world: FakeWorld, prompts: list[Prompt]) 
         assert (np.stack(shown) == frames).all()
 
 
+def test_one_seed_for_many_is_the_first_and_the_others_count_on(prompts: list[Prompt]) -> None:
+    first, second = (DreamVectorEnv(FakeWorld(noise=0.4), prompts, 3) for _ in range(2))
+    frames, infos = first.reset(seed=5)
+    others, about = second.reset(seed=[5, 6, 7])
+    assert np.array_equal(frames, others)
+    assert np.array_equal(infos["prompt"], about["prompt"])
+    for _ in range(3):
+        taken = np.zeros(3, np.int64)
+        frames, others = first.step(taken)[0], second.step(taken)[0]
+        assert np.array_equal(frames, others)
+    assert not np.array_equal(frames[0], frames[1])
+
+
 def test_many_dreams_are_as_one_of_the_same_seed(prompts: list[Prompt]) -> None:
     many = DreamVectorEnv(FakeWorld(noise=0.4), prompts, 3, max_steps=4)
     frames, _ = many.reset(seed=[5, 6, 7])

@@ -1,11 +1,16 @@
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from genieredux.episodes import Dataset, DatasetWriter
+from genieredux.episodes.compact import compact
+from genieredux.episodes.fake import fake_episode, fake_spec
 from genieredux.errors import UserError
 from genieredux.evaluation import Clips, cut_clips
+from genieredux.evaluation.clips.testsets import describe_data
 
 
 @dataclass
@@ -83,3 +88,19 @@ def test_a_hash_says_whether_two_clips_are_the_same():
     assert clips.hashes(12)[0] == again.hashes(12)[0]  # beyond what is used
     again.actions[0, 10] += 1
     assert clips.hashes(12)[0] != again.hashes(12)[0]
+
+
+def test_a_data_set_is_known_by_what_is_in_its_episodes(tmp_path: Path) -> None:
+    def described(name: str, *seeds: int) -> str:
+        with DatasetWriter(tmp_path / name / "data", fake_spec()) as writer:
+            for number, seed in enumerate(seeds):
+                writer.append(fake_episode(5, seed=seed, id=f"episode-{number}"))
+        return describe_data(Dataset.open(tmp_path / name / "data"))["checksum"]
+
+    first = described("one", 1, 2)
+    assert described("copy", 1, 2) == first
+    assert described("other frames", 1, 3) != first
+    assert described("other ids", 2, 1) != first
+    assert described("fewer", 1) != first
+    compact(tmp_path / "one" / "data")
+    assert describe_data(Dataset.open(tmp_path / "one" / "data"))["checksum"] == first
