@@ -20,6 +20,7 @@ MANY = {
 SCHEMAS = {
     "generate": "genieredux.cli.generate:GenerateCommand",
     "genie_redux": "genieredux.cli.schemas:GenieReduxCommand",
+    "agent57": "genieredux.agent57.config:Agent57Config",
     "doctor": "genieredux.cli.schemas:GenieReduxCommand",
     "demo": "genieredux.demo.config:DemoConfig",
     "play": "genieredux.cli.play:PlayCommand",

@@ -16,9 +16,11 @@ from genieredux.policies import VARIANTS
 from published_cases import FIXTURES
 
 DATASETS = {
+    "atari/agent57": "atari_v0.0.0_agent57",
     "atari/ale": "atari_v0.0.0",
     "atari/ale_full": "atari_v0.0.0_full",
     "atari/retro": "retro_act_v0.0.0_atari",
+    "coinrun/agent57": "coinrun_v0.0.0_agent57",
     "coinrun/easy": "coinrun_v2.1.0",
     "coinrun/easy_test": "coinrun_v2.1.0_test",
     "coinrun/hard": "coinrun_v2.0.0",
@@ -29,6 +31,8 @@ DATASETS = {
     "procgen/ninja": "procgen_v0.0.0_ninja",
     "quickstart/airstriker": "retro_act_v0.0.0_airstriker",
     "quickstart/coinrun": "coinrun_v0.0.0",
+    "retro_act/agent57_ai2": "retro_act_v0.0.0_agent57_ai2",
+    "retro_act/agent57_smb": "retro_act_v0.0.0_agent57_smb",
     "retro_act/control": "retro_act_v0.0.0_g50",
     "retro_act/control_test": "retro_act_v0.0.0_g50_test",
     "retro_act/g200": "retro_act_v0.0.0_g200",
@@ -136,6 +140,7 @@ SEED_COMMANDS = """
 python run.py generate config=retro_act/pretrain
 python run.py generate config=retro_act/control
 python run.py generate config=retro_act/control_test
+python run.py generate config=retro_act/agent57_smb
 """
 
 

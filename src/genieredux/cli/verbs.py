@@ -17,6 +17,10 @@ VERBS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("genie_redux eval", "measure one", "genie_redux eval eval=papers eval.model_fpath=FILE"),
     ],
+    "agent57": [
+        ("agent57 train", "train an agent that explores", "agent57 train config=quickstart/coinrun"),
+        ("agent57 eval", "measure one beside random play", "agent57 eval eval.agent_fpath=FILE"),
+    ],
     "auto_explore": [
         (
             "auto_explore train|eval",

@@ -50,7 +50,10 @@ def all_work(cfg: CollectConfig, groups: Sequence[Group], stored: Mapping[str, E
     works = []
     for number, group in enumerate(groups):
         names = group.facts.action_names
-        policy = replace(specs[group.variant], num_actions=len(names), action_names=names, wrappers=agent.wrappers)
+        spec = specs[group.variant]
+        policy = replace(
+            spec, num_actions=len(names), action_names=names, game_name=group.facts.game, wrappers=agent.wrappers
+        )
         works.append(Work(number, group, Ledger(group, stored), connector.env(group.game), policy))
     return works
 

@@ -73,6 +73,7 @@ class _Recording:
         game, act = self._game, self._policy.act
         frame, info = game.begin(planned.start)
         seen = Seen.first(frame[None], np.array([planned.start.seed]))
+        seen.native = [game.native]
         track = Track(frame, numbers(info))
         due = time.monotonic() + ALIVE_SECONDS
         terminated = truncated = False
@@ -87,6 +88,7 @@ class _Recording:
                 break
             track.step(action, reward, shown, numbers(info))
             seen.frames, seen.rewards[0], seen.actions[0], seen.begun[0] = shown[None], reward, action, False
+            seen.native = [game.native]
             self.unsaid += 1
             if time.monotonic() > due:
                 yield Alive(self.unsaid)

@@ -77,6 +77,11 @@ def naming(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: {error}") from error
 
 
+def read_published(path: str | Path) -> dict[str, Any]:
+    """The plain content of a published file: tensors and plain values by name. Raises UserError as `open_published`."""
+    return _read(Path(path))
+
+
 def is_foreign(path: str | Path) -> bool:
     """Whether a file is there, can be read, and is none of this project's. Nothing in it is run."""
     path = Path(path)

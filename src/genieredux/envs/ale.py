@@ -68,7 +68,8 @@ class AleGame:
         return frame, gained, bool(self._ale.game_over()), False, info
 
     def _shown(self) -> tuple[Frame, dict[str, Any]]:
-        return transform(self._ale.getScreenRGB(), self._size), {"lives": self._ale.lives()}
+        self.native = self._ale.getScreenRGB()
+        return transform(self.native, self._size), {"lives": self._ale.lives()}
 
     def close(self) -> None:
         """Nothing is held that Python does not free."""
@@ -101,7 +102,8 @@ class AleGameWithOptions:
 
     def _shown(self, pictures: Frame, native: Mapping[str, Any]) -> tuple[Frame, dict[str, Any]]:
         """The square form of the native picture, uint8 (1, 1, H, W, 3)."""
-        return transform(pictures[0, 0], self._size), {"lives": int(native["lives"][0])}
+        self.native = pictures[0, 0]
+        return transform(self.native, self._size), {"lives": int(native["lives"][0])}
 
 
 def games() -> tuple[str, ...]:

@@ -39,6 +39,8 @@ class Game(Protocol):
     name: str
     console: str
     action_names: tuple[str, ...]
+    native: Frame
+    """The game's own picture, uint8 (H, W, 3), of the frame that was given last; its own until the next call too."""
 
     def begin(self, start: Start) -> tuple[Frame, Mapping[str, Any]]:
         """Begin an episode: its first frame and info."""

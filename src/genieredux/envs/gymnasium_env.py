@@ -128,7 +128,8 @@ class GymnasiumGame:
     def _frame(self, obs: Any) -> Frame:
         if not self._draws:
             picture = picture_in(obs)
-            return transform(as_rgb(obs if picture is None else picture, self._called), self._size)
+            self.native = as_rgb(obs if picture is None else picture, self._called)
+            return transform(self.native, self._size)
         picture = None
         if self._can_draw():
             with own_code.blamed(f"{self._called}: its render failed"):
@@ -140,7 +141,8 @@ class GymnasiumGame:
                 f"{self._called}: neither its observations nor render_mode='rgb_array' give RGB frames, uint8 "
                 f"(H, W, 3); its observations are {_told(obs)}, and render gives nothing"
             )
-        return transform(as_rgb(picture, f"{self._called}: render"), self._size)
+        self.native = as_rgb(picture, f"{self._called}: render")
+        return transform(self.native, self._size)
 
 
 def describe(cfg: EnvConfig) -> GameFacts:

@@ -116,7 +116,8 @@ class ProcgenGame:
         """A native action (1,): the frame, the reward, and whether the frame begins an episode."""
         self._env.act(native)
         rewards, obs, first = self._env.observe()
-        return transform(obs["rgb"][0], self._size), float(rewards[0]), bool(first[0])
+        self.native = obs["rgb"][0]
+        return transform(self.native, self._size), float(rewards[0]), bool(first[0])
 
     def _saved(self) -> int:
         """Save the game's state into the buffer; its length."""

@@ -63,6 +63,7 @@ class RetroGame:
         self._ram.begin()
         if self._start_frames:
             frame = self._wait()
+        self.native = frame
         return transform(frame, self._size), self._env.data.lookup_all()
 
     def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, Mapping[str, Any]]:
@@ -78,8 +79,8 @@ class RetroGame:
             total += reward
             if done:
                 break
-        frame = transform(self._env.get_screen(apply_rotation=True), self._size)
-        return frame, total, done, False, self._env.data.lookup_all()
+        self.native = self._env.get_screen(apply_rotation=True)
+        return transform(self.native, self._size), total, done, False, self._env.data.lookup_all()
 
     def _wait(self) -> NDArray[np.uint8]:
         """Let the first frames pass with no button held, and draw the last of them."""

@@ -150,7 +150,8 @@ def digest(value: Any) -> str:
         if isinstance(item, Tensor):
             tensor = item.detach().cpu().contiguous()
             hashed.update(f"tensor|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-            hashed.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+            if tensor.numel():  # an empty one has no bytes, and torch gives it strides that cannot be viewed as bytes
+                hashed.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
         elif isinstance(item, Mapping):
             hashed.update(f"dict|{len(item)}|".encode())
             for key, inner in item.items():

@@ -5,6 +5,7 @@ episode and on what was seen in it, never on other streams or on earlier episode
 bytes on any machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +39,8 @@ class Seen:
     """bool (N,): the frame is an episode's first. Recurrent state, rewards and actions of before mean nothing to it."""
     seeds: NDArray[np.int64]
     """int64 (N,): the seed of the episode that is played; everything random in it follows from that."""
+    native: Sequence[Frames] | None = None
+    """The games' own pictures, uint8 (H, W, 3) each, where they are known: to whom plays alone."""
 
     @classmethod
     def first(cls, frames: Frames, seeds: NDArray[np.int64]) -> "Seen":

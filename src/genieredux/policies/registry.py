@@ -1,8 +1,8 @@
 """From a configured name (`connector.variant`) to a policy, here or in another process.
 
 A policy is made by a function `(num_actions, ...) -> Policy`. What else the function takes is what the user may set:
-`checkpoint` is the agent's file, `action_names` the game's, and every other parameter an option of that name. It is
-imported when it is asked for, so that policies of rooms above this one stand in the table too.
+`checkpoint` is the agent's file, `action_names` and `game_name` are the game's, and every other parameter an option of
+that name. It is imported when it is asked for, so that policies of rooms above this one stand in the table too.
 """
 
 import inspect
@@ -23,6 +23,7 @@ VARIANTS = {
     "random": "genieredux.policies.scripted:RandomPolicy",
     "held": "genieredux.policies.scripted:HeldPolicy",
     "recorded": "genieredux.policies.recorded:recorded",
+    "agent57": "genieredux.agent57.policy:agent57",
     "auto_explore": "genieredux.explore.policy:load",
 }
 """Name -> "module:function" that makes the policy. Another `module:function` may be named in its place."""
@@ -37,7 +38,7 @@ WRAPPERS: Mapping[str, Callable[[Policy, int, float], Policy]] = {
 }
 """What may be put around any policy: name -> from the policy, the number of actions and a number."""
 
-_GIVEN = ("num_actions", "action_names", "checkpoint")
+_GIVEN = ("num_actions", "action_names", "game_name", "checkpoint")
 _OPTIONS = "connector.agent.options"
 
 
@@ -47,7 +48,7 @@ class PolicySpec:
 
     name: one of `VARIANTS`, or `module:function`. checkpoint: the agent's file, for policies that take one. options:
     the function's own. wrappers: (name in `WRAPPERS`, value) each, the innermost first. action_names: the game's
-    `num_actions` actions, where their names are known.
+    `num_actions` actions, and game_name: its own, where they are known.
     """
 
     name: str
@@ -56,12 +57,13 @@ class PolicySpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     wrappers: tuple[tuple[str, float], ...] = ()
     action_names: tuple[str, ...] = ()
+    game_name: str = ""
 
     def build(self) -> Policy:
         """The policy. Raises `UserError` at an unknown name, at what it does not take, and at a value out of range."""
         maker = _Maker(self.name)
         maker.check(self.checkpoint, self.options)
-        given = {"num_actions": self.num_actions, "action_names": self.action_names, "checkpoint": self.checkpoint}
+        given = {name: getattr(self, name) for name in _GIVEN}
         arguments = {name: value for name, value in given.items() if name in maker.parameters}
         with own_code.blamed(f"the policy '{self.name}' cannot be made"):
             policy = maker.function(**arguments, **maker.typed(self.options))

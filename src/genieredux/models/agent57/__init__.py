@@ -1,0 +1,1 @@
+"""Agent57's networks and formulas, each beside its paper: what plays, and nothing of how it is trained."""

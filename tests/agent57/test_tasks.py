@@ -1,0 +1,51 @@
+"""The tasks have the optimum that they say."""
+
+import numpy as np
+import pytest
+
+from genieredux.agent57.tasks import DeepSea, RandomCoin
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_shortest_way_takes_the_coin(seed):
+    env = RandomCoin(5)
+    frame, info = env.reset(seed=seed)
+    assert frame.shape == (14, 14, 3)
+    steps, over, total = 0, False, 0.0
+    while not over:
+        down, right = env._coin - env._agent
+        action = (1 if down > 0 else 0) if down else (3 if right > 0 else 2)
+        _, reward, over, cut, _ = env.step(action)
+        steps, total = steps + 1, total + reward
+        assert not cut
+    assert (steps, total) == (info["shortest"], 1.0)
+
+
+def test_a_room_is_left_after_so_many_steps():
+    env = RandomCoin(4, steps=3)
+    env.reset(seed=1)
+    env._agent, env._coin = np.array([0, 0]), np.array([3, 3])
+    ends = [env.step(0)[2:4] for _ in range(3)]
+    assert ends == [(False, False), (False, False), (False, True)]
+
+
+@pytest.mark.parametrize("size", [3, 10])
+def test_only_right_all_the_way_reaches_the_treasure(size):
+    env = DeepSea(size)
+    env.reset()
+    total, over = 0.0, False
+    for row in range(size):
+        assert not over
+        _, reward, over, _, _ = env.step(env._right[row, row])
+        total += reward
+    assert over
+    assert total == pytest.approx(0.99)
+    env.reset()
+    left = [env.step(1 - env._right[row, 0])[1] for row in range(size)]
+    assert sum(left) == 0
+    env.reset()
+    total = 0.0
+    for row in range(size):  # one step wrong, and it is out of reach
+        right = env._right[env._row, env._column]
+        total += env.step(right if row != size - 2 else 1 - right)[1]
+    assert total < 0
