@@ -39,7 +39,7 @@ def test_the_published_words_work() -> None:
 def test_the_demo_is_made_of_the_quickstart_parts() -> None:
     demo = compose_config("demo", DemoConfig, [])
     generate = compose_config("generate", GenerateCommand, ["config=quickstart/coinrun"])
-    dynamics = compose_config("genie_redux", GenieReduxCommand, ["config=quickstart/dynamics"])
+    dynamics = compose_config("genie_redux", GenieReduxCommand, ["config=quickstart/canvas"])
     assert demo.connector == generate.config.connector
     assert demo.dynamics.optimizer.learning_rate == dynamics.optimizer.learning_rate
     assert demo.dynamics.dynamics == dynamics.dynamics

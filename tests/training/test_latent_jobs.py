@@ -11,6 +11,8 @@ from genieredux.errors import UserError
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
 from genieredux.models.latent.mapping import ActionMapping
+from genieredux.models.world.contract import check_world
+from genieredux.models.world.model import WorldModel
 from genieredux.runs import RunFolder
 from genieredux.training import OptimizerConfig, TrainConfig, WarmupConfig, assemble, fit, train
 from genieredux.training.jobs import JobConfig
@@ -110,6 +112,33 @@ def test_genie_redux_joint(job: JobConfig, tokenizer: str, dynamics: dict[str, A
     assert (result.model_path.parent / "media/dream-4.gif").is_file()
     before = build_model(data.kind, data.config, tokenizer=build_model("tokenizer", load_model(tokenizer).config))
     before.load_state_dict(data.state_dict)
+
+
+def test_latent_actions_steer_a_world_without_a_tokenizer(job: JobConfig) -> None:
+    """Joint, from data without actions too; the world takes codes, and says what they are of true frames."""
+    canvas = {"architecture": "canvas", "codebook_size": 8, "width": 8, "motion_width": 16, "margin": 8}
+    joint = replace(job, model="genie_redux", dynamics=canvas)
+    result = train(joint)
+    data = load_model(result.model_path, expect="genie_redux")
+    assert "tokenizer" not in data.sections
+    assert data.config["dynamics"]["action_width"] == LAM["dim"]
+    record = next(record for record in result.history if record["event"] == "train")
+    assert {"motion", "paint", "lam_reconstruction"} <= record.keys()
+    world = WorldModel.load(result.model_path, latent=True)
+    assert world.takes == "codes"
+    frames = torch.rand(2, 3, 3, world.image_size, world.image_size)
+    codes = world.actions_of(frames)
+    assert codes is not None
+    check_world(world, frames)
+    pressed = WorldModel.load(result.model_path)
+    assert pressed.action_names == ACTIONS
+    assert pressed.rollout(frames, torch.zeros(2, 4, dtype=torch.int64)).frames.shape[:2] == (2, 2)
+    unlabelled = replace(joint, train=replace(job.train, dataset_name="unlabelled"), run_name="videos")
+    assert load_model(train(unlabelled).model_path).metadata["action_names"] == [f"LATENT_{k}" for k in range(4)]
+    again = replace(joint, model_fpath=str(result.model_path), run_name="tuned", dynamics={}, lam={})
+    assert torch.equal(
+        load_model(train(again).model_path).state_dict["dynamics.codes"], data.state_dict["dynamics.codes"]
+    )
 
 
 def test_genie_redux_frozen(job: JobConfig, tokenizer: str) -> None:

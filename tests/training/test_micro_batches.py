@@ -95,6 +95,8 @@ HIDING: dict[str, dict[str, Any]] = {
     "in_place": {**MASKGIT, "objective": "in_place", "mask_ratio": "cosine", "mask_ratio_per": "frame"},
     "drafts": {**MASKGIT, "objective": "in_place", "clean_history": "all", "history_noise": 0.2},
     "all": {**MASKGIT, "decoder_weight": 0.5},
+    "canvas": {"architecture": "canvas", "image_size": 16, "codebook_size": 8, "width": 8, "motion_width": 16,
+               "margin": 8, "painted": 0.5},
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from factories import ACTIONS, make_dynamics, make_tokenizer
+from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model
 from genieredux.models.tensor_file import read_tensors
 from genieredux.models.tokenizers.conv import ConvTokenizer, ConvTokenizerConfig
@@ -49,8 +50,24 @@ class RandomTokens:
         return Batch(tokens=tokens, actions=torch.randint(len(ACTIONS), (2, 4), generator=generator))
 
 
+CANVAS = {"architecture": "canvas", "image_size": 16, "codebook_size": 8, "width": 8, "motion_width": 16, "margin": 8}
+
+
+@dataclass(frozen=True)
+class Walks:
+    """Clips of frames and actions for a dynamics that needs no tokenizer."""
+
+    seed: int = 0
+
+    def batch(self, k: int) -> Batch:
+        generator = torch.Generator().manual_seed(1000 * self.seed + k)
+        frames = torch.randint(0, 256, (2, 5, 3, 16, 16), generator=generator, dtype=torch.uint8)
+        return Batch(frames, actions=torch.randint(len(ACTIONS), (2, 4), generator=generator))
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], Any, Any]] = {
     "conv": (lambda: ConvTokenizer(CONV), FakeData(batch_size=2), FakeData(2, seed=7)),
+    "canvas": (lambda: build_model("genie_redux_guided", CANVAS, action_names=ACTIONS), Walks(), Walks(7)),
     "dynamics": (lambda: make_dynamics(make_tokenizer(), own_history=0.5), RandomTokens(), RandomTokens(7)),
     **{
         name: (

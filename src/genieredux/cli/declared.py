@@ -214,6 +214,19 @@ def architectures(part: str) -> dict[str, Schema]:
     return {}
 
 
+def needs_tokenizer(architecture: str | None) -> bool:
+    """Whether a dynamics of this architecture (None: the usual one) learns the tokens of a tokenizer: all that do not
+    say `needs_tokenizer = False` in their settings."""
+    schema = architectures("dynamics").get(architecture or "")
+    said = (
+        {ast.unparse(item.target): item.value for item in schema.node.body if isinstance(item, ast.AnnAssign)}
+        if schema
+        else {}
+    )
+    value = said.get("needs_tokenizer")
+    return not (isinstance(value, ast.Constant) and value.value is False)
+
+
 def _settings_of(model: Schema) -> Schema:
     """The class that `settings = ...` in the body of a model's class names."""
     said = [

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genieredux.cli.compose import compose_config
-from genieredux.cli.declared import architectures
+from genieredux.cli.declared import architectures, needs_tokenizer
 from genieredux.cli.hints import check_dataset, check_tokenizer
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
@@ -47,7 +47,8 @@ def genie_redux(words: list[str]) -> None:
 
 def check_parts(command: "GenieReduxCommand") -> None:
     """Raises UserError, with the line that makes it, for a tokenizer or a data set that is not there."""
-    if command.kind in DYNAMICS and (command.tokenizer_fpath or not command.model_fpath):
+    of_tokens = command.kind in DYNAMICS and needs_tokenizer(command.dynamics.get("architecture"))
+    if of_tokens and (command.tokenizer_fpath or not command.model_fpath):
         check_tokenizer(command.tokenizer_fpath)
     known = command.kind in (*DYNAMICS, "tokenizer", "latent_action_model")
     begun = (command.model_fpath, command.lam_fpath, command.tokenizer_fpath)

@@ -13,16 +13,14 @@ from genieredux.training.jobs import JobConfig
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """One run of the pipeline. The few to change: out, seed, tokenizer.train.time_limit_s,
-    dynamics.train.time_limit_s.
-    """
+    """One run of the pipeline. The few to change: out, seed, dynamics.train.time_limit_s."""
 
     connector: ConnectorConfig
     """What is played (as `generate` has it)."""
-    tokenizer: JobConfig
-    """How the tokenizer is trained (as `genie_redux train` has it)."""
     dynamics: JobConfig
     """How the dynamics is trained (as `genie_redux train` has it)."""
+    tokenizer: JobConfig = field(default_factory=JobConfig)
+    """How the tokenizer is trained, where the dynamics is one of tokens (as `genie_redux train` has it)."""
     eval: EvalConfig = field(default_factory=EvalConfig)
     sampling: Sampling = field(default_factory=Sampling)
     """How the world draws frames, in the evaluation and in play."""

@@ -15,11 +15,13 @@ from typing import TypeVar
 
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
+from genieredux.demo.summary import write_summary
 from genieredux.dreams.prompts import prompts_of
 from genieredux.episodes import Dataset
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.headline import Evaluated
 from genieredux.evaluation.job import evaluate_file
+from genieredux.models.build import needs_tokenizer
 from genieredux.models.checkpoint import load_model
 from genieredux.models.world.file import write_world
 from genieredux.models.world.model import WorldModel
@@ -57,10 +59,14 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
         spec = CollectConfig(config.connector, str(out / "datasets"), config.seed)
         path = stages.run("play", lambda: collect(spec).path)
         dataset = Dataset.open(str(path))
-        tokenizer_job = _placed(config, config.tokenizer, path)
-        tokenizer = stages.run("tokenizer", lambda: train(tokenizer_job).model_path)
-        dynamics_job = dataclasses.replace(_placed(config, config.dynamics, path), tokenizer_fpath=str(tokenizer))
-        stages.run("token cache", lambda: _cache(run, dataset, tokenizer, dynamics_job.train))
+        dynamics_job = _placed(config, config.dynamics, path)
+        jobs = [dynamics_job]
+        if needs_tokenizer(dynamics_job.kind, dynamics_job.dynamics):
+            tokenizer_job = _placed(config, config.tokenizer, path)
+            tokenizer = stages.run("tokenizer", lambda: train(tokenizer_job).model_path)
+            dynamics_job = dataclasses.replace(dynamics_job, tokenizer_fpath=str(tokenizer))
+            stages.run("token cache", lambda: _cache(run, dataset, tokenizer, dynamics_job.train))
+            jobs = [tokenizer_job, dynamics_job]
         model = stages.run("dynamics", lambda: train(dynamics_job).model_path)
         world = write_world(
             out / "world.pt",
@@ -71,7 +77,8 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
             about={"made_with": " ".join(command), "seed": config.seed},
         )
         made = stages.run("evaluation", lambda: _measure(world, dataset, config))
-        page = write(out, _page_words(run, config, dataset, stages, (tokenizer_job, dynamics_job)))
+        write_summary(made.results, stages.seconds)
+        page = write(out, _page_words(run, config, dataset, stages, jobs))
     assert made.film is not None  # a world has films
     return Made(page, made.results, made.film, world)
 
@@ -131,7 +138,7 @@ def _measure(world: Path, dataset: Dataset, config: DemoConfig) -> Evaluated:
 
 
 def _page_words(
-    run: RunFolder, config: DemoConfig, dataset: Dataset, stages: Stages, jobs: tuple[JobConfig, JobConfig]
+    run: RunFolder, config: DemoConfig, dataset: Dataset, stages: Stages, jobs: Sequence[JobConfig]
 ) -> PageWords:
     played = int(trainable(dataset).lengths.sum())
     return PageWords(

@@ -90,7 +90,7 @@ def evaluate_file(
         bench = bench_of(subject, list(opened.metrics.values()))
         alone = replace(setting, subject=None, dataset=None)
         recipe = Recipe(data.path, data.kind, config, device, tuple(opened.metrics), alone, sampling, opened.share())
-        truths = truth_cache(config, data.section("tokenizer")) if world else None
+        truths = truth_cache(config, data.sections.get("tokenizer", data.model)) if world else None
         with _team(bench, recipe, config.num_processes) as team:
             evaluation = measure_sets(bench, sets, config, action_names, progress, team=team, cache=truths, long=long)
         grid = _grid(world, sets, config, sampling) if world else None

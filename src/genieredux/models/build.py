@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from genieredux.checking import one_of
 from genieredux.config import field_names, fields_from_plain, from_plain
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section
+from genieredux.models.dynamics.canvas.model import CanvasDynamics
 from genieredux.models.dynamics.history_refiner import HistoryRefiner
 from genieredux.models.dynamics.maskgit import MaskGIT
 from genieredux.models.latent.actions import ConvLatentActions, LatentActionModel, STLatentActions
@@ -24,11 +25,12 @@ from genieredux.settings import Settings, check_values
 MODELS: dict[str, dict[str, Any]] = {
     "tokenizer": {"st_vivit": STViViT, "conv": ConvTokenizer},
     "lam": {"st_vivit": STLatentActions, "conv": ConvLatentActions},
-    "dynamics": {"history_refiner": HistoryRefiner, "st_maskgit": MaskGIT},
+    "dynamics": {"history_refiner": HistoryRefiner, "st_maskgit": MaskGIT, "canvas": CanvasDynamics},
 }
 """The classes of a part by their `architecture`; the first is what a configuration without one means. Each says in
 `settings` what its settings are, and is made of those alone; a dynamics by `made_for(settings, tokenizer,
 num_actions)`, and `of_vectors(width)` are the settings with which it takes vectors instead of actions, where it can.
+A dynamics whose settings say `needs_tokenizer = False` is made of frames alone.
 """
 PARTS = {
     "tokenizer": "tokenizer",
@@ -97,6 +99,12 @@ def _model(part: str, values: Mapping[str, Any]) -> Any:
     name = values.get("architecture") or implied(part)
     one_of(f"{part}.architecture", name, MODELS[part])
     return MODELS[part][name]
+
+
+def needs_tokenizer(kind: str, config: Mapping[str, Any]) -> bool:
+    """Whether a world of this kind (genie_redux_guided or genie_redux) and configuration stands on a tokenizer."""
+    values = config["dynamics"] if kind == "genie_redux" else config
+    return bool(getattr(_schema("dynamics", values), "needs_tokenizer", True))
 
 
 def implied(part: str) -> str:
@@ -173,22 +181,22 @@ def _build(
         return _of_settings("tokenizer", config)
     if kind == "latent_action_model":
         return _of_settings("lam", config)
+    if kind not in KINDS:
+        raise UserError(f"there is no model of kind '{kind}'; choose one of {', '.join(KINDS)}")
+    if tokenizer is None and needs_tokenizer(kind, config):
+        raise ValueError("a dynamics of tokens is built for a tokenizer: pass it")
     if kind == "genie_redux":
-        if tokenizer is None:
-            raise ValueError("a dynamics is built for a tokenizer: pass it")
         return _build_genie_redux(config, tokenizer)
-    if kind == "genie_redux_guided":
-        if tokenizer is None or action_names is None:
-            raise ValueError("a dynamics is built for a tokenizer and its actions: pass both")
-        return _build_dynamics(config, tokenizer, len(action_names))
-    raise UserError(f"there is no model of kind '{kind}'; choose one of {', '.join(KINDS)}")
+    if action_names is None:
+        raise ValueError("a dynamics is built for its actions: pass them")
+    return cast(nn.Module, _build_dynamics(config, tokenizer, len(action_names)))
 
 
 def _of_settings(part: str, config: Mapping[str, Any]) -> Any:
     return _model(part, config)(settings_of(part, config))
 
 
-def _build_genie_redux(config: Mapping[str, Any], tokenizer: Tokenizer) -> GenieRedux:
+def _build_genie_redux(config: Mapping[str, Any], tokenizer: Tokenizer | None) -> GenieRedux:
     """Both parts, the dynamics made for the vectors of the latent action model's codes."""
     lam: LatentActionModel = _of_settings("lam", config["lam"])
     model = _model("dynamics", config["dynamics"])
@@ -199,5 +207,5 @@ def _build_genie_redux(config: Mapping[str, Any], tokenizer: Tokenizer) -> Genie
     return GenieRedux(GenieReduxConfig(lam.config, dynamics.config, config.get("lam_weight", 1.0)), lam, dynamics)
 
 
-def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer, num_actions: int) -> Any:
+def _build_dynamics(config: Mapping[str, Any], tokenizer: Tokenizer | None, num_actions: int) -> Any:
     return _model("dynamics", config).made_for(settings_of("dynamics", config), tokenizer, num_actions)

@@ -53,13 +53,14 @@ class Sampling(Settings):
     """Refinement steps for the frames that are decided together (papers: 25); each decides some tokens, and the next
     sees them."""
     temperature: Annotated[float, Range(0, 1e6)] = 1.0
-    """Of the Gumbel noise on the logits, falling linearly to 0 at the last step (one step alone is an arg-max)."""
+    """Of the Gumbel noise on the logits, falling linearly to 0 at the last step (one step alone is an arg-max), unless
+    choice=sample."""
     schedule: str = "cosine"
     """How many tokens stay hidden after each step: cosine, uniform, pow2 (any power), log or exp."""
-    choice: Literal["mode", "mean"] = "mode"
-    """mode: the likeliest token (with the noise, a sample). mean: the token whose vector is nearest to the expected
-    vector, which has no noise: where the world is unsure it takes the middle instead of a guess (minimum Bayes risk
-    under squared error)."""
+    choice: Literal["mode", "mean", "sample"] = "mode"
+    """mode: the likeliest token (with the noise of steps before the last, a sample). mean: the token whose vector is
+    nearest to the expected vector, which has no noise: where the world is unsure it takes the middle instead of a guess
+    (minimum Bayes risk under squared error). sample: drawn at `temperature` at every step, the last too."""
     decided: Literal["kept", "published"] = "kept"
     """kept: a token that is decided stays. published: every step draws all tokens anew and hides the least sure of
     those that were hidden before; the last sees none hidden and decides all."""
@@ -74,6 +75,11 @@ class Sampling(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         mask_ratio(self.schedule, 0.5, 256)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether anything is drawn at random."""
+        return self.temperature > 0 and (self.choice == "sample" or (self.choice == "mode" and self.steps > 1))
 
     @classmethod
     def of(cls, values: Mapping[str, Any] | None) -> "Sampling | None":
@@ -115,8 +121,8 @@ def decode_masked(
 
     logits: tokens (B, n) with hidden ones at K -> float (B, n, K). masked: (B, n), what to begin with.
     codes: (K, D), the vector of every token.
-    noise: step -> Gumbel noise (B, n, K), asked for every step in order but the last, which is an arg-max; None: no
-    noise.
+    noise: step -> Gumbel noise (B, n, K), asked for every step in order, but for the last only where the choice is
+    "sample" (else it is an arg-max); None: no noise.
     """
     mask_id = len(codes)
     tokens, given = masked, None
@@ -151,7 +157,8 @@ def _choose(
     noise: Callable[[int], Tensor] | None,
 ) -> Tensor:
     """What every token would be after this step: int64 (B, n)."""
-    temperature = sampling.temperature * (sampling.steps - 1 - step) / sampling.steps
+    falling = 1 if sampling.choice == "sample" else (sampling.steps - 1 - step) / sampling.steps
+    temperature = sampling.temperature * falling
     if sampling.choice == "mean":
         return expected_token(log_p.exp(), codes)
     if noise is None or temperature == 0:

@@ -20,5 +20,6 @@ def test_it_opens_and_its_actions_matter() -> None:
             ends.append([dream.step(torch.tensor([action])) for _ in range(6)][-1].frames[0])
         differ.append(float((ends[0] - ends[1]).abs().mean()))
     assert max(differ) > 0.02
-    restored = world.decode(world.encode(prompt[None]))[0]
+    led = torch.from_numpy(actions)[None]
+    restored = world.decode(world.encode(prompt[None]), led, prompt[None, 0])[0]
     assert float((restored - prompt).square().mean()) < 0.01

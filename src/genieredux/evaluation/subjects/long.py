@@ -17,7 +17,7 @@ from genieredux.evaluation.clips.counterfactual import clip_seed
 from genieredux.evaluation.config import EvalConfig
 from genieredux.evaluation.rows import ENTROPY, MODEL, RANDOM_FRAME, REPEAT_LAST, TOKENIZER_ONLY, TRUTH
 from genieredux.evaluation.subjects.drawn import Batch, Drawn
-from genieredux.evaluation.subjects.world import WorldSubject
+from genieredux.evaluation.subjects.world import WorldSubject, redrawn
 from genieredux.frames import to_float
 
 SMOOTHED = 10
@@ -43,7 +43,7 @@ class LongDream:
         seeds = [clip_seed(seed, clip) for clip in batch.indices]
         dreamed = world.roll(batch.prompt, batch.taken, seeds)
         assert batch.others is not None  # `batches_with` puts them there
-        decoded = world.world.decode(world.world.encode(batch.as_floats)).cpu()[:, batch.prompt_frames :]
+        decoded = redrawn(world.world, batch, world.world.encode(batch.as_floats))
         return Drawn(
             batch=batch,
             rows={

@@ -105,9 +105,15 @@ class WorldSubject:
 
     def _decoded(self, batch: Batch, tokens: Tensor, clips: Sequence[int]) -> Tensor:
         """What the tokenizer makes of the predicted frames of some clips."""
-        chosen = tokens if len(clips) == len(tokens) else tokens[list(clips)]
-        frames = self.world.decode(chosen).cpu()[:, batch.prompt_frames :]
+        rows = slice(None) if len(clips) == len(tokens) else list(clips)
+        frames = redrawn(self.world, batch, tokens, rows)
         return require_numbers("The world decodes pixels", frames)
+
+
+def redrawn(world: World, batch: Batch, tokens: Tensor, rows: Any = slice(None)) -> Tensor:
+    """What a world draws of the true tokens (B, P + N, h, w) of some clips: the predicted frames, on the CPU."""
+    first = batch.as_floats[rows, 0]
+    return world.decode(tokens[rows], batch.taken[rows], first).cpu()[:, batch.prompt_frames :]
 
 
 def begins_alike(world: World, sampling: Sampling | None, t: int) -> bool:

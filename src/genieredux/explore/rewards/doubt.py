@@ -15,7 +15,7 @@ from genieredux.models.sampling import Sampling
 
 class RoundTrip(Settled):
     """|z - Enc(Dec(z))| in pixels: how far the expected frame moves when it is encoded and decoded once more. A frame
-    that the tokenizer knows stays where it is."""
+    that the tokenizer knows stays where it is. (A world whose tokens say only what changes has none: UserError.)"""
 
     def rate(self, rollout: Rollout) -> Values:
         """0 and more."""

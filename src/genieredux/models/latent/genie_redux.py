@@ -9,13 +9,14 @@ then is a dynamics like any other (dynamics/protocol.py) whose actions are codes
 Knows tokens, frames and codes; no tokenizer, no true action, no file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.history_refiner import HistoryRefinerConfig
 from genieredux.models.dynamics.maskgit_config import MaskGITConfig
 from genieredux.models.dynamics.protocol import DynamicsModel
@@ -30,15 +31,10 @@ class GenieReduxConfig(Settings):
 
     lam: STLatentActionConfig | ConvLatentActionConfig
     """Of the latent action model."""
-    dynamics: HistoryRefinerConfig | MaskGITConfig
+    dynamics: HistoryRefinerConfig | MaskGITConfig | CanvasConfig
     """Of the dynamics, whose actions are vectors of `lam.dim` values."""
     lam_weight: Weight = 1.0
     """Of the latent action model's own loss beside the dynamics'; 0 freezes it (then it must come trained)."""
-
-    @property
-    def window(self) -> int:
-        """Frames that the dynamics' attention sees."""
-        return self.dynamics.window
 
 
 class GenieRedux(nn.Module):
@@ -57,6 +53,10 @@ class GenieRedux(nn.Module):
         if config.lam_weight == 0:
             lam.requires_grad_(False)
 
+    def look_first(self, batches: Iterable[Batch]) -> None:
+        """What the dynamics does with some batches before the first step of training."""
+        cast(Any, self.dynamics).look_first(batches)
+
     def train(self, mode: bool = True) -> "GenieRedux":
         """As usual, but a frozen latent action model stays in evaluation mode."""
         super().train(mode)
@@ -68,8 +68,8 @@ class GenieRedux(nn.Module):
         """The dynamics' loss on batch.tokens (B, T, h, w) under the latent actions of batch.frames (B, T, C, H, W),
         plus lam_weight times the latent action model's. parts: the dynamics', and `lam_...` of the other.
         """
-        if batch.frames is None or batch.tokens is None:
-            raise ValueError("genie_redux trains on frames and their tokens, and this batch lacks one of them")
+        if batch.frames is None:
+            raise ValueError("genie_redux trains on frames, and this batch has none")
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.lam_weight > 0):
             quantised = self.lam.quantise(batch.frames, generator)
         found = self.dynamics(Batch(batch.frames, batch.tokens, quantised.vectors), generator)
@@ -120,17 +120,18 @@ class GenieRedux(nn.Module):
 
     def remember(self, tokens: Tensor, actions: Tensor, memory: Any) -> None:
         """Known frames (B, T, h, w) and the actions int64 (B, T) taken at them."""
-        self._inner.remember(tokens, self._vectors(actions), memory)
+        self._inner.remember(tokens, self.vectors(actions), memory)
 
     def observe(self, tokens: Tensor, actions: Tensor, memory: Any) -> Any:
         """Known frames (B, T, h, w) and the actions int64 (B, T) taken at them."""
-        return self._inner.observe(tokens, self._vectors(actions), memory)
+        return self._inner.observe(tokens, self.vectors(actions), memory)
 
     def predict(self, outlook: Any, target: Tensor, actions: Tensor) -> Tensor:
         """Logits (B, d, h, w, K) of the next d frames; actions int64 (B, d - 1)."""
-        return self._inner.predict(outlook, target, self._vectors(actions))
+        return self._inner.predict(outlook, target, self.vectors(actions))
 
-    def _vectors(self, actions: Tensor) -> Tensor:
+    def vectors(self, actions: Tensor) -> Tensor:
+        """What the dynamics inside takes for actions int64 (...): float (..., dim)."""
         return self.lam.vectors(actions if self.pressed is None else self.pressed[actions])
 
     @property

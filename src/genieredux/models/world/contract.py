@@ -68,7 +68,7 @@ def shapes_and_ranges(case: _Case) -> None:
     assert tokens.dtype == rollout.tokens.dtype == torch.int64
     assert rollout.tokens.shape == rollout.entropy.shape == (clips, count, *tokens.shape[2:])
     assert (rollout.entropy >= 0).all()
-    assert world.decode(tokens).shape == prompts.shape
+    assert world.decode(tokens, case.led, prompts[:, 0]).shape == prompts.shape
     codes = world.actions_of(prompts)
     assert (codes is None) == (world.takes == "buttons")
     assert codes is None or (codes.shape == case.led.shape and int(codes.max()) < len(world.action_names))

@@ -67,7 +67,7 @@ class FakeWorld:
         means_BThwC = frames.reshape(b, t, c, s, p, s, p).mean(dim=(4, 6)).movedim(2, -1)
         return torch.cdist(means_BThwC.flatten(0, 3), self._palette).argmin(-1).reshape(b, t, s, s)
 
-    def decode(self, tokens: Tensor, actions: Tensor | None = None) -> Tensor:
+    def decode(self, tokens: Tensor, actions: Tensor | None = None, first: Tensor | None = None) -> Tensor:
         """Tokens (B, T, h, w) to flat tiles (B, T, C, H, W)."""
         tiles = self._palette[tokens].movedim(-1, 2)
         return tiles.repeat_interleave(self._tile, -2).repeat_interleave(self._tile, -1)

@@ -1,13 +1,14 @@
-"""The world model: tokenizer, dynamics and action names in one object that evaluation, the player and the explorer
+"""The world model: what was learned and the action names in one object that evaluation, the player and the explorer
 use, none of them reaching inside.
 
-How dreams advance is dream.py's. Knows no game, no data set, no page, and of tokenizer and dynamics only their
-contracts.
+How dreams advance is dream.py's, for a world of a tokenizer and a dynamics, and canvas.py's for one that carries over
+what was seen. Knows no game, no data set, no page.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -15,15 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from genieredux.errors import UserError
-from genieredux.models.build import restore
+from genieredux.models.build import needs_tokenizer, restore
 from genieredux.models.checkpoint import CheckpointData, load_model
+from genieredux.models.dynamics.canvas.model import CanvasDynamics
 from genieredux.models.dynamics.protocol import DynamicsModel
 from genieredux.models.latent.actions import LatentActionModel
 from genieredux.models.latent.genie_redux import GenieRedux
 from genieredux.models.latent.mapping import ActionMapping
 from genieredux.models.sampling import Sampling
 from genieredux.models.tokenizers.protocol import Tokenizer
-from genieredux.models.world.dream import Future, Parts, WorldDream, before
+from genieredux.models.world.canvas import CanvasParts
+from genieredux.models.world.dream import Future, Parts, TokenParts, WorldDream, check_actions
 from genieredux.models.world.hub import Shareable
 from genieredux.models.world.protocol import Rollout
 from genieredux.nn.precision import autocast, choose_precision
@@ -36,13 +39,14 @@ class WorldModel(Shareable, nn.Module):
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: Tokenizer | None,
         dynamics: DynamicsModel,
         action_names: Sequence[str],
         sampling: Sampling | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """sampling: how frames are drawn unless a call says otherwise. metadata: what the file said besides."""
+        """tokenizer: None where the dynamics needs none. sampling: how frames are drawn unless a call says otherwise.
+        metadata: what the file said besides."""
         super().__init__()
         if len(action_names) != dynamics.num_actions:
             raise UserError(
@@ -74,7 +78,8 @@ class WorldModel(Shareable, nn.Module):
         names = data.metadata.get("action_names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UserError(f"{data.path} does not say what its actions are (no action_names); train it again")
-        tokenizer = cast(Tokenizer, restore(data.section("tokenizer"), data.path))
+        wanted = needs_tokenizer(data.kind, data.config)
+        tokenizer = cast(Tokenizer, restore(data.section("tokenizer"), data.path)) if wanted else None
         dynamics = cast(DynamicsModel, restore(data.model, data.path, tokenizer=tokenizer, action_names=names))
         if isinstance(dynamics, GenieRedux) and not latent and "action_mapping" in data.metadata:
             mapping = ActionMapping.from_json(data.metadata["action_mapping"])
@@ -87,13 +92,13 @@ class WorldModel(Shareable, nn.Module):
 
     @property
     def image_size(self) -> int:
-        return int(self.tokenizer.config.image_size)
+        return int((self.tokenizer or self._inner).config.image_size)
 
     @property
     def config(self) -> dict[str, Any]:
         """Plain values: both configurations, the action names, the sampling."""
         return {
-            "tokenizer": asdict(self.tokenizer.config),
+            "tokenizer": asdict(self.tokenizer.config) if self.tokenizer is not None else None,
             "dynamics": asdict(self.dynamics.config),
             "action_names": list(self.action_names),
             "sampling": asdict(self.sampling),
@@ -143,16 +148,15 @@ class WorldModel(Shareable, nn.Module):
     @torch.no_grad()
     def encode(self, frames: Tensor, actions: Tensor | None = None) -> Tensor:
         """Frames (B, T, C, H, W) of clips from their first frame to tokens int64 (B, T, h, w); actions (B, T - 1)."""
-        led = None if actions is None else before(self._parts().taken(actions, (len(frames), frames.shape[1] - 1)))
-        with self.computing():
-            return self.tokenizer.new_stream().encode(frames.to(self.device), led)
+        led = None if actions is None else self._checked(actions, (len(frames), frames.shape[1] - 1))
+        return self._parts().encode(frames.to(self.device), led)
 
     @torch.no_grad()
-    def decode(self, tokens: Tensor, actions: Tensor | None = None) -> Tensor:
-        """Tokens (B, T, h, w) of clips from their first frame to frames float32 (B, T, C, H, W); actions (B, T - 1)."""
-        led = None if actions is None else before(self._parts().taken(actions, (len(tokens), tokens.shape[1] - 1)))
-        with self.computing():
-            return self.tokenizer.new_stream().decode(tokens.to(self.device), led).float()
+    def decode(self, tokens: Tensor, actions: Tensor | None = None, first: Tensor | None = None) -> Tensor:
+        """Tokens (B, T, h, w) of clips from their first frame to frames float32 (B, T, C, H, W); actions (B, T - 1);
+        first: (B, C, H, W), the first frame."""
+        led = None if actions is None else self._checked(actions, (len(tokens), tokens.shape[1] - 1))
+        return self._parts().decode(tokens.to(self.device), led, None if first is None else first.to(self.device))
 
     @torch.no_grad()
     def rollout(
@@ -173,9 +177,8 @@ class WorldModel(Shareable, nn.Module):
             )
         sampling = sampling or self.sampling
         self._check_sampling(sampling)
-        parts = self._parts()
-        actions = parts.taken(actions, tuple(actions.shape))
-        future = Future(parts, prompt, actions[:, : given - 1], seeds, sampling)
+        actions = self._checked(actions, tuple(actions.shape))
+        future = self._begin(prompt, actions[:, : given - 1], seeds, sampling)
         asked = actions[:, given - 1 :]
         length = sampling.dream_length if sampling.method == "autoregressive" else asked.shape[1]
         tokens, entropy = [], []
@@ -184,10 +187,7 @@ class WorldModel(Shareable, nn.Module):
             future.go_on(drawn.tokens, taken)
             tokens.append(drawn.tokens)
             entropy.append(drawn.entropy)
-        whole = torch.cat(tokens, 1)
-        with self.computing():
-            frames = future.stream.decode(whole, asked).float()
-        return Rollout(frames, whole, torch.cat(entropy, 1))
+        return Rollout(future.shown(), torch.cat(tokens, 1), torch.cat(entropy, 1))
 
     @torch.no_grad()
     def dream(
@@ -199,14 +199,32 @@ class WorldModel(Shareable, nn.Module):
     ) -> WorldDream:
         """Begin live rollouts after prompts (B, P, C, H, W) and their actions (B, P - 1): frame by frame, and equal to
         an autoregressive `rollout` with dream_length 1."""
-        sampling, parts = sampling or self.sampling, self._parts()
         if prompts.dim() != 5:
             raise UserError(f"prompts are of shape {tuple(prompts.shape)}; needed is (dreams, frames, 3, H, W)")
-        future = Future(parts, prompts, actions, _seeds(seeds, len(prompts)), sampling)
-        return WorldDream(parts, future, sampling, len(prompts))
+        begin = partial(self._begin, sampling=sampling or self.sampling)
+        future = begin(prompts, actions, _seeds(seeds, len(prompts)))
+        return WorldDream(begin, future, self.action_names, len(prompts))
+
+    def _begin(self, prompts: Tensor, actions: Tensor, seeds: Sequence[int], sampling: Sampling) -> Future:
+        led = self._checked(actions, (len(prompts), prompts.shape[1] - 1))
+        return self._parts().begin(prompts.to(self.device), led, seeds, sampling)
+
+    def _checked(self, actions: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return check_actions(actions, shape, self.action_names).to(self.device)
 
     def _parts(self) -> Parts:
-        return Parts(self.tokenizer, self.dynamics, self.action_names, self.computing)
+        if self.tokenizer is not None:
+            return TokenParts(self.tokenizer, self.dynamics, self.computing)
+        return CanvasParts(cast(CanvasDynamics, self._inner), self._conditions, self.computing)
+
+    @property
+    def _inner(self) -> Any:
+        """The dynamics itself, where a latent action model steers it."""
+        return self.dynamics.dynamics if isinstance(self.dynamics, GenieRedux) else self.dynamics
+
+    def _conditions(self, actions: Tensor) -> Tensor:
+        """Actions int64 (...) as the dynamics itself takes them."""
+        return self.dynamics.vectors(actions) if isinstance(self.dynamics, GenieRedux) else actions
 
     def _check_sampling(self, sampling: Sampling) -> None:
         if "one_go" in self.supports:

@@ -114,9 +114,10 @@ class World(Protocol):
         are known, to tokens int64 (B, T, h, w)."""
         ...
 
-    def decode(self, tokens: Tensor, actions: Tensor | None = None) -> Tensor:
+    def decode(self, tokens: Tensor, actions: Tensor | None = None, first: Tensor | None = None) -> Tensor:
         """Tokens (B, T, h, w) of clips from their first frame, and the actions (B, T - 1) between them where they are
-        known, to frames (B, T, C, H, W)."""
+        known, to frames (B, T, C, H, W). first: the first frame (B, C, H, W), which a world whose tokens say only
+        what changes needs: it raises UserError without."""
         ...
 
     def rollout(

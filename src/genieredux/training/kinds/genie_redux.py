@@ -1,17 +1,18 @@
-"""Assembling GenieRedux: a latent action model and the dynamics that its codes drive, on frames and the tokens of a
-frozen tokenizer.
+"""Assembling GenieRedux: a latent action model and the dynamics that its codes drive, on frames and, where the dynamics
+is one of tokens, those of a frozen tokenizer.
 
 Where the data set knows its true actions, they train nothing; code_counts.py counts them against the codes.
 """
 
-from typing import cast
+from typing import Any, cast
 
 from genieredux.errors import UserError
+from genieredux.models.build import needs_tokenizer
 from genieredux.models.latent.genie_redux import GenieRedux
 from genieredux.training.assembled import Assembled
 from genieredux.training.jobs import JobConfig
 from genieredux.training.kinds.code_counts import CodeCounts
-from genieredux.training.kinds.materials import Opened, build_seeded, fitting_image
+from genieredux.training.kinds.materials import Opened, build_seeded, fitting_image, show_first
 from genieredux.training.kinds.starting import begun_from, load_weights
 from genieredux.training.kinds.tokens import take_codes
 from genieredux.training.looks.samples import dreamed
@@ -25,22 +26,30 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
     lam = materials.start(cfg.lam_fpath, "latent_action_model")
     if lam is None and start is None and cfg.lam_weight == 0:
         raise UserError("lam_weight is 0 (a frozen latent action model), so lam_fpath must name a trained one")
-    tokenizer = materials.tokenizer(start)
     source, begun = str(cfg.model_fpath), start.config if start else {"lam": None, "dynamics": None}
     known, named = (lam.config, str(cfg.lam_fpath)) if lam else (begun["lam"], source)
-    config = {
+    config: dict[str, Any] = {
         "lam": fitting_image(begun_from(known, cfg.lam, "lam", named), materials, "lam"),
         "dynamics": begun_from(begun["dynamics"], cfg.dynamics, "dynamics", source),
         "lam_weight": cfg.lam_weight,
     }
-    model = cast(GenieRedux, build_seeded(cfg, config, tokenizer=tokenizer.model))
+    tokenizer = materials.tokenizer(start) if needs_tokenizer(cfg.kind, config) else None
+    if tokenizer is None:
+        config["dynamics"] = fitting_image(config["dynamics"], materials, "dynamics")
+    model = cast(GenieRedux, build_seeded(cfg, config, tokenizer=tokenizer.model if tokenizer else None))
     if start:
         load_weights(model, start)
+    if start and tokenizer:
         take_codes(model, tokenizer)
     if lam:
         load_weights(model.lam, lam)
     data, held_out = materials.clips(frames=True, tokenizer=tokenizer)
+    if tokenizer is None and start is None:
+        show_first(model, data)
     counts = CodeCounts(model.lam, materials, cfg.train)
     samples = cfg.train.samples
-    looks = (dreamed(held_out, samples, tokenizer.model, model.lam.code_names),) if samples else ()
-    return Assembled(model, data, held_out, (*looks, counts.look), {"tokenizer": tokenizer.section}, counts.about)
+    looks = (
+        (dreamed(held_out, samples, tokenizer.model if tokenizer else None, model.lam.code_names),) if samples else ()
+    )
+    sections = {"tokenizer": tokenizer.section} if tokenizer else {}
+    return Assembled(model, data, held_out, (*looks, counts.look), sections, counts.about)

@@ -21,6 +21,9 @@ from genieredux.training.kinds.tokens import LoadedTokenizer, open_tokens, windo
 from genieredux.training.machine.devices import make_fabric
 from genieredux.training.sources import open_dataset, split_for_training
 
+LOOKS = 16
+"""Batches that a new model looks at before its first step."""
+
 
 class Opened:
     """The files of a job. Processes are started (`fabric`) when batches or the device are asked for, which is after
@@ -114,6 +117,14 @@ def build_seeded(cfg: JobConfig, config: Mapping[str, Any], **parts: Any) -> nn.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.train.seed)
         return build_model(cfg.kind, config, **parts)
+
+
+def show_first(model: nn.Module, data: DataSource) -> None:
+    """Let a new model look at some batches before its first step; one that wants to has `look_first`."""
+    look_first = getattr(model, "look_first", None)
+    if look_first is not None:
+        cpu = torch.device("cpu")
+        look_first(data.batch(k).to(cpu) for k in range(LOOKS))
 
 
 def fitting_image(config: Mapping[str, Any], materials: Opened, group: str) -> dict[str, Any]:

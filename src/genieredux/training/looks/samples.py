@@ -51,11 +51,11 @@ def redrawn(held_out: DataSource, clips: int) -> Look:
     return look
 
 
-def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names: Sequence[str]) -> Look:
+def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module | None, action_names: Sequence[str]) -> Look:
     """What a dynamics dreams from the first frames of the first `clips` held-out clips under their actions, which in a
     world of codes are those that it reads off the frames. Value: rollout_psnr in dB, against the true frames.
 
-    action_names: as many as the dynamics has actions.
+    tokenizer: of a dynamics that needs one. action_names: as many as the dynamics has actions.
     """
 
     def look(model: nn.Module, step: int) -> Sample:
@@ -64,9 +64,9 @@ def dreamed(held_out: DataSource, clips: int, tokenizer: nn.Module, action_names
         frames = batch.frames
         given = min(GIVEN, frames.shape[1] - 1)
         end = min(frames.shape[1], given + DREAMED)
-        tokenizer.to(frames.device)
         with _lent(model):
-            world = WorldModel(cast(Tokenizer, tokenizer), cast(DynamicsModel, model), action_names)
+            world = WorldModel(cast(Tokenizer | None, tokenizer), cast(DynamicsModel, model), action_names)
+            world.to(frames.device)
             codes = world.actions_of(frames)
             actions = batch.actions if codes is None else codes
             assert actions is not None

@@ -1,0 +1,62 @@
+"""Settings of the canvas dynamics."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from genieredux.errors import UserError
+from genieredux.settings import Codes, Layers, Range, Settings, Share, Weight, Width
+
+SIDE = 8
+"""An image's side is a multiple of this: three halvings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CanvasConfig(Settings):
+    """Settings of the dynamics. The ones you will want to change: width, motion_width, chains."""
+
+    where: ClassVar[str] = "dynamics"
+    needs_tokenizer: ClassVar[bool] = False
+
+    architecture: Literal["canvas"] = "canvas"
+    """What was seen is carried over, what is new is painted; a token says how the picture moves."""
+    image_size: Annotated[int, Range(SIDE, 1024)] = 64
+    """Pixels of a side; that of the data set."""
+    codebook_size: Codes = 256
+    """How many motions of the picture there are to choose from."""
+    reach: Annotated[int, Range(2, 64)] = 8
+    """The farthest motion between two frames that is looked for, in pixels."""
+    margin: Annotated[int, Range(8, 1024)] = 48
+    """Pixels that the canvas remembers on each side of the picture."""
+    width: Width = 32
+    """Channels of the painter at half the resolution; twice and three times as many further down."""
+    blocks: Layers = 2
+    """Residual blocks of the painter at an eighth of the resolution."""
+    motion_width: Width = 192
+    """Width of the motion prior."""
+    action_width: Width | None = None
+    """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
+    chains: tuple[Annotated[int, Range(1, 1 << 14)], ...] = (4, 6, 12)
+    """In training the painter goes on from its own frames for so many; one of them for each batch."""
+    painted: Share = 0.25
+    """Share of the clips of a batch that are painted; the motion prior learns from all."""
+    softness: Annotated[float, Range(0.01, 8)] = 0.15
+    """In pixels: motions so near to the true one count as right too, by a Gaussian."""
+    noise: Annotated[float, Range(0, 1)] = 0.03
+    """Standard deviation, at most, of the noise on the frames that the motion prior sees in training."""
+    paint_weight: Weight = 10.0
+    """Of the painter's loss beside the motion prior's."""
+    new_weight: Weight = 2.0
+    """How much more an error counts where nothing was known."""
+    edges_weight: Weight = 0.5
+    """Of the error of the differences between neighbouring pixels."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of range, no chain, or a side that cannot be halved three times."""
+        super().__post_init__()
+        if not self.chains:
+            raise UserError("dynamics.chains is empty; give at least one length, for example dynamics.chains=[4]")
+        if self.image_size % SIDE:
+            raise UserError(
+                f"dynamics.architecture=canvas takes frames whose side is a multiple of {SIDE}, and these are of "
+                f"{self.image_size}; collect at image_size={max(SIDE, round(self.image_size / SIDE) * SIDE)}"
+            )

@@ -1,0 +1,223 @@
+"""The canvas dynamics as a model: its parts, its loss, and how its state goes on by a frame.
+
+Training: the motion prior learns the true motions of all clips at once; the painter goes on from its own frames for a
+few, under the true motions, so that what it learns is never blurred by not knowing where the picture went. Knows frames
+and actions; no file, game or trainer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genieredux.models.dynamics.canvas.config import CanvasConfig
+from genieredux.models.dynamics.canvas.motion import MotionPrior, around_stillness, find_codes, soft_targets, to_codes
+from genieredux.models.dynamics.canvas.painter import Painted, Painter
+from genieredux.models.dynamics.canvas.registration import shifts
+from genieredux.models.dynamics.canvas.sheet import CHANGED, Canvas
+from genieredux.models.types import Batch, Losses
+from genieredux.nn.draws import for_all_clips, uniform, usual_count
+
+_LEADING = 2
+"""True frames that a painted clip begins with."""
+_IN_PLACE = 0.5
+"""What comes from the last frame in place by more than this share belongs to the picture's frame, not to the canvas."""
+
+
+@dataclass
+class Pictures:
+    """What the painter goes on from: the last two frames (B, 3, H, W), the canvas, the last motion (B, 2)."""
+
+    last: Tensor
+    before: Tensor
+    canvas: Canvas
+    motion: Tensor
+
+    def clone(self) -> "Pictures":
+        """Another, equal and independent."""
+        return Pictures(self.last, self.before, self.canvas.clone(), self.motion)
+
+    def put(self, rows: Tensor, other: "Pictures") -> None:
+        """The clips `rows` (int64 (R,)) become those of `other`."""
+        self.last = self.last.index_copy(0, rows, other.last)
+        self.before = self.before.index_copy(0, rows, other.before)
+        self.motion = self.motion.index_copy(0, rows, other.motion)
+        self.canvas.put(rows, other.canvas)
+
+
+class CanvasDynamics(nn.Module):
+    """Predicts frame t+1 from frames 0..t and actions 0..t: first the token of its motion, then the picture."""
+
+    kind = "genie_redux_guided"
+    settings = CanvasConfig
+
+    def __init__(self, config: CanvasConfig, num_actions: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_actions = num_actions
+        self.codes: Tensor
+        self.register_buffer("codes", around_stillness(config.codebook_size))
+        self.painter = Painter(config, num_actions)
+        self.prior = MotionPrior(config, num_actions)
+
+    @classmethod
+    def made_for(cls, settings: CanvasConfig, tokenizer: Any, num_actions: int) -> "CanvasDynamics":
+        """Untrained; it needs no tokenizer."""
+        return cls(settings, num_actions)
+
+    @staticmethod
+    def of_vectors(width: int) -> dict[str, Any]:
+        """The settings with which actions are vectors of `width` values."""
+        return {"action_width": width}
+
+    @torch.no_grad()
+    def look_first(self, batches: Iterable[Batch]) -> None:
+        """Find the codebook in the motions of some batches of frames, before the first step of training."""
+        found = [self.shifts(batch.frames).flatten(0, 1) for batch in batches if batch.frames is not None]
+        self.codes.copy_(find_codes(torch.cat(found), self.config.codebook_size))
+
+    def shifts(self, frames: Tensor) -> Tensor:
+        """Motions (B, T - 1, 2) between frames (B, T, 3, H, W), as they were."""
+        found = shifts(frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), self.config.reach)
+        return found.view(len(frames), -1, 2)
+
+    # -- what is said of any dynamics ----------------------------------------------------------------------
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(1, 1): the token of a frame is its motion."""
+        return 1, 1
+
+    @property
+    def mask_id(self) -> int:
+        """The id of a hidden token."""
+        return len(self.codes)
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """One frame at a time."""
+        return frozenset({"autoregressive"})
+
+    # -- training ------------------------------------------------------------------------------------------
+
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Losses:
+        """The motion prior's cross-entropy in nats, and paint_weight times the painter's error.
+
+        batch.frames: float (B, T, 3, H, W), T >= 3; batch.actions: int64 (B, T-1), or float (B, T-1, action_width).
+        parts: motion, paint, squared_error (of the painted frames, mean).
+        """
+        if batch.frames is None or batch.actions is None:
+            raise ValueError("the canvas dynamics trains on frames and actions, and this batch lacks one of them")
+        frames, actions = batch.frames, batch.actions
+        with torch.no_grad():
+            true = self.shifts(frames)
+            motions = self.codes[to_codes(true, self.codes, true.new_zeros(len(true), 2))[0]]
+        own, every = for_all_clips(lambda clips: self._painted(clips, generator, frames.device), len(frames), generator)
+        share = own.sum() / usual_count(own, every)
+        if not own.any():
+            own = torch.arange(len(own), device=own.device) == 0  # for nothing, so that every parameter has a gradient
+        length = self._chain(generator, frames.device)
+        paint, error, drawn = self._paint(frames[own], actions[own], motions[own], length)
+        seen = frames.clone()
+        seen[own] = drawn
+        motion = self._motion_loss(self._noisy(seen, generator), true, motions, actions)
+        total = motion + self.config.paint_weight * share * paint
+        parts = {"motion": motion.detach(), "paint": share * paint.detach(), "squared_error": share * error}
+        return Losses(total, parts)
+
+    def _motion_loss(self, frames: Tensor, true: Tensor, motions: Tensor, actions: Tensor) -> Tensor:
+        """Of the motions after the first, whose own past is a single frame."""
+        still = torch.zeros_like(motions[:, :1])
+        past = torch.cat([frames[:, :1], frames[:, :-1]], 1)
+        logits, _ = self.prior(past, torch.cat([still, motions[:, :-1]], 1), actions)
+        targets = soft_targets(true, self.codes, self.config.softness)
+        return F.cross_entropy(logits[:, 1:].flatten(0, 1), targets[:, 1:].flatten(0, 1))
+
+    def _paint(self, frames: Tensor, actions: Tensor, motions: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The painter's loss, its mean squared error, and the frames with those instead that it drew in chains of
+        `length`."""
+        state = self.begin(frames[:, 0])
+        drawn, losses, errors = [frames[:, 0]], [], []
+        for t in range(1, frames.shape[1]):
+            truth, motion = frames[:, t], motions[:, t - 1]
+            if t < min(_LEADING, frames.shape[1] - 1):
+                self.show(state, truth, motion)
+                drawn.append(truth)
+                continue
+            made, known = self.paint(state, motion, actions[:, t - 1])
+            losses.append(self._error(made, truth, known))
+            picture = made.frames.detach().clamp(0, 1)
+            errors.append((picture - truth).square().mean())
+            self._go_on(state, picture, made.mix.detach())
+            drawn.append(picture)
+            if (t - _LEADING + 1) % length == 0:
+                state.last, state.before = truth, frames[:, t - 1]
+                state.canvas.write(truth, torch.ones_like(known))
+        return torch.stack(losses).mean(), torch.stack(errors).mean(), torch.stack(drawn, 1)
+
+    def _error(self, made: Painted, truth: Tensor, known: Tensor) -> Tensor:
+        weights = 1 + self.config.new_weight * (1 - known)
+        error = ((made.frames - truth).abs() * weights).mean()
+        alone = ((made.paint - truth).abs() * weights).mean()
+        edges = sum((made.frames.diff(dim=axis) - truth.diff(dim=axis)).abs().mean() for axis in (-1, -2))
+        return error + 0.5 * alone + self.config.edges_weight / 2 * edges
+
+    def _painted(self, clips: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """Bool (clips,): which are painted; at least one."""
+        rank = uniform((clips,), generator, device).argsort().argsort()
+        return rank < max(1, round(self.config.painted * clips))
+
+    def _chain(self, generator: torch.Generator | None, device: torch.device) -> int:
+        drawn = float(uniform((1,), generator, device, shared=True))
+        return self.config.chains[int(drawn * len(self.config.chains))]
+
+    def _noisy(self, frames: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Frames as the motion prior sees them in training: a dream's are not quite true."""
+        if not self.training or self.config.noise == 0:
+            return frames
+        strength = self.config.noise * uniform((len(frames), 1, 1, 1, 1), generator, frames.device)
+        spread = uniform(tuple(frames.shape), generator, frames.device) - 0.5
+        return frames + strength * spread * (12**0.5)
+
+    # -- going on ------------------------------------------------------------------------------------------
+
+    def begin(self, frames: Tensor) -> Pictures:
+        """After first frames (B, 3, H, W)."""
+        still = frames.new_zeros(len(frames), 2)
+        return Pictures(frames, frames, Canvas.of(frames, self.config.margin), still)
+
+    def show(self, state: Pictures, frames: Tensor, motion: Tensor) -> None:
+        """Go on with true frames (B, 3, H, W), which `motion` (B, 2) led to."""
+        state.canvas.move(motion)
+        view, _ = state.canvas.view()
+        state.canvas.write(frames, _changed(frames, view))
+        state.before, state.last, state.motion = state.last, frames, motion
+
+    def paint(self, state: Pictures, motion: Tensor, action: Tensor) -> tuple[Painted, Tensor]:
+        """The next frames under `motion` (B, 2) and `action`, and which pixels the canvas knew (B, 1, H, W). The canvas
+        moves; `_go_on` does the rest."""
+        state.canvas.move(motion)
+        view, known = state.canvas.view()
+        motions = torch.stack([state.motion, motion], 1)
+        state.motion = motion
+        return self.painter(state.last, state.before, view, known, action, motions), known
+
+    def _go_on(self, state: Pictures, picture: Tensor, mix: Tensor) -> None:
+        view, _ = state.canvas.view()
+        state.canvas.write(picture, _changed(picture, view) * (mix[:, 1:2] < _IN_PLACE))
+        state.before, state.last = state.last, picture
+
+    def draw(self, state: Pictures, motion: Tensor, action: Tensor) -> Tensor:
+        """Go on with what follows: frames float32 (B, 3, H, W) in [0, 1]."""
+        made, _ = self.paint(state, motion, action)
+        picture = made.frames.clamp(0, 1)
+        self._go_on(state, picture, made.mix)
+        return picture
+
+
+def _changed(frames: Tensor, view: Tensor) -> Tensor:
+    """Where frames (B, 3, H, W) differ from what the canvas shows: (B, 1, H, W), 0 or 1."""
+    return ((frames - view).abs().amax(1, keepdim=True) > CHANGED).to(frames.dtype)

@@ -1,0 +1,117 @@
+"""How the picture moves: the codebook of motions, and the prior that says which comes next.
+
+A motion is the shift of the picture as a whole between two frames. It is what a platformer's future hangs on (the
+camera follows the agent), it jumps between few values, and a mean of two of them is neither: so it is a token, and the
+prior a categorical distribution over the codebook.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genieredux.models.dynamics.canvas.config import CanvasConfig
+
+_LOST = 1.0
+"""In pixels: a motion farther than this from every code is another thing (a scene cut), and no error to be made up."""
+_ROUNDS = 15
+
+
+def around_stillness(count: int) -> Tensor:
+    """Motions (K, 2) to begin with: that nothing moves, and then around it, on a spiral a quarter of a pixel wide."""
+    number = torch.arange(count, dtype=torch.float32)
+    reach, angle = 0.25 * number.sqrt(), number * (math.pi * (3 - math.sqrt(5)))
+    return torch.stack([reach * angle.sin(), reach * angle.cos()], 1)
+
+
+def find_codes(shifts: Tensor, count: int) -> Tensor:
+    """`count` motions (K, 2) that stand for shifts (N, 2), by k-means; the first is that nothing moves.
+
+    Where fewer different shifts than that were seen, the rest lie around stillness.
+    """
+    different = shifts.unique(dim=0)
+    if len(different) < count:
+        rest = around_stillness(count).to(shifts)
+        moved = different[different.abs().amax(1) > 0]
+        return torch.cat([rest[:1], moved, rest[1:]])[:count].contiguous()
+    order = torch.linspace(0, len(different) - 1, count, device=shifts.device).long()
+    codes = different[order].clone()
+    for _ in range(_ROUNDS):
+        codes[0] = 0
+        nearest = torch.cdist(shifts, codes).argmin(1)
+        members = torch.zeros_like(codes[:, 0]).index_add_(0, nearest, torch.ones_like(shifts[:, 0]))
+        sums = torch.zeros_like(codes).index_add_(0, nearest, shifts)
+        codes = torch.where(members[:, None] > 0, sums / members.clamp(min=1)[:, None], codes)
+    codes[0] = 0
+    return codes
+
+
+def to_codes(shifts: Tensor, codes: Tensor, owed: Tensor) -> tuple[Tensor, Tensor]:
+    """The codes int64 (B, T) of shifts (B, T, 2) one after another, each making up for the rounding of those before.
+
+    owed: (B, 2), what is to be made up for at the start; returned is that at the end too. So the place of the picture
+    is never farther from the truth than a rounding, however many frames there are.
+    """
+    chosen = []
+    for shift in shifts.unbind(1):
+        wanted = shift + owed
+        code = torch.cdist(wanted, codes).argmin(1)
+        rest = wanted - codes[code]
+        owed = torch.where(rest.norm(dim=1, keepdim=True) > _LOST, 0.0, rest)
+        chosen.append(code)
+    return torch.stack(chosen, 1), owed
+
+
+def soft_targets(shifts: Tensor, codes: Tensor, softness: float) -> Tensor:
+    """Probabilities (..., K) of the codes for true shifts (..., 2): a Gaussian of `softness` pixels."""
+    distance = torch.cdist(shifts.flatten(0, -2), codes).view(*shifts.shape[:-1], len(codes))
+    return (-distance.square() / (2 * softness * softness)).softmax(-1)
+
+
+class MotionPrior(nn.Module):
+    """Logits of the next motion from the frames, motions and actions so far: convolutions over the last two frames, and
+    a recurrent state over time."""
+
+    _WAVES = (0.25, 0.5, 1.0, 2.0)
+
+    def __init__(self, config: CanvasConfig, num_actions: int) -> None:
+        super().__init__()
+        width, side = config.motion_width, config.image_size // 8
+        self.look = nn.Sequential(
+            nn.Conv2d(6 * 16, 64, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(64, 64, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(64, 96, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(96, 32, 1),
+            nn.SiLU(),
+        )
+        self.flat = nn.Linear(32 * side * side, width)
+        self.action = nn.Linear(config.action_width, width) if config.action_width else nn.Embedding(num_actions, width)
+        self.motion = nn.Linear(2 + 4 * len(self._WAVES), width)
+        self.norm = nn.LayerNorm(width)
+        self.memory = nn.GRU(width, width, batch_first=True)
+        self.head = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.logits = nn.Linear(width, config.codebook_size)
+
+    def forward(
+        self, frames: Tensor, motions: Tensor, actions: Tensor, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, K) and the new state (1, B, width).
+
+        frames: (B, T + 1, 3, H, W), one more than is asked about: that before the first. motions: (B, T, 2), those that
+        led to frames 1..T. actions: those taken at them, int64 (B, T) or vectors (B, T, action_width).
+        """
+        pairs = torch.cat([frames[:, 1:], frames[:, :-1]], 2).flatten(0, 1) - 0.5
+        looks = self.look(F.pixel_unshuffle(pairs, 4).contiguous(memory_format=torch.channels_last))
+        features = self.flat(looks.flatten(1)).view(*motions.shape[:2], -1)
+        x = self.norm(features + self.motion(self._waves(motions)) + self.action(actions))
+        told, state = self.memory(x, state)
+        return self.logits(self.head(torch.cat([told, x], -1))).float(), state
+
+    def _waves(self, motions: Tensor) -> Tensor:
+        """(..., 2) to what tells motions of fractions of a pixel apart."""
+        angles = (motions[..., None] * (motions.new_tensor(self._WAVES) * (math.pi / 2))).flatten(-2)
+        return torch.cat([motions / 4, angles.sin(), angles.cos()], -1)

@@ -1,0 +1,115 @@
+"""The painter: the next frame from what the canvas shows of it, the last frames and the action.
+
+Every pixel is a mix of three candidates: the canvas at its new place (where it knows it), the last frame in place (what
+moves with the picture's frame: the agent that the camera follows, a score), and what the network paints. A mix of
+candidates that were seen keeps their texture; the paint is for what is new or changed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genieredux.models.dynamics.canvas.config import CanvasConfig
+
+CONDITION = 64
+"""Values of what conditions the network."""
+_RANGE = 4.0
+"""The mix' logits stay in this, so that no candidate is ever lost to learning."""
+_FIRST = (2.0, 1.0, 0.0)
+"""Logits of canvas, last frame and paint, to begin with."""
+_BARRED = 20.0
+_PIXELS = 3.0
+"""Motions are divided by this many pixels."""
+
+
+@dataclass
+class Painted:
+    """frames: float32 (B, 3, H, W), not clamped. paint: the third candidate alone. mix: (B, 3, H, W), the shares of
+    canvas, last frame and paint."""
+
+    frames: Tensor
+    paint: Tensor
+    mix: Tensor
+
+
+class Block(nn.Module):
+    """Two convolutions, modulated by the condition between them; residual, and nothing to begin with."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, width)
+        self.expand = nn.Conv2d(width, width, 3, padding=1)
+        self.contract = nn.Conv2d(width, width, 3, padding=1)
+        self.modulate = nn.Linear(CONDITION, 2 * width)
+        nn.init.zeros_(self.contract.weight)
+        nn.init.zeros_(self.contract.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x: (B, width, h, w), condition: (B, CONDITION)."""
+        gain, shift = self.modulate(condition)[:, :, None, None].chunk(2, 1)
+        return x + self.contract(F.silu(self.expand(self.norm(x)) * (1 + gain) + shift))
+
+
+class UNet(nn.Module):
+    """Pictures to pictures of the same size, at a half, a quarter and an eighth of the resolution."""
+
+    def __init__(self, channels: int, out: int, width: int, blocks: int) -> None:
+        super().__init__()
+        half, quarter, eighth = width, 2 * width, 3 * width
+        self.enter = nn.Conv2d(4 * channels, half, 3, padding=1)
+        self.down_half, self.up_half = Block(half), Block(half)
+        self.to_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.down_quarter, self.up_quarter = Block(quarter), Block(quarter)
+        self.to_eighth = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
+        self.middle = nn.ModuleList(Block(eighth) for _ in range(blocks))
+        self.from_eighth = nn.Conv2d(eighth, 4 * quarter, 1)
+        self.from_quarter = nn.Conv2d(quarter, 4 * half, 1)
+        self.leave = nn.Conv2d(half, 4 * out, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x: (B, channels, H, W), H and W multiples of 8; (B, out, H, W)."""
+        folded = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
+        half = self.down_half(self.enter(folded), condition)
+        quarter = self.down_quarter(self.to_quarter(half), condition)
+        eighth = self.to_eighth(quarter)
+        for block in self.middle:
+            eighth = block(eighth, condition)
+        quarter = self.up_quarter(quarter + F.pixel_shuffle(self.from_eighth(eighth), 2), condition)
+        half = self.up_half(half + F.pixel_shuffle(self.from_quarter(quarter), 2), condition)
+        return F.pixel_shuffle(self.leave(half), 2)
+
+
+class Painter(nn.Module):
+    """See the module."""
+
+    def __init__(self, config: CanvasConfig, num_actions: int) -> None:
+        super().__init__()
+        width = config.action_width
+        self.action = nn.Linear(width, CONDITION) if width else nn.Embedding(num_actions, CONDITION)
+        self.motion = nn.Linear(6, CONDITION)
+        self.condition = nn.Sequential(nn.SiLU(), nn.Linear(CONDITION, CONDITION), nn.SiLU())
+        self.network = UNet(3 + 3 + 3 + 1 + 1, 3 + 3, config.width, config.blocks)
+        self.first: Tensor
+        self.register_buffer("first", torch.tensor(_FIRST)[:, None, None], persistent=False)
+
+    def forward(
+        self, last: Tensor, before: Tensor, view: Tensor, known: Tensor, action: Tensor, motions: Tensor
+    ) -> Painted:
+        """last, before: the last two frames (B, 3, H, W). view, known: what the canvas shows, after the move. action:
+        int64 (B,) or vectors (B, action_width). motions: (B, 2, 2), the last and the new (down, right) in pixels."""
+        seen = torch.where(known > 0.5, view, last)
+        old, new = motions.unbind(1)
+        moved = torch.cat([new, old, new - new.round()], 1) / _PIXELS
+        condition = self.condition(self.action(action) + self.motion(moved))
+        changed = (view - last).abs().mean(1, keepdim=True)
+        x = torch.cat([last - 0.5, before - 0.5, seen - 0.5, known, changed], 1)
+        made = self.network(x, condition).float()
+        logits = _RANGE * torch.tanh(made[:, :3] / _RANGE) + self.first
+        barred = torch.cat([_BARRED * (1 - known), torch.zeros_like(logits[:, 1:])], 1)
+        mix = (logits - barred).softmax(1)
+        paint = seen + made[:, 3:]
+        return Painted(mix[:, :1] * seen + mix[:, 1:2] * last + mix[:, 2:] * paint, paint, mix)

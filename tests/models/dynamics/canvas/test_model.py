@@ -1,0 +1,122 @@
+"""The canvas dynamics in training: what it learns from, what it may not see, settings that cannot be."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from genieredux.errors import UserError
+from genieredux.models.build import build_model, needs_tokenizer
+from genieredux.models.dynamics.canvas.config import CanvasConfig
+from genieredux.models.dynamics.canvas.model import CanvasDynamics
+from genieredux.models.types import Batch
+from models.dynamics.canvas.test_registration import scene, window
+
+SMALL = {"architecture": "canvas", "image_size": 32, "codebook_size": 8, "width": 8, "motion_width": 16, "margin": 8}
+STEPS = ((0, 0), (0, 2), (-3, 0), (2, -2))
+
+
+def walk(actions: Tensor, seed: int = 0) -> Tensor:
+    """Frames (B, T, 3, 32, 32) of a window that every action moves by its step: the content goes the other way."""
+    picture = scene(seed, 160)
+    clips = []
+    for row in actions.tolist():
+        down = right = 64
+        frames = [window(picture, down, right)]
+        for action in row:
+            down, right = down + STEPS[action][0], right + STEPS[action][1]
+            frames.append(window(picture, down, right))
+        clips.append(torch.stack(frames))
+    return torch.stack(clips)
+
+
+def batch(clips: int = 4, frames: int = 9, seed: int = 0) -> Batch:
+    actions = torch.randint(4, (clips, frames - 1), generator=torch.Generator().manual_seed(seed))
+    return Batch(frames=walk(actions), actions=actions)
+
+
+def make(**settings: object) -> CanvasDynamics:
+    torch.manual_seed(0)
+    model = build_model("genie_redux_guided", {**SMALL, **settings}, action_names=list("abcd"))
+    assert isinstance(model, CanvasDynamics)
+    model.look_first([batch(seed=9)])
+    return model
+
+
+def test_its_codebook_is_the_motions_that_it_was_shown():
+    model = make()
+    wanted = torch.tensor([[-float(down), -float(right)] for down, right in STEPS])
+    assert torch.cdist(wanted, model.codes).min(1).values.max() < 0.1
+    assert model.codes[0].tolist() == [0, 0]
+
+
+def test_every_parameter_learns_and_the_loss_is_of_its_parts():
+    model = make().train()
+    losses = model(batch(), torch.Generator().manual_seed(0))
+    losses.total.backward()
+    assert not [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    whole = losses.parts["motion"] + model.config.paint_weight * losses.parts["paint"]
+    torch.testing.assert_close(losses.total.detach(), whole)
+
+
+def test_it_learns_to_move_and_to_paint():
+    model = make(painted=1.0).train()
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    history = []
+    for step in range(80):
+        losses = model(batch(seed=step % 2), torch.Generator().manual_seed(0))
+        optimizer.zero_grad()
+        losses.total.backward()
+        optimizer.step()
+        history.append(losses.parts)
+    first, last = history[0], history[-2]  # of one batch and one length of chains
+    assert last["motion"] < 0.5 * first["motion"]
+    assert last["paint"] < 0.7 * first["paint"]
+
+
+def test_the_motion_loss_sees_no_future():
+    """The logits of a motion do not depend on the frame that it leads to, nor on later actions."""
+    model = make().eval()
+    data = batch(1)
+    frames, actions = data.frames, data.actions
+    motions = torch.zeros(1, 8, 2)
+    past = torch.cat([frames[:, :1], frames[:, :-1]], 1)
+    usual, _ = model.prior(past, motions, actions)
+    changed, later = past.clone(), actions.clone()
+    changed[:, 6:], later[:, 5:] = 0, 3 - later[:, 5:]
+    other, _ = model.prior(changed, motions, later)
+    torch.testing.assert_close(usual[:, :5], other[:, :5])
+    assert (usual[:, 5:] - other[:, 5:]).abs().max() > 1e-4
+
+
+def test_chains_begin_anew_with_the_truth():
+    """In chains of one every painted frame follows true ones; in longer ones it follows its own."""
+    model = make(painted=1.0).eval()
+    for parameter in model.painter.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.3)
+    data = batch(2)
+    motions = torch.zeros(2, 8, 2)
+    drawn = {}
+    for length in (1, 3, 8):
+        drawn[length] = model._paint(data.frames, data.actions, motions, length)[2]
+    assert torch.equal(drawn[1][:, :2], data.frames[:, :2])
+    assert torch.equal(drawn[1][:, 2], drawn[3][:, 2])
+    assert not torch.equal(drawn[1][:, 3], drawn[3][:, 3])
+    assert torch.equal(drawn[3][:, :5], drawn[8][:, :5])
+    assert not torch.equal(drawn[3][:, 5], drawn[8][:, 5])
+    other = data.frames.clone()
+    other[:, 5:] = 0.5
+    again = model._paint(other, data.actions, motions, 3)[2]
+    assert torch.equal(again[:, :6], drawn[3][:, :6])  # frame 5 is painted from what came before
+
+
+def test_settings_that_cannot_be_are_one_line():
+    with pytest.raises(UserError, match=r"multiple of 8.*image_size=64"):
+        CanvasConfig(image_size=60)
+    with pytest.raises(UserError, match=r"dynamics\.chains is empty"):
+        CanvasConfig(chains=())
+    with pytest.raises(UserError, match=r"dynamics\.painted is 2"):
+        CanvasConfig(painted=2.0)
+    assert not needs_tokenizer("genie_redux_guided", {"architecture": "canvas"})
+    assert needs_tokenizer("genie_redux_guided", {})
+    assert not needs_tokenizer("genie_redux", {"dynamics": {"architecture": "canvas"}})

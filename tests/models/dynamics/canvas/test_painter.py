@@ -1,0 +1,64 @@
+"""The mix of candidates, by hand."""
+
+import torch
+
+from genieredux.models.dynamics.canvas.config import CanvasConfig
+from genieredux.models.dynamics.canvas.painter import Painter
+
+CONFIG = CanvasConfig(image_size=16, width=8, blocks=1)
+
+
+def ask(painter, known, **changes):
+    generator = torch.Generator().manual_seed(0)
+    last, before, view = torch.rand(3, 2, 3, 16, 16, generator=generator)
+    asked = {
+        "last": last,
+        "before": before,
+        "view": view * known,
+        "known": known,
+        "action": torch.tensor([0, 1]),
+        "motions": torch.zeros(2, 2, 2),
+    } | changes
+    return painter(**asked), asked
+
+
+def test_untrained_it_mixes_canvas_and_last_frame_by_the_first_logits():
+    known = torch.ones(2, 1, 16, 16)
+    known[:, :, :4] = 0
+    made, asked = ask(Painter(CONFIG, 3), known)
+    share = torch.tensor([2.0, 1.0, 0.0]).softmax(0)
+    expected = (share[0] + share[2]) * asked["view"] + share[1] * asked["last"]
+    torch.testing.assert_close(made.frames[:, :, 4:], expected[:, :, 4:])
+    torch.testing.assert_close(made.mix[:, :, 4:].mean((0, 2, 3)), share)
+    torch.testing.assert_close(made.frames[:, :, :4], asked["last"][:, :, :4])
+    assert made.mix[:, 0, :4].max() < 1e-6  # what is not known is barred
+    torch.testing.assert_close(made.paint[:, :, :4], asked["last"][:, :, :4])
+
+
+def test_no_candidate_is_ever_lost():
+    """However sure the network is, the paint has a share that a gradient reaches."""
+    painter = Painter(CONFIG, 3)
+    with torch.no_grad():
+        bias = painter.network.leave.bias
+        bias.copy_(torch.tensor([100.0, -100.0, -100.0, 0, 0, 0]).repeat_interleave(4))
+    mix = ask(painter, torch.ones(2, 1, 16, 16))[0].mix.detach()
+    assert 1e-6 < float(mix[:, 2].min()) < 1e-3
+    assert float(mix[:, 0].min()) > 0.99
+
+
+def test_action_and_motions_reach_every_pixel_and_each_clip_alone():
+    painter = Painter(CONFIG, 3)
+    for parameter in painter.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    known = torch.ones(2, 1, 16, 16)
+    usual, _ = ask(painter, known)
+    other, _ = ask(painter, known, action=torch.tensor([0, 2]))
+    assert torch.equal(usual.frames[0], other.frames[0])
+    assert (usual.frames[1] - other.frames[1]).abs().mean() > 1e-5
+    for index in (0, 1):
+        motions = torch.zeros(2, 2, 2)
+        motions[1, index, 0] = 2.5
+        other, _ = ask(painter, known, motions=motions)
+        assert torch.equal(usual.frames[0], other.frames[0])
+        assert (usual.frames[1] - other.frames[1]).abs().mean() > 1e-5

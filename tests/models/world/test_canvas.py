@@ -1,0 +1,111 @@
+"""Worlds that carry over what was seen: the contract of any world, and what is theirs alone."""
+
+import pytest
+import torch
+
+from genieredux.errors import UserError
+from genieredux.models.checkpoint import save_model
+from genieredux.models.sampling import Sampling
+from genieredux.models.world.contract import check_world
+from genieredux.models.world.model import WorldModel
+from models.dynamics.canvas.test_model import STEPS, batch, make, walk
+
+NAMES = ("STAY", "RIGHT", "UP", "DOWN_LEFT")
+
+
+@pytest.fixture(scope="module")
+def world() -> WorldModel:
+    """Trained for a moment, and then disturbed so that what it draws shows what it draws from."""
+    model = make(painted=1.0, codebook_size=6).train()
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    for step in range(80):
+        losses = model(batch(seed=step), torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        losses.total.backward()
+        optimizer.step()
+    return WorldModel(None, model, NAMES)
+
+
+@pytest.mark.parametrize("choice", ["mode", "mean", "sample"])
+def test_it_is_a_world(world, choice):
+    world.sampling = Sampling(choice=choice)
+    check_world(world, batch(3, 3, seed=5).frames)
+    world.sampling = Sampling()
+
+
+def test_tokens_are_the_motions_and_redraw_the_truth(world):
+    """Encoded and drawn again, a walk over what was seen is what it was, to the sharpness of two resamplings."""
+    actions = torch.tensor([[1, 1, 1, 3, 3, 0, 2]])
+    frames = walk(actions, seed=0)
+    tokens = world.encode(frames)
+    assert tokens.shape == (1, 8, 1, 1)
+    motions = world.dynamics.codes[tokens[0, 1:, 0, 0]]
+    wanted = torch.tensor([[-float(STEPS[a][0]), -float(STEPS[a][1])] for a in actions[0].tolist()])
+    torch.testing.assert_close(motions, wanted, atol=0.2, rtol=0)
+    drawn = world.decode(tokens, actions, frames[:, 0])
+    middle = (..., slice(10, 22), slice(10, 22))
+    assert (drawn - frames)[middle].abs().mean() < 0.03
+    for given in ({"actions": actions}, {"first": frames[:, 0]}, {}):
+        with pytest.raises(UserError, match="give the first frame and the actions too"):
+            world.decode(tokens, **given)
+
+
+def test_it_goes_where_the_actions_say_and_finds_its_way_back(world):
+    """Away and back by opposite actions: the first picture, though part of it had left the window."""
+    there, back = [1] * 4 + [2] * 4, [3] * 4
+    actions = torch.tensor([[0, *there, *back]])
+    made = world.rollout(walk(torch.tensor([[0]])), actions)
+    place = world.dynamics.codes[made.tokens[0, :, 0, 0]].sum(0)
+    wanted = -torch.tensor([float(sum(STEPS[a][i] for a in there + back)) for i in (0, 1)])
+    torch.testing.assert_close(place, wanted, atol=1.5, rtol=0)
+
+
+def test_a_still_scene_stays_as_it_is(world):
+    """45 dB and more, for fifty frames."""
+    frame = walk(torch.tensor([[0]]))[:, :1].repeat(1, 2, 1, 1, 1)
+    made = world.rollout(frame, torch.zeros(1, 51, dtype=torch.int64))
+    assert world.dynamics.codes[made.tokens.flatten()].abs().max() == 0
+    error = (made.frames - frame[:, :1]).square().mean((2, 3, 4)).max()
+    assert -10 * torch.log10(error) >= 45
+
+
+def test_a_dream_takes_no_more_memory_however_long_it_is(world):
+    dream = world.dream(walk(torch.tensor([[0]])), torch.zeros(1, 1, dtype=torch.int64), 3)
+
+    def held() -> int:
+        future = dream._future
+        tensors = [future._state.last, future._state.canvas.colours, future._state.canvas.known, future._memory]
+        assert not future._shown
+        return sum(tensor.numel() for tensor in tensors)
+
+    dream.step(torch.tensor([1]))
+    before = held()
+    for _ in range(30):
+        dream.step(torch.tensor([1]))
+    assert held() == before
+
+
+def test_temperature_says_how_far_a_sample_goes(world):
+    prompt, actions = batch(1, 3).frames.expand(32, -1, -1, -1, -1), torch.ones(32, 6, dtype=torch.int64)
+    counts = []
+    for temperature in (0.0, 1.0, 30.0):
+        how = Sampling(choice="sample", temperature=temperature)
+        counts.append(len(world.rollout(prompt, actions, list(range(32)), how).tokens[:, 0].unique()))
+    mode = world.rollout(prompt, actions, 0, Sampling()).tokens[:, 0]
+    assert counts[0] == len(mode.unique()) == 1
+    assert counts[1] <= counts[2]
+    assert counts[2] > 3
+
+
+def test_it_is_saved_and_loaded_without_a_tokenizer(tmp_path, world):
+    model = world.dynamics
+    path = save_model(
+        tmp_path / "model-1.pt", model.kind, model.config, model.state_dict(), step=1, metadata={"action_names": NAMES}
+    )
+    again = WorldModel.load(path)
+    prompt, actions = batch(1, 3).frames, torch.ones(1, 6, dtype=torch.int64)
+    assert torch.equal(again.rollout(prompt, actions).frames, world.rollout(prompt, actions).frames)
+    assert again.config["tokenizer"] is None
+    assert again.image_size == 32
+    with pytest.raises(UserError, match="one frame at a time"):
+        again.rollout(prompt, actions, 0, Sampling(method="one_go"))
