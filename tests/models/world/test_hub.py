@@ -43,7 +43,7 @@ def python(code: str, tmp_path: Path, hub: Hub | None, **more: str) -> list[str]
     settings = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": "1"}
     environment = {**os.environ, **settings, **address, **more}
     done = subprocess.run(
-        [sys.executable, "-c", TWICE + code], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120
+        [sys.executable, "-c", TWICE + code], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=900
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
