@@ -2,18 +2,21 @@
 
 import io
 import resource
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from genieredux.dreams.prompts import places_of
 from genieredux.envs import EnvConfig
-from genieredux.episodes import Dataset
+from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Track
 from genieredux.errors import UserError
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.fake import FakeWorld
-from genieredux.play import Policies, Scene
+from genieredux.play import Policies, Prompt, Scene
+from genieredux.play.beside import RealGame
 from genieredux.play.keeping import EPISODE_FRAMES, Budget
 from genieredux.play.scenes import Scenes, changed
 from genieredux.play.seat import Begin, Drawn, Seat
@@ -94,6 +97,29 @@ def test_the_game_goes_the_same_way_and_ends(beside):
     assert seat.begin(Begin(prompt=0)).game is None
     with pytest.raises(UserError, match="no real game"):
         Seat(Scene("Tiles", FakeWorld(), prompts_for(FakeWorld()))).begin(Begin(level=1))
+
+
+def test_the_game_stands_where_a_picture_of_a_data_set_was_taken(beside, tmp_path):
+    played = RealGame(beside.game)
+    actions = [0, 0, 4, 0, 2, 0, 0, 0, 4, 0, 0, 0]
+    frames = [played.begin(9).frame, *(played.step(action).frame for action in actions)]
+    track = Track(frames[0])
+    for action, frame in zip(actions, frames[1:], strict=True):
+        track.step(action, 0.0, frame)
+    with DatasetWriter(tmp_path / "d", DatasetSpec("d", 64, beside.game.action_names)) as writer:
+        writer.append(track.episode(False, True, game="Fake", instance=9, seed=9))
+    ((frames_of_prompt, led), origin), *_ = places = places_of(beside.world, tmp_path / "d", count=3)
+    assert len(places) == 3
+    number = len(origin.actions)
+    assert (frames_of_prompt[-1] == frames[number]).all()
+    prompts = [Prompt(*prompt) for prompt, _ in places]
+    seat = Seat(replace(beside, prompts=prompts, origins=tuple(origin for _, origin in places)))
+    assert (seat.begin(Begin(prompt=0)).game.frame == frames[number]).all()
+    shown = [seat.step(0).game.frame for _ in range(2)]
+    assert (seat.back_to(1).game.frame == shown[0]).all()
+    other = [Prompt(255 - prompt.frames, prompt.actions) for prompt in prompts]  # not what the game shows
+    assert Seat(replace(seat.scene, prompts=other)).begin(Begin(prompt=0)).game is None
+    assert len(led) == len(frames_of_prompt) - 1
 
 
 def test_procgen_is_beside_a_world_of_its_actions():

@@ -173,6 +173,20 @@ def test_a_flood_is_cut_off(scene):
             assert Page(other).next().head["number"] == 0
 
 
+def test_two_hundred_at_once_get_an_answer_and_those_who_play_go_on(scene):
+    with running(scene, players=2) as (address, app):
+        url = f"ws://{address}/dream"
+        with connect(url) as first, ExitStack() as crowd:
+            page = Page(first)
+            page.next()
+            answers = [crowd.enter_context(connect(url)).recv(PATIENCE) for _ in range(200)]
+            kinds = [json.loads(answer)["type"] for answer in answers]
+            assert (kinds[0], set(kinds[1:])) == ("hello", {"full"})
+            assert len(app.state.hall) == 2
+            page.send("keys", ["RIGHT"])
+            assert page.next().head["number"] == 1
+
+
 def test_an_own_picture_of_the_wrong_size_is_refused_and_one_of_the_right_size_dreamed(page):
     page.next()
     page.send_raw(bytes(100))

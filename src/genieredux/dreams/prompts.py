@@ -2,6 +2,7 @@
 protocol and data sets by their reader.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,23 @@ GIVEN = 8
 """Frames of a prompt, where episodes are as long."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Which moment of a game a prompt ends at: the episode's game, level and seed, and the true actions, int64 (n,),
+    that lead there from its first frame."""
+
+    game: str
+    level: int
+    seed: int
+    actions: np.ndarray
+
+
 def prompts_of(world: World, dataset: str | Path, count: int = 12, seed: int = 0) -> list[Prompt]:
+    """The prompts of `places_of`. Raises UserError."""
+    return [prompt for prompt, _ in places_of(world, dataset, count, seed)]
+
+
+def places_of(world: World, dataset: str | Path, count: int = 12, seed: int = 0) -> list[tuple[Prompt, Origin]]:
     """Beginnings of dreams from the test split (else the held-out, else any episodes) of a data set: one each of as
     many episodes as there are.
 
@@ -33,13 +50,16 @@ def prompts_of(world: World, dataset: str | Path, count: int = 12, seed: int = 0
     given = min(GIVEN, longest)
     rng = np.random.default_rng(seed)
     fitting = np.flatnonzero(held.lengths >= given)
-    prompts = []
+    places = []
     for episode in rng.permutation(np.resize(fitting, max(count, 1)))[:count]:
         start = int(rng.integers(0, held.lengths[episode] - given + 1))
         clip = held.clip(int(episode), start, start + given)
         codes = world.actions_of(to_float(clip.frames)[None])
-        prompts.append((clip.frames, clip.actions if codes is None else codes[0].cpu().numpy()))
-    return prompts
+        prompt = clip.frames, clip.actions if codes is None else codes[0].cpu().numpy()
+        facts = held.index.slice(int(episode), 1).select(["game", "instance", "seed"]).to_pylist()[0]
+        before = held.actions(int(episode))[: start + given - 1]
+        places.append((prompt, Origin(facts["game"], facts["instance"], facts["seed"], before)))
+    return places
 
 
 def make_world_file(

@@ -32,16 +32,22 @@ class RealGame:
         self._env = make(config, 1, 0)
         self.name, self.console = self._env.game, self._env.console
         self.level = 0
+        self._begun: tuple[int, int, Sequence[int]] = (0, 0, ())
         self.now = Moment(np.zeros((config.image_size, config.image_size, 3), np.uint8))
         self._done: list[int] = []
 
-    def begin(self, level: int) -> Moment:
-        """The first frame of a level."""
-        self.level, self._done = level, []
-        self._env.assign(0, Start(level, level))
+    def begin(self, level: int, seed: int | None = None, before: Sequence[int] = ()) -> Moment:
+        """The first frame of a level, or what some actions lead to from there. seed: of the episode, for games that
+        have one; None: the level's number."""
+        seed = level if seed is None else seed
+        self.level, self._done, self._begun = level, [], (level, seed, before)
+        self._env.assign(0, Start(level, seed))
         frames, _ = self._env.reset()
-        self._env.assign(0, Start(level, level))
+        self._env.assign(0, Start(level, seed))
         self.now = Moment(frames[0].copy())
+        for action in before:
+            self.step(int(action))
+        self._done = []
         return self.now
 
     def step(self, action: int) -> Moment:
@@ -62,7 +68,7 @@ class RealGame:
     def back_to(self, number: int) -> Moment:
         """The frame after the first `number` actions."""
         done: Sequence[int] = self._done[:number]
-        self.begin(self.level)
+        self.begin(*self._begun)
         for action in done:
             self.step(action)
         return self.now

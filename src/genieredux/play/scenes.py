@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from genieredux.checking import one_of
-from genieredux.dreams.prompts import prompts_of
+from genieredux.dreams.prompts import Origin, places_of
 from genieredux.dreams.session import Prompt, check_prompts
 from genieredux.envs import EnvConfig, describe
 from genieredux.envs.adapters import KINDS
@@ -32,6 +32,7 @@ class Scene:
 
     prompts: where dreams may begin. notes: of each action what was measured of it, or "". doubt: how often the world is
     wrong, where that was measured. game: the real one with the actions of `to_game`, one for each of the world's.
+    origins: which moment of the game each prompt ends at, where that is known.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Scene:
     doubt: Doubt | None = None
     game: EnvConfig | None = None
     to_game: tuple[int, ...] = ()
+    origins: tuple[Origin, ...] = ()
     bindings: Bindings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,8 +98,10 @@ def scene_of(path: Path, wanted: Wanted | None = None) -> Scene:
     """The scene of a world's file. Raises UserError where it has no beginnings, or what is wanted is not there."""
     wanted = wanted or Wanted()
     world, prompts = load_world(path, latent=wanted.latent)
+    origins: list[Origin] = []
     if wanted.dataset:
-        prompts = prompts_of(world, wanted.dataset, wanted.prompts)
+        places = places_of(world, wanted.dataset, wanted.prompts)
+        prompts, origins = [prompt for prompt, _ in places], [origin for _, origin in places]
     elif not prompts:
         raise UserError(f"{path} carries no beginnings; say dataset=FOLDER, a data set of the same game")
     world.sampling = world.sampling.changed(wanted.steps, wanted.temperature, wanted.choice)
@@ -109,7 +113,16 @@ def scene_of(path: Path, wanted: Wanted | None = None) -> Scene:
     if codes:  # a game takes buttons: those that the codes most probably are
         names, to_game = (mapping.action_names, mapping.to_true) if mapping else ((), ())
     game = _game(wanted, world.metadata, world.image_size, names)
-    return Scene(path.stem, cast(World, world), [Prompt(*prompt) for prompt in prompts], notes, doubt, game, to_game)
+    return Scene(
+        path.stem,
+        cast(World, world),
+        [Prompt(*prompt) for prompt in prompts],
+        notes,
+        doubt,
+        game,
+        to_game,
+        tuple(origins),
+    )
 
 
 def changed(scene: Scene, steps: int | None, temperature: float | None, choice: str | None) -> Sampling | None:

@@ -107,7 +107,7 @@ class Seat:
         else:
             index = (begin.prompt or 0) % len(self.scene.prompts)
             given = self.scene.prompts[index]
-            begin = Begin(prompt=index)
+            begin, game = Begin(prompt=index), self._game_at(index)
         self._session.sampling = None if drawn == Drawn() else sampling
         picture = self._session.begin(given, seed, index)
         self._began, self._drawn, self._beside = begin, drawn, game is not None
@@ -221,6 +221,15 @@ class Seat:
         if self._game is None:
             self._game = RealGame(self.scene.game)
         return self._game
+
+    def _game_at(self, prompt: int) -> RealGame | None:
+        """The real game at the moment that a prompt ends at, where that is known and the game shows that picture."""
+        config = self.scene.game
+        if config is None or prompt >= len(self.scene.origins) or self.scene.origins[prompt].game != config.game:
+            return None
+        origin, game = self.scene.origins[prompt], self._opened_game()
+        moment = game.begin(origin.level, origin.seed, origin.actions.tolist())
+        return game if np.array_equal(moment.frame, self.scene.prompts[prompt].frames[-1]) else None
 
     def _own_picture(self, pixels: bytes) -> Prompt:
         size = self.scene.world.image_size

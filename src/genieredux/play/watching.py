@@ -14,6 +14,20 @@ class Policies:
 
     agent: str | None = None
 
+    def check(self, action_names: tuple[str, ...]) -> None:
+        """Raises UserError where the agent's file is given and is nobody's."""
+        said: list[UserError] = []
+        for name in VARIANTS if self.agent is not None else ():
+            try:
+                PolicySpec(name, len(action_names), self.agent, action_names=action_names).build()
+            except UserError as error:
+                said.append(error)
+            else:
+                return
+        if said:
+            whys = [str(error) for error in said if "leave it out" not in str(error)]
+            raise UserError(f"agent={self.agent}: {(whys or ['no policy here takes a trained agent'])[-1]}")
+
     def names(self, action_names: tuple[str, ...]) -> list[str]:
         """Those that can be made here."""
         return [name for name in VARIANTS if self._can(name, action_names)]

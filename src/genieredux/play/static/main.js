@@ -46,7 +46,8 @@ function say(text, bad = false) {
 function tellState() {
   const still = on.pause || (!keys.held().length && hello && hello.idle === null && !on.keep && !watches && !replaying);
   get("veil").hidden = !still || (!on.pause && now !== null && now.number > 0);
-  get("veil").textContent = on.pause ? "Paused" : "Press an arrow key, or a button below";
+  const key = hello && Object.keys(hello.keys).some((code) => code.startsWith("Arrow")) ? "an arrow key" : "a key";
+  get("veil").textContent = on.pause ? "Paused" : `Press ${key}, or a button below`;
   if (!line.open) return;
   const doing = watches ? `${watches.replaceAll("_", " ")} plays` : replaying ? "playing again" : "dreaming";
   get("status").textContent = on.pause ? "paused" : still ? "waiting for a key" : doing;

@@ -89,18 +89,17 @@ export class Screen {
   // Every dreamed pixel is a square of whole pixels of the display, as large as there is room for.
   fit() {
     const ratio = window.devicePixelRatio || 1;
-    const shown = [...get("screens").children].filter((figure) => !figure.hidden).length;
+    const columns = [...get("screens").children].filter((figure) => !figure.hidden).length;
+    const gaps = parseFloat(getComputedStyle(get("screens")).columnGap) * (columns - 1);
     const width = get("screens").parentElement.clientWidth;
-    const narrow = window.innerWidth <= 560;
-    const [columns, rows] = narrow ? [1, shown] : [shown, 1];
     // Whatever stands above and below stays in reach: the buttons end where the window does.
     const bottom = get("pad").getBoundingClientRect().bottom + window.scrollY;
-    const rest = bottom - rows * get("dream").parentElement.querySelector("figure:not([hidden]) .glass").offsetHeight;
-    const height = Math.max((window.innerHeight - rest - 10) / rows, narrow && rows > 1 ? 128 : 192);
-    const room = Math.min((width - 20 * (columns - 1)) / columns, height);
+    const glass = get("screens").querySelector("figure:not([hidden]) .glass").getBoundingClientRect().height;
+    const height = Math.max(window.innerHeight - Math.ceil(bottom - glass) - 10, 192);
+    const room = Math.min((width - gaps) / columns, height);
     const side = (Math.max(1, Math.floor((room * ratio) / this.size)) * this.size) / ratio;
     const style = document.documentElement.style;
-    if (style.getPropertyValue("--side") !== `${side}px`) style.setProperty("--side", `${side}px`);
-    style.setProperty("--row", `${Math.max(narrow ? width : 480, side * columns + 20 * (columns - 1))}px`);
+    if (Math.abs(side - glass) >= 0.5) style.setProperty("--side", `${side}px`); // less is the rounding of the browser
+    style.setProperty("--row", `${Math.min(width, Math.max(480, side * columns + gaps))}px`);
   }
 }
