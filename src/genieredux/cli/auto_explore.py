@@ -1,4 +1,4 @@
-"""`genieredux auto_explore train|eval`: compose the configuration, call the job, say what it made."""
+"""`genieredux auto_explore train|eval|loop`: compose the configuration, call the job, say what it made."""
 
 from typing import TYPE_CHECKING
 
@@ -12,26 +12,33 @@ if TYPE_CHECKING:
     from genieredux.explore.config import ExploreConfig
 
 SCHEMA = "genieredux.explore.config:ExploreConfig"
-MODES = ("train", "eval")
+MODES = ("train", "eval", "loop")
 
 
 def auto_explore(words: list[str]) -> None:
-    """Train an agent that goes where a world is unsure, or look at one."""
+    """Train an agent that goes where a world is unsure, look at one, or let agent and world improve each other."""
     if wants_help(words):
         about = (
-            "Train an agent that goes where a world is unsure (train), or look at one (eval): for example genieredux "
-            "auto_explore train config=quickstart/coinrun"
+            "Train an agent that goes where a world is unsure (train), look at one (eval), or explore, learn and "
+            "evaluate in rounds (loop): for example genieredux auto_explore train config=quickstart/coinrun"
         )
-        return say(manual("auto_explore train|eval [config=NAME] [key=value ...]", about, SCHEMA, "auto_explore"))
+        return say(manual("auto_explore train|eval|loop [config=NAME] [key=value ...]", about, SCHEMA, "auto_explore"))
     if not words or words[0] not in MODES:
         said = f"'{words[0]}'; did you mean {nearest(words[0], MODES)}?" if words else "nothing"
         raise UserError(f"auto_explore takes a mode, {', '.join(MODES)}, and got {said}")
     mode, given = words[0], words[1:]
-    config = compose_config("auto_explore", SCHEMA, given)
+    config = compose_config("auto_explore", SCHEMA, _of_loop(given) if mode == "loop" else given)
     if mode == "train":
         _train(config, ["genieredux", "auto_explore", *words])
-    else:
+    elif mode == "eval":
         _evaluate(config)
+    else:
+        _loop(config, ["genieredux", "auto_explore", *words])
+
+
+def _of_loop(words: list[str]) -> list[str]:
+    """`rounds=N` and `out=FOLDER`, as they are called below `loop.`."""
+    return [f"loop.{word}" if word.partition("=")[0] in ("rounds", "out") else word for word in words]
 
 
 def _train(config: "ExploreConfig", command: list[str]) -> None:
@@ -52,3 +59,10 @@ def _evaluate(config: "ExploreConfig") -> None:
     result = evaluate(config)
     rows = [f"{name:<18}{value:.4g}" for name, value in result.numbers.items()]
     say("\n".join([*rows, "", f"Numbers  {result.results}", f"Films    {result.gifs[0].parent} ({len(result.gifs)})"]))
+
+
+def _loop(config: "ExploreConfig", command: list[str]) -> None:
+    from genieredux.explore.loop import loop
+
+    made = loop(config, command)
+    say("\n".join([*made.lines, "", f"Report   {made.page}", f"World    {made.world}"]))

@@ -27,6 +27,11 @@ VERBS: dict[str, list[tuple[str, str, str]]] = {
             "an agent that goes where a world is unsure",
             "auto_explore train config=quickstart/coinrun",
         ),
+        (
+            "auto_explore loop",
+            "explore, learn, evaluate, round after round",
+            "auto_explore loop config=quickstart/coinrun rounds=2",
+        ),
     ],
     "report": [("report RUN...", "compare evaluated runs on one page", "report outputs/evaluation")],
     "play": [

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from genieredux.checking import at_least, require, within
 from genieredux.config import FilePath
 from genieredux.errors import UserError
+from genieredux.explore.loop_config import LoopSettings
 from genieredux.explore.reward_config import RewardConfig
 from genieredux.settings import Range, Seed, Settings, Width, check_values
 
@@ -105,7 +106,7 @@ class TrainPlay:
 
 
 @dataclass(frozen=True)
-class TestPlay:
+class LookedPlay:
     """Play that is only looked at."""
 
     num_steps: Count = 1000
@@ -143,7 +144,7 @@ class CollectionConfig:
     n_workers: int | None = None
     """Emulator processes; null: as the kind has it."""
     train: TrainPlay = field(default_factory=TrainPlay)
-    test: TestPlay = field(default_factory=TestPlay)
+    test: LookedPlay = field(default_factory=LookedPlay)
 
     @property
     def game(self) -> str:
@@ -237,7 +238,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class ExploreConfig:
-    """auto_explore train | eval. The few to change: collection.games, world_model.model_fpath, reward.kind,
+    """auto_explore train | eval | loop. The few to change: collection.games, world_model.model_fpath, reward.kind,
     common.epochs."""
 
     common: CommonConfig = field(default_factory=CommonConfig)
@@ -246,6 +247,7 @@ class ExploreConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    loop: LoopSettings = field(default_factory=LoopSettings)
 
     def __post_init__(self) -> None:
         within("collection.test.num_steps", self.collection.test.num_steps, 1, 1_000_000)

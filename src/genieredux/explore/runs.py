@@ -47,13 +47,14 @@ def new_run(common: CommonConfig) -> Path:
     return root / f"{number:03d}_{check_name(common.name, 'common.name')}"
 
 
-def folder_of(path: Path, command: list[str], settings: object = None) -> RunFolder:
-    """The run folder, whose resume command says which run to go on with."""
-    number = int(path.name.partition("_")[0])
-    words = [
-        word for word in command if not word.lstrip("+-").startswith(("common.resume_id=", "common.resume_ckpt_id="))
-    ]
-    run = RunFolder(path, [*words, f"common.resume_id={number}"], settings)
+def folder_of(path: Path, command: list[str], settings: object = None, numbered: bool = True) -> RunFolder:
+    """The run folder. The command that goes on with it says its number; not numbered: it is `command` as it is."""
+    words = list(command)
+    if numbered:
+        resume = ("common.resume_id=", "common.resume_ckpt_id=")
+        words = [word for word in words if not word.lstrip("+-").startswith(resume)]
+        words.append(f"common.resume_id={int(path.name.partition('_')[0])}")
+    run = RunFolder(path, words, settings)
     run.media = path / "outputs" / "gifs"
     return run
 

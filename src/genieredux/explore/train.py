@@ -22,10 +22,11 @@ def train(config: ExploreConfig, command: Sequence[str] = (), path: Path | None 
     """Train until common.epochs, in a new run's folder or, with common.resume_id, in that of a run that is gone on
     with.
 
-    command: the words that go on with it, as they were typed. path: the folder, if it is not to be found by its number.
+    command: the words that go on with it, as they were typed. path: the folder, where the command itself knows it.
     Raises UserError for what does not fit, before the folder is made, and as `drive` does.
     """
     common, training = config.common, config.training
+    numbered = path is None
     path = path or (new_run(common) if common.resume_id is None else find_run(common))
     resume = str(find_checkpoint(path, common.resume_ckpt_id)) if common.resume_id and common.resume_ckpt_id else "auto"
     loop = LoopConfig(
@@ -46,6 +47,6 @@ def train(config: ExploreConfig, command: Sequence[str] = (), path: Path | None 
     )
     reward = setting.reward(config)
     learner = ExploreLearner(config, setting.env, setting.action_names, reward, looker, setting.device)
-    run = folder_of(path, list(command), config)
+    run = folder_of(path, list(command), config, numbered)
     log.info("the run's folder is %s", path)
     return drive(learner, loop, run, log=records, saves=ExploreSaves(path, training.keep_last))
