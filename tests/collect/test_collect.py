@@ -177,6 +177,7 @@ class Unshown:
     """A game whose third action ends it without a frame, for the reward of 10."""
 
     name, console, action_names = "Unshown", "Fake", ("A", "B")
+    native = np.zeros((64, 64, 3), np.uint8)
 
     def begin(self, start):
         self.steps = 0
