@@ -1,64 +1,83 @@
-"""The tables of docs/results.md from results.json files.
+"""The tables of docs/results.md from results.json files of version 2 (docs/metrics.md).
 
 python benchmarks/results_table.py runs/demo/results.json [more ...]
 """
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROWS = {"model": "world model", "repeat_last": "repeat the last frame", "tokenizer_only": "tokenizer only"}
+ROWS = {"model": "world", "repeat_last": "repeat the last frame", "tokenizer_only": "truth, encoded and decoded"}
+LONG = (1, 10, 30, 50, 100)
 
 
 def tables(path: Path) -> str:
-    """Markdown: PSNR by horizon with the gain, then both delta PSNR, for every test set of one file."""
-    found = json.loads(path.read_text())
-    made = found.pop("made_by")
-    lines = [f"`{path}`: seed {made['seed']}, {sum(made['seconds'].values()):.0f} s in all"]
-    lines += ["  ".join(f"{name} {seconds:.0f} s" for name, seconds in made["seconds"].items()), ""]
-    for name, result in found.items():
-        horizons = len(result["psnr"]["model"])
-        lines += [f"**{name}** ({result['clips']} clips of {result['episodes']} episodes), PSNR in dB by horizon", ""]
-        lines += ["| | " + " | ".join(str(h + 1) for h in range(horizons)) + " | mean |", "|---" * (horizons + 2) + "|"]
-        for row, label in ROWS.items():
-            values = result["psnr"][row]
-            lines.append(
-                f"| {label} | " + " | ".join(f"{v:.2f}" for v in values) + f" | {sum(values) / horizons:.2f} |"
-            )
-        gain = result["gain"]["repeat_last"]
-        cells = " | ".join(f"{v:+.2f}" for v in gain["mean"])
-        lines.append(f"| gain over repeating | {cells} | {_estimate(gain['average'])} |")
-        ssim = result["ssim"]["model"]
-        lines.append("| SSIM of the model | " + " | ".join(f"{v:.3f}" for v in ssim) + " | |")
-        lines += ["", *_below(result), ""]
+    """Markdown: for every test set of one file what is measured by horizon, and below it the other numbers."""
+    measured = json.loads(path.read_text())
+    seconds = measured["made_by"]["seconds"]
+    lines = [f"`{path}`: seed {measured['made_by']['seed']}, evaluated in {sum(seconds.values()):.0f} s", ""]
+    for name, numbers in measured.items():
+        if isinstance(numbers, Mapping) and "clips" in numbers:
+            lines += [f"**{name}** ({numbers['clips']} clips of {numbers['episodes']} episodes)", ""]
+            lines += [*_by_horizon(numbers), "", *_below(numbers), ""]
     return "\n".join(lines)
 
 
-def _below(result: dict[str, Any]) -> list[str]:
-    """What stands under a table: delta PSNR, further metrics, the spread over sampling seeds."""
-    lines = []
-    delta = result["delta_psnr"]
-    if delta:
-        found = (
-            f"Genie's definition **{_estimate(delta['genie'])}**, last action only {_estimate(delta['last_action'])}"
+def _by_horizon(numbers: Mapping[str, Any]) -> list[str]:
+    horizons = len(numbers["psnr"]["model"]["mean"])
+    rows = [(f"PSNR in dB, {label}", numbers["psnr"][row], 2, "") for row, label in ROWS.items()]
+    rows.append(("gain over repeating", numbers["gain"]["repeat_last"], 2, "+"))
+    rows.append(("SSIM", numbers["ssim"]["model"], 3, ""))
+    rows.append(("sharpness (of the truth's)", numbers["sharpness"]["model"], 2, ""))
+    for metric in (name for name in numbers if name.startswith(("ST-LPIPS", "LPIPS"))):
+        rows += [(f"{metric}, {ROWS[row]}", numbers[metric][row], 3, "") for row in ("model", "repeat_last")]
+    lines = ["| | " + " | ".join(str(h + 1) for h in range(horizons)) + " | mean |", "|---" * (horizons + 2) + "|"]
+    for label, values, digits, sign in rows:
+        cells = " | ".join(f"{value:{sign}.{digits}f}" for value in values["mean"])
+        mean = (
+            _estimate(values["average"], 2) if label.startswith("gain") else f"{values['average']['mean']:.{digits}f}"
         )
-        lines.append(f"ΔPSNR at t = {result['compare_at']}: {found}")
-    for metric, rows in result["metrics"].items():
-        means = ", ".join(f"{row} {sum(by['mean']) / len(by['mean']):.3f}" for row, by in rows.items())
-        lines.append(f"{metric}, mean of all horizons: {means}")
-    for metric, found in result["frechet"].items():
-        rows = ", ".join(f"{row} {by['all']:.1f}" for row, by in found["rows"].items())
-        lines.append(f"{metric} of {found['samples']}: {rows}; truth against truth {found['floor']:.1f}")
-    seeds = result["sampling_seeds"]
+        lines.append(f"| {label} | {cells} | {mean} |")
+    return lines
+
+
+def _below(numbers: Mapping[str, Any]) -> list[str]:
+    """What stands under a table: the actions, Fréchet distances, long dreams, the spread over sampling seeds."""
+    lines, at = [], numbers["compare_at"] - 1
+    delta = numbers.get("delta_psnr")
+    if delta:
+        genie, last = (
+            {key: delta[kind][key][at] for key in ("mean", "low", "high")} for kind in ("genie", "last_action")
+        )
+        lines.append(
+            f"ΔPSNR at t = {at + 1}: Genie's definition **{_estimate(genie, 2)}**, last action {_estimate(last, 2)}"
+        )
+    for metric in ("action_following", "action_accuracy"):
+        if metric in numbers:
+            rows = numbers[metric].items()
+            said = ", ".join(f"{row} {_estimate(by['average'], 3)}" for row, by in rows if "average" in by)
+            lines.append(f"{metric}: {said}")
+    for metric, pooled in numbers.items():
+        if isinstance(pooled, Mapping) and "floor" in pooled:
+            rows = ", ".join(f"{row} {by['all']:.2f}" for row, by in pooled["rows"].items())
+            lines.append(f"{metric} of {pooled['samples']}: {rows}; truth against truth {pooled['floor']:.2f}")
+    drift = numbers.get("drift")
+    if drift:
+        for metric in ("psnr", "sharpness"):
+            values = drift[metric]["model"]["mean"]
+            said = ", ".join(f"{values[h - 1]:.2f} at {h}" for h in LONG if h <= len(values))
+            lines.append(f"long dreams ({drift['clips']} clips), {metric}: {said}")
+    seeds = numbers["sampling_seeds"]
     if len(seeds["seeds"]) > 1:
         spread = ", ".join(f"{name} ±{value:.3f}" for name, value in seeds["spread"].items())
-        lines.append(f"Spread over {len(seeds['seeds'])} sampling seeds (standard deviation): {spread}")
+        lines.append(f"spread over {len(seeds['seeds'])} sampling seeds (standard deviation): {spread}")
     return [line + "  " for line in lines]
 
 
-def _estimate(value: dict[str, Any]) -> str:
-    return f"{value['mean']:+.2f} [{value['low']:+.2f}, {value['high']:+.2f}]"
+def _estimate(value: Mapping[str, Any], digits: int) -> str:
+    return f"{value['mean']:.{digits}f} [{value['low']:.{digits}f}, {value['high']:.{digits}f}]"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ def test_every_packaged_configuration_composes(verb: str, schema: type) -> None:
     names = configurations(verb)
     assert names
     for name in names:
-        assert isinstance(compose_config(verb, schema, [f"config={name}"]), schema)
+        trained = name.rpartition("/")[2].startswith(("auto_explore", "agent57"))
+        agent = ["config.connector.agent.checkpoint_fpath=agent.pt"] if trained else []
+        assert isinstance(compose_config(verb, schema, [f"config={name}", *agent]), schema)
 
 
 def test_the_published_words_work() -> None:

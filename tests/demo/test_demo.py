@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from genieredux.cli.main import run
+from genieredux.demo.summary import write_summary
 from genieredux.models.world.file import load_world
 
 
@@ -32,6 +33,40 @@ def test_the_results_are_those_that_were_promised(out: Path) -> None:
     assert made["config"]["seed"] == made["seed"]
     assert set(made["seconds"]) == {"test.random", "test.held"}
     assert "torch" in made["environment"]["versions"]
+
+
+def test_the_headline_numbers_are_in_a_flat_file(out: Path) -> None:
+    summary, results = (json.loads((out / name).read_text()) for name in ("summary.json", "results.json"))
+    assert set(summary) == {"test.random", "test.held", "seconds"}
+    assert summary["seconds"] == pytest.approx(sum(json.loads((out / "stages.json").read_text()).values()), abs=0.1)
+    numbers, of = summary["test.held"], results["test.held"]
+    assert numbers["psnr"] == of["psnr"]["model"]["mean"]
+    assert numbers["psnr_repeat_last"] == of["psnr"]["repeat_last"]["mean"]
+    assert numbers["psnr_gain"] == of["gain"]["repeat_last"]["average"]
+    assert numbers["delta_psnr"]["low"] == of["delta_psnr"]["genie"]["low"][3]
+    assert numbers["sharpness"]["4"] == of["sharpness"]["model"]["mean"][3]
+    assert numbers["sharpness"]["100"] is None  # there were no long dreams
+    assert numbers["action_following"] == of["action_following"]["model"]["average"]["mean"]
+
+
+def test_a_summary_takes_long_dreams_and_networks_too(tmp_path: Path) -> None:
+    row = {"mean": [0.5] * 10, "low": [0.4] * 10, "high": [0.6] * 10, "average": {"mean": 0.5, "low": 0.4, "high": 0.6}}
+    numbers = {
+        "clips": 2,
+        "compare_at": 4,
+        "psnr": {"model": row, "repeat_last": row},
+        "sharpness": {"model": row},
+        "drift": {"sharpness": {"model": {"mean": [0.1] * 99 + [0.3]}}},
+        "ST-LPIPS (alex)": {"model": row, "repeat_last": {**row, "mean": [0.2] * 10}},
+        "action_accuracy": {"model": row, "truth": {**row, "average": {"mean": 0.7, "low": 0.6, "high": 0.8}}},
+    }
+    (tmp_path / "results.json").write_text(json.dumps({"about": {"psnr": {}}, "test.random": numbers}))
+    summary = json.loads(write_summary(tmp_path / "results.json", {"play": 1.0, "dynamics": 2.5}).read_text())
+    assert summary["seconds"] == 3.5
+    assert summary["test.random"]["sharpness"] == {"1": 0.5, "4": 0.5, "10": 0.5, "100": 0.3}
+    assert summary["test.random"]["st_lpips"] == {"model": [0.5] * 10, "repeat_last": [0.2] * 10}
+    assert summary["test.random"]["action_accuracy"] == {"model": 0.5, "truth": 0.7}
+    assert summary["test.random"]["psnr_gain"] is summary["test.random"]["delta_psnr"] is None
 
 
 def test_the_page_films_and_world_are_there(out: Path) -> None:

@@ -55,7 +55,8 @@ class PlayCommand:
     temperature: float | None = None
     """Of the noise on the logits; null: as the world says."""
     choice: str | None = None
-    """mode takes the likeliest token, mean the one nearest to the expected vector; null: as the world says."""
+    """mode takes the likeliest token, mean the one nearest to the expected vector, sample one at random; null: as the
+    world says."""
 
 
 def play(words: list[str]) -> None:

@@ -21,7 +21,7 @@ LONG = 100
 def write_summary(results: Path, seconds: Mapping[str, float]) -> Path:
     """seconds: by stage. Returns the file, in the folder of `results`."""
     measured = json.loads(results.read_text())
-    sets = {name: numbers for name, numbers in measured.items() if isinstance(numbers, dict) and "psnr" in numbers}
+    sets = {name: numbers for name, numbers in measured.items() if isinstance(numbers, dict) and "clips" in numbers}
     summary: dict[str, Any] = {name: _of(numbers) for name, numbers in sets.items()}
     path = results.with_name("summary.json")
     write_text(path, json.dumps({**summary, "seconds": round(sum(seconds.values()), 1)}, indent=1))
@@ -39,7 +39,9 @@ def _of(numbers: Mapping[str, Any]) -> dict[str, Any]:
         "sharpness": _sharpness(numbers),
         "delta_psnr": _delta(numbers),
         "action_following": _mean(_at(numbers, "action_following", MODEL, "average")),
-        "action_accuracy": None if accuracy is None else {row: _mean(accuracy[row]) for row in (MODEL, TRUTH)},
+        "action_accuracy": None
+        if accuracy is None
+        else {row: _mean(accuracy[row]["average"]) for row in (MODEL, TRUTH)},
     }
 
 

@@ -162,7 +162,8 @@ class EvalJobConfig(EvalConfig):
     temperature: float | None = None
     """Of the noise on the logits; null: as the world says."""
     choice: str | None = None
-    """mode takes the likeliest token, mean the one nearest to the expected vector; null: as the world says."""
+    """mode takes the likeliest token, mean the one nearest to the expected vector, sample one at random; null: as the
+    world says."""
     decided: str | None = None
     """kept: a token that is decided stays; published: every step decides all tokens anew, as the published code does;
     null: as the world says."""

@@ -29,7 +29,7 @@ class _Begin(Settings):
     seed: Annotated[int | None, Range(0, 2**40)] = None
     steps: Annotated[int | None, Range(1, 64)] = None
     temperature: Annotated[float | None, Range(0, 100)] = None
-    choice: Literal["mode", "mean"] | None = None
+    choice: Literal["mode", "mean", "sample"] | None = None
     drawn: bool = False
     """Whether steps, temperature and choice count; else tokens are drawn as before."""
 

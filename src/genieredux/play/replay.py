@@ -39,7 +39,7 @@ class Replay(Settings):
     seed: Annotated[int, Range(0, 2**40)] = 0
     steps: Annotated[int | None, Range(1, 1024)] = None
     temperature: Annotated[float | None, Range(0, 1e6)] = None
-    choice: Literal["mode", "mean"] | None = None
+    choice: Literal["mode", "mean", "sample"] | None = None
     actions: str = ""
     """Runs such as "0x12 3 1x4": action 0 twelve times, then 3 once, then 1 four times."""
     given: int = 0

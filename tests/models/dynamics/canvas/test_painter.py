@@ -35,6 +35,14 @@ def test_untrained_it_mixes_canvas_and_last_frame_by_the_first_logits():
     torch.testing.assert_close(made.paint[:, :, :4], asked["last"][:, :, :4])
 
 
+def test_it_is_more_decided_when_it_does_not_train():
+    """Three times the logits: nearly one candidate, whose texture stays."""
+    made, asked = ask(Painter(CONFIG, 3).eval(), torch.ones(2, 1, 16, 16))
+    share = (3 * torch.tensor([2.0, 1.0, 0.0])).softmax(0)
+    torch.testing.assert_close(made.mix.mean((0, 2, 3)), share)
+    torch.testing.assert_close(made.frames, (1 - share[1]) * asked["view"] + share[1] * asked["last"])
+
+
 def test_no_candidate_is_ever_lost():
     """However sure the network is, the paint has a share that a gradient reaches."""
     painter = Painter(CONFIG, 3)

@@ -20,6 +20,8 @@ _RANGE = 4.0
 _FIRST = (2.0, 1.0, 0.0)
 """Logits of canvas, last frame and paint, to begin with."""
 _BARRED = 20.0
+_DECISIVE = 3.0
+"""The mix' logits are multiplied by this when it does not train: a mean of two candidates is softer than either."""
 _PIXELS = 3.0
 """Motions are divided by this many pixels."""
 
@@ -110,6 +112,6 @@ class Painter(nn.Module):
         made = self.network(x, condition).float()
         logits = _RANGE * torch.tanh(made[:, :3] / _RANGE) + self.first
         barred = torch.cat([_BARRED * (1 - known), torch.zeros_like(logits[:, 1:])], 1)
-        mix = (logits - barred).softmax(1)
+        mix = ((logits - barred) * (1 if self.training else _DECISIVE)).softmax(1)
         paint = seen + made[:, 3:]
         return Painted(mix[:, :1] * seen + mix[:, 1:2] * last + mix[:, 2:] * paint, paint, mix)
