@@ -2,9 +2,6 @@
 it by its name).
 """
 
-from importlib.resources import files
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,8 +16,6 @@ from genieredux.models.checkpoint import CheckpointData, load_model
 from genieredux.policies.policy import Actions, Generators, Seen
 
 KIND = "auto_explore"
-SHIPPED: tuple[str, ...] = ()
-"""Agents that come with the package, by name."""
 
 
 class AutoExplorePolicy:
@@ -62,7 +57,7 @@ class AutoExplorePolicy:
 def load(num_actions: int, checkpoint: str, action_names: tuple[str, ...] = ()) -> AutoExplorePolicy:
     """The policy of an agent's file, or of an agent that ships by its name. Raises UserError where the file is none, or
     was trained with other actions than those of the game."""
-    data = load_model(agent_path(checkpoint), expect=KIND)
+    data = load_model(checkpoint, expect=KIND)
     names = tuple(data.config.get("action_names", ()))
     if (action_names and names != tuple(action_names)) or len(names) != num_actions:
         raise UserError(
@@ -82,10 +77,3 @@ def restored(data: CheckpointData) -> ActorCritic:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{data.path} is damaged: {' '.join(str(error).split())[:200]}; train it again") from error
     return net.eval()
-
-
-def agent_path(name: str) -> Path:
-    """The file of an agent by the name of one that ships, or by its own path."""
-    if name in SHIPPED and not Path(name).exists():
-        return Path(str(files("genieredux.explore") / "agents" / f"{name}.pt"))
-    return Path(name)

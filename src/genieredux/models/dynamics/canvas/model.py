@@ -147,19 +147,18 @@ class CanvasDynamics(nn.Module):
                 self.show(state, truth, motion)
                 drawn.append(truth)
                 continue
-            made, known = self.paint(state, motion, actions[:, t - 1])
-            losses.append(self._error(made, truth, known))
-            picture = made.frames.detach().clamp(0, 1)
+            made = self.paint(state, motion, actions[:, t - 1])
+            losses.append(self._error(made, truth))
+            picture = self._go_on(state, made)
             errors.append((picture - truth).square().mean())
-            self._go_on(state, picture, made.mix.detach())
             drawn.append(picture)
             if (t - _LEADING + 1) % length == 0:
                 state.last, state.before = truth, frames[:, t - 1]
-                state.canvas.write(truth, torch.ones_like(known))
+                state.canvas.write(truth, torch.ones_like(made.known))
         return torch.stack(losses).mean(), torch.stack(errors).mean(), torch.stack(drawn, 1)
 
-    def _error(self, made: Painted, truth: Tensor, known: Tensor) -> Tensor:
-        weights = 1 + self.config.new_weight * (1 - known)
+    def _error(self, made: Painted, truth: Tensor) -> Tensor:
+        weights = 1 + self.config.new_weight * (1 - made.known)
         error = ((made.frames - truth).abs() * weights).mean()
         alone = ((made.paint - truth).abs() * weights).mean()
         edges = sum((made.frames.diff(dim=axis) - truth.diff(dim=axis)).abs().mean() for axis in (-1, -2))
@@ -196,25 +195,23 @@ class CanvasDynamics(nn.Module):
         state.canvas.write(frames, _changed(frames, view))
         state.before, state.last, state.motion = state.last, frames, motion
 
-    def paint(self, state: Pictures, motion: Tensor, action: Tensor) -> tuple[Painted, Tensor]:
-        """The next frames under `motion` (B, 2) and `action`, and which pixels the canvas knew (B, 1, H, W). The canvas
-        moves; `_go_on` does the rest."""
+    def paint(self, state: Pictures, motion: Tensor, action: Tensor) -> Painted:
+        """The next frames under `motion` (B, 2) and `action`. The canvas moves; `_go_on` does the rest."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
         motions = torch.stack([state.motion, motion], 1)
         state.motion = motion
-        return self.painter(state.last, state.before, view, known, action, motions), known
-
-    def _go_on(self, state: Pictures, picture: Tensor, mix: Tensor) -> None:
-        view, _ = state.canvas.view()
-        state.canvas.write(picture, _changed(picture, view) * (mix[:, 1:2] < _IN_PLACE))
-        state.before, state.last = state.last, picture
+        return self.painter(state.last, state.before, view, known, action, motions)
 
     def draw(self, state: Pictures, motion: Tensor, action: Tensor) -> Tensor:
         """Go on with what follows: frames float32 (B, 3, H, W) in [0, 1]."""
-        made, _ = self.paint(state, motion, action)
-        picture = made.frames.clamp(0, 1)
-        self._go_on(state, picture, made.mix)
+        return self._go_on(state, self.paint(state, motion, action))
+
+    def _go_on(self, state: Pictures, made: Painted) -> Tensor:
+        """What was painted is the past from now on; returns it, in [0, 1] and without gradient."""
+        picture = made.frames.detach().clamp(0, 1)
+        state.canvas.write(picture, _changed(picture, made.view) * (made.mix.detach()[:, 1:2] < _IN_PLACE))
+        state.before, state.last = state.last, picture
         return picture
 
 

@@ -29,11 +29,13 @@ _PIXELS = 3.0
 @dataclass
 class Painted:
     """frames: float32 (B, 3, H, W), not clamped. paint: the third candidate alone. mix: (B, 3, H, W), the shares of
-    canvas, last frame and paint."""
+    canvas, last frame and paint. view, known: what the canvas showed."""
 
     frames: Tensor
     paint: Tensor
     mix: Tensor
+    view: Tensor
+    known: Tensor
 
 
 class Block(nn.Module):
@@ -114,4 +116,5 @@ class Painter(nn.Module):
         barred = torch.cat([_BARRED * (1 - known), torch.zeros_like(logits[:, 1:])], 1)
         mix = ((logits - barred) * (1 if self.training else _DECISIVE)).softmax(1)
         paint = seen + made[:, 3:]
-        return Painted(mix[:, :1] * seen + mix[:, 1:2] * last + mix[:, 2:] * paint, paint, mix)
+        frames = mix[:, :1] * seen + mix[:, 1:2] * last + mix[:, 2:] * paint
+        return Painted(frames, paint, mix, view, known)
