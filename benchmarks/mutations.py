@@ -2,32 +2,35 @@
 
     python benchmarks/mutations.py [--only NAME[,NAME]] [--list] [--again]
 
-Each row of `mutants/` is a place, what stands there, what stands there instead, and the tests that must fail then,
-tried in that order. The sources are copied aside; first the tests must pass there; then a mutant is applied to the
-copy, its tests run, the copy is mended. What was found is kept in build/mutations.json, so that a run that was stopped
-goes on (a mutant is tried again when its row, the mutated file or its tests have changed; --again: all). Exit code 1
-where a mutant lives, where tests fail without one, or where a row no longer fits the sources: then mend the row.
+Each row of `mutants/` is a place, what stands there, what stands there instead, and the tests that must fail then. The
+sources are copied aside; first the tests must pass there, which also shows which of them enter the mutated function;
+then a mutant is applied to the copy, its tests run (those that enter its function first, the quickest first; all of
+them where these notice nothing), and the copy is mended. What was found is kept in build/mutations.json, so that a run
+that was stopped goes on (a mutant is tried again when its row, the mutated file or its tests have changed; --again:
+all). Exit code 1 where a mutant lives, where tests fail without one, or where a row no longer fits the sources: then
+mend the row.
 """
 
 import argparse
+import compileall
 import hashlib
 import json
 import os
-import resource
+import py_compile
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mutants import MUTANTS, Mutant
+from mutants.trial import Entered, function_at, prepare_imports, run_tests, watch_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "build" / "mutations.json"
-SECONDS = 180
-"""Of computing; what waits without computing is ended after four times as long. A mutant that never ends is noticed."""
+MOST = 40
+"""So many of the tests that enter a function are tried before all the others."""
 
 
 def main() -> int:
@@ -43,24 +46,43 @@ def main() -> int:
         return 0
     misfits = [f"{m.name}: {problem}" for m in chosen if (problem := misfit(m))]
     known = json.loads(KEPT.read_text()) if KEPT.is_file() and not options.again else {}
+    os.chdir(ROOT)
     prepare_imports()
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
-        copy = Path(place) / "src"
-        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        copy = copied_sources(Path(place) / "src")
         keys = {m.name: digest(m) for m in chosen if not misfit(m)}
         open_ = [m for m in chosen if m.name in keys and not is_killed(known.get(m.name), keys[m.name])]
-        red = [test for test in dict.fromkeys(test for m in open_ for test in m.tests) if run_tests((test,), copy)]
-        for mutant in [m for m in open_ if not set(red) & set(m.tests)]:
-            known[mutant.name] = {"of": keys[mutant.name], **tried(mutant, copy)}
+        red, entered = undisturbed(open_, copy, Path(place) / "entered.json")
+        for mutant in [m for m in open_ if not red & set(m.tests)]:
+            known[mutant.name] = {"of": keys[mutant.name], **tried(mutant, copy, entered)}
             KEPT.parent.mkdir(exist_ok=True)
             KEPT.write_text(json.dumps(known, indent=1, sort_keys=True))
         living = [name for name, key in keys.items() if not is_killed(known.get(name), key)]
-    for test in red:
+    for test in sorted(red):
         print(f"tests/{test} fails without any mutant, so that it can judge none")
     for line in misfits:
         print(f"does not fit the sources any more: {line}")
     print(f"{len(chosen) - len(misfits) - len(living)} of {len(chosen)} killed; living: {', '.join(living) or 'none'}")
-    return 1 if living or misfits else 0
+    return 1 if living or misfits or red else 0
+
+
+def copied_sources(copy: Path) -> Path:
+    """The sources, and their bytecode, which is taken only for the text that it was made of."""
+    shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    compileall.compile_dir(copy, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    return copy
+
+
+def undisturbed(mutants: list[Mutant], copy: Path, kept: Path) -> tuple[set[str], dict[str, Entered]]:
+    """The tests that fail on sources that are right; of the others, what each enters."""
+    red, entered = set(), {}
+    for test in dict.fromkeys(test for m in mutants for test in m.tests):
+        began = time.monotonic()
+        code, entered[test] = watch_tests(f"tests/{test}", copy, kept)
+        if code != 0:
+            red.add(test)
+        print(f"{test:48} {'passes' if code == 0 else 'FAILS'} ({time.monotonic() - began:.0f} s)", flush=True)
+    return red, entered
 
 
 def is_killed(entry: dict[str, Any] | None, key: str) -> bool:
@@ -89,14 +111,17 @@ def digest(mutant: Mutant) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:
+def tried(mutant: Mutant, copy: Path, entered: dict[str, Entered]) -> dict[str, Any]:
     """Apply it to the copy, run its tests in a fork, mend the copy."""
     path = copy / "genieredux" / mutant.file
     whole = path.read_text()
     began = time.monotonic()
+    name = function_at(whole, whole.index(mutant.old))
+    first = telling(f"{mutant.file}:{name}", [entered[test] for test in mutant.tests]) if name else []
     try:
         path.write_text(whole.replace(mutant.old, mutant.new))
-        code = run_tests(mutant.tests, copy)
+        code = run_tests(first, copy) if first else 0
+        code = code or run_tests([f"tests/{test}" for test in mutant.tests], copy)
     finally:
         path.write_text(whole)
     killed = code == 1 or code < 0
@@ -106,52 +131,10 @@ def tried(mutant: Mutant, copy: Path) -> dict[str, Any]:
     return {"killed": killed, "code": code}
 
 
-def prepare_imports() -> None:
-    """What every test imports besides this project, once for all forks."""
-    import hypothesis
-    import pyarrow.parquet
-    import pytest
-    import torch
-
-    assert hypothesis
-    assert pyarrow.parquet
-    assert pytest
-    torch.set_num_threads(1)
-
-
-def run_tests(tests: tuple[str, ...], copy: Path) -> int:
-    """pytest's exit code, of the first of the tests that does not end well: 1 where one failed; below 0 where they had
-    to be ended.
-    """
-    child = os.fork()
-    if child == 0:
-        _run_here(tests, copy)
-    began = time.monotonic()
-    while time.monotonic() - began < 4 * SECONDS:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.05)
-    os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _run_here(tests: tuple[str, ...], copy: Path) -> NoReturn:
-    import pytest
-
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    os.chdir(ROOT)
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    sys.dont_write_bytecode = True
-    os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    sys.path[:] = [p for p in sys.path if p != str(ROOT / "src")]
-    words = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-o", f"pythonpath=tests {copy}"]
-    code = 0
-    for test in tests:
-        code = code or int(pytest.main([*words, f"tests/{test}"]))
-    os._exit(code)
+def telling(function: str, entered: list[Entered]) -> list[str]:
+    """The tests that enter a function, the quickest first."""
+    seconds = {test: took for of in entered for test, (took, names) in of.items() if function in names}
+    return sorted(seconds, key=seconds.__getitem__)[:MOST]
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ MUTANTS: tuple[Mutant, ...] = (
         ("dreamed frame before t", "true = dreamed.frames[:, t - 1]", "true = dreamed.frames[:, t - 2]"),
         (
             "decoded prompt",
-            "self.world.decode(chosen).cpu()[:, batch.prompt_frames :]",
-            "self.world.decode(chosen).cpu()[:, : -batch.prompt_frames]",
+            "batch.taken[rows], first).cpu()[:, batch.prompt_frames :]",
+            "batch.taken[rows], first).cpu()[:, : -batch.prompt_frames]",
         ),
         ("frames together begin alike", "t % how.dream_length == 0", "t % how.dream_length >= 0"),
         (
