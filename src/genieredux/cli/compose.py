@@ -7,6 +7,7 @@ which keys there are and of what type. Other folders beside config/ that hold a 
 `UserError` that names the nearest valid choice; a misspelt key is answered before anything heavy is imported.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ def _choose(verb: str, group: str, name: str, asked: Asked) -> None:
     path = Path(expanded(name))
     if plain in names:
         asked.chosen[group] = plain
-    elif group == "config" and name and (own or path.exists()):
+    elif group == "config" and name and (own or os.path.exists(path)):
         asked.file = own or path
     elif group == "config" and _ENDING.search(name) and (path.is_absolute() or name.startswith((".", "~"))):
         raise UserError(f"there is no configuration file {path}")

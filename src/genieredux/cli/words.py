@@ -5,10 +5,10 @@ nothing is changed on the way: `2024_01` stays as typed until the type of its ke
 imports no job.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from genieredux.checking import nearest
@@ -74,7 +74,8 @@ def read(words: Sequence[str], schema: str = "", once: bool = False) -> Words:
     for word in words:
         match = _KEY.fullmatch(word)
         key = match.group(1) if match else ""
-        if match is None or keys is None or (keys.find(key) is None and Path(word).exists()):
+        is_there = os.path.exists(word)  # unlike Path.exists, False for words that are too long for a path
+        if match is None or keys is None or (keys.find(key) is None and is_there):
             sorted_words.paths.append(expanded(word))
         else:
             keys.check(key)
