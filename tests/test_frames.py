@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from genieredux.frames import scaled, to_bytes, to_float, to_tensor
+from genieredux.frames import PSNR_CAP_DB, capped, scaled, to_bytes, to_float, to_tensor
 
 EVERY = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
 
@@ -30,3 +30,8 @@ def test_colours_stay_apart_and_floats_stay_floats() -> None:
     assert to_tensor(frame).sum() == 9 * 40
     already = torch.rand(2, 3, 4, 5)
     assert scaled(already) is already
+
+
+def test_decibels_are_capped_at_sixty_and_lower_ones_stay() -> None:
+    assert PSNR_CAP_DB == 60
+    assert capped(torch.tensor([12.0, 55.0, 60.0, 61.0, torch.inf])).tolist() == [12, 55, 60, 60, 60]

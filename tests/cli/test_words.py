@@ -158,3 +158,9 @@ def test_what_users_of_hydra_type(capsys: pytest.CaptureFixture[str]) -> None:
     }.items():
         with pytest.raises(UserError, match=said):
             command(word)
+
+
+def test_a_word_that_is_too_long_for_a_path_is_an_unknown_key() -> None:
+    splits = ",".join(["{name: train, variant: random}"] * 300)
+    with pytest.raises(UserError, match=r"connector\.splits"):
+        read([f"connector.splits=[{splits}]"], "genieredux.cli.generate:GenerateCommand")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genieredux.envs.actions import CANONICAL, JUMP_BUTTON, button_masks, procgen_ids, procgen_names
+from genieredux.envs.actions import ATARI_ACTIONS, CANONICAL, JUMP_BUTTON, button_masks, procgen_ids, procgen_names
 from genieredux.envs.config import EnvConfig
 from genieredux.errors import UserError
 
@@ -73,3 +73,9 @@ def test_unknown_names_are_answered_with_the_nearest():
 def test_a_configuration_out_of_range_is_refused(values):
     with pytest.raises(UserError):
         EnvConfig(**values)
+
+
+def test_atari_actions_have_the_numbers_of_the_arcade_learning_environment():
+    assert ATARI_ACTIONS[:6] == ("NOOP", "FIRE", "UP", "RIGHT", "LEFT", "DOWN")
+    assert ATARI_ACTIONS[6:10] == ("UP_RIGHT", "UP_LEFT", "DOWN_RIGHT", "DOWN_LEFT")
+    assert ATARI_ACTIONS[10:] == tuple(f"{name}_FIRE" for name in ATARI_ACTIONS[2:10])

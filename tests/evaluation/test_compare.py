@@ -118,3 +118,25 @@ def test_only_common_clips_are_compared_and_none_is_an_error(make_clips):
         compare(numbers(world, {"a": clips}), numbers(world, {"a": make_clips(seed=9)}))
     with pytest.raises(UserError, match="no clip in common"):
         compare(numbers(world, {"a": clips}), numbers(world, {"b": clips}))
+
+
+def test_clips_are_paired_by_their_content_whatever_their_order(make_clips):
+    sets = {"a": make_clips(episodes=8, per_episode=2)}
+    worse, better = numbers(FakeWorld(noise=0.2), sets), numbers(FakeWorld(noise=0.1), sets)
+    turned = {"a": better["a"].take(np.arange(16)[::-1].copy())}
+    one, other = (
+        compare(worse, second, resamples=200)["a"].differences["psnr"]["model"] for second in (better, turned)
+    )
+    np.testing.assert_allclose(one.by_horizon.low, other.by_horizon.low)
+    np.testing.assert_allclose(one.by_horizon.high, other.by_horizon.high)
+
+
+def test_a_ratio_s_difference_is_over_what_the_first_is_relative_to(make_clips):
+    sets = {"a": make_clips(episodes=4)}
+    first, second = numbers(FakeWorld(noise=0.2), sets), numbers(FakeWorld(noise=0.1), sets)
+    a, b, found = first["a"], second["a"], compare(first, second, resamples=20)["a"].differences
+    assert a.relative
+    for metric, base in a.relative.items():
+        for row, difference in found[metric].items():
+            expected = (b.values[metric][row] - a.values[metric][row]).sum() / a.values[metric][base].sum()
+            assert difference.average.mean == pytest.approx(expected, rel=1e-5, abs=1e-9)

@@ -1,12 +1,19 @@
 """PSNR and SSIM against scikit-image, on noise and on true clips."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genieredux.evaluation.metrics.action_following import follows
+from genieredux.evaluation.metrics.codebook import codebook_use
+from genieredux.evaluation.metrics.entropy import Entropy
+from genieredux.evaluation.metrics.sharpness import gradient_energy
 from genieredux.evaluation.metrics.ssim import ssim
+from genieredux.evaluation.rows import MODEL
 from genieredux.frames import psnr
 from metric_clips import Ladder
 
@@ -48,3 +55,30 @@ def test_on_true_clips():
         frames = rung.flatten(0, 1)
         moved = (frames != truth).flatten(1).any(1)  # a frame against itself: infinity on both sides
         agree(frames[moved], truth[moved])
+
+
+def test_gradient_energy_by_hand():
+    frame = torch.tensor([[[0.0, 1.0, 3.0], [0.0, 0.0, 0.0]]])
+    across, down = (1 + 4) / 4, (1 + 9) / 3
+    assert gradient_energy(frame).item() == pytest.approx(across + down)
+
+
+def test_a_pixel_moved_where_one_channel_did():
+    before = torch.zeros(1, 1, 3, 2, 2)
+    truth = before.clone()
+    truth[..., 0, 0, 0] = 1
+    assert follows(truth, before, before, truth).tolist() == [[1.0]]
+    assert follows(before, truth, before, truth).tolist() == [[0.0]]
+    assert follows(before, before, before, truth).tolist() == [[0.5]]
+    assert torch.isnan(follows(truth, before, before, before)).all()
+
+
+def test_entropy_is_the_mean_over_the_tokens_of_a_frame():
+    entropy = torch.arange(24.0).reshape(1, 2, 3, 4)
+    assert Entropy()(SimpleNamespace(entropy=entropy))[MODEL].tolist() == [[5.5, 17.5]]
+
+
+def test_use_of_a_codebook_by_hand():
+    use = codebook_use(np.array([[0, 0, 2], [2, 0, 2]]), 8)
+    assert (use["size"], use["used"], use["share_used"]) == (8, 2, 0.25)
+    assert use["perplexity"] == pytest.approx(2)

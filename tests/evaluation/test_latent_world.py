@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -13,6 +15,9 @@ from genieredux.episodes import Dataset
 from genieredux.errors import UserError
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.job import evaluate_file
+from genieredux.evaluation.metrics.mapping import CodesToActions
+from genieredux.evaluation.rows import MODEL, OTHER_CODE, REPEAT_PREVIOUS
+from genieredux.evaluation.subjects.latent import LatentActions
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import save_model
 from genieredux.models.latent.mapping import ActionMapping
@@ -91,3 +96,46 @@ def test_a_world_that_was_never_counted_takes_codes_only(dataset: Dataset, tmp_p
 def test_a_world_of_true_actions_has_no_codes(toy: Any, dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no latent actions"):
         evaluate_file(settings(toy.world, tmp_path, latent_actions=True), dataset)
+
+
+class Coded:
+    """A latent action model whose codes are written in the frames, and which draws the code that it is given."""
+
+    num_codes = 3
+
+    def to(self, device):
+        return self
+
+    def actions(self, frames):
+        return frames[:, 1:, 0, 0, 0].long()
+
+    def reconstruct(self, frames, ids):
+        return torch.zeros_like(frames[:, 1:]) + ids[..., None, None, None]
+
+
+def test_each_row_is_drawn_by_its_code():
+    frames = torch.randint(3, (40, 6, 3, 2, 2), generator=torch.Generator().manual_seed(0)).float()
+    batch = SimpleNamespace(prompt_frames=2, as_floats=frames, indices=range(40), truth=frames[:, 2:])
+    drawn = LatentActions(Coded(), "cpu", "32").draw(batch, seed=0)
+    own, other = (drawn.rows[row][..., 0, 0, 0] for row in (MODEL, OTHER_CODE))
+    assert torch.equal(own, frames[:, 2:, 0, 0, 0])
+    assert (own != other).all()
+    assert set(other.flatten().tolist()) == {0, 1, 2}
+    assert torch.equal(drawn.rows[REPEAT_PREVIOUS], frames[:, 1:-1])
+
+
+def test_codes_are_counted_on_even_clips_and_tested_on_the_others():
+    actions = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 0, 0]])
+    codes = np.array([[0, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 1]])
+    known = SimpleNamespace(index=pa.table({"split": ["test"]}))
+    setting = SimpleNamespace(dataset=known, subject=SimpleNamespace(num_codes=2))
+    interval = SimpleNamespace(estimate=lambda right: SimpleNamespace(to_json=lambda: right.tolist()))
+    of = SimpleNamespace(
+        clips=SimpleNamespace(actions=actions), action_names=("A", "B"), bootstrap=lambda rows: interval
+    )
+    found = CodesToActions(setting).pool([codes[:2], codes[2:]], of)
+    assert found["to_true"] == ["A", "B"]
+    assert found["transitions"] == 6
+    assert found["accuracy"] == pytest.approx(1 / 6)
+    assert found["majority"] == pytest.approx(5 / 6)
+    assert found["accuracy_interval"] == pytest.approx([1 / 3, 0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genieredux.models.sampling import Sampling, decode_masked, mask_ratio
+from genieredux.models.sampling import Sampling, decode_masked, expected_token, mask_ratio
 
 CODES = torch.eye(3)
 HIDDEN = len(CODES)
@@ -116,3 +116,23 @@ def test_entropy_is_that_of_the_first_prediction_in_nats() -> None:
 
     entropy = decode_masked(predict, start(), CODES, Sampling(steps=3, temperature=0.0)).entropy
     torch.testing.assert_close(entropy, torch.full((1, 5), math.log(3)))
+
+
+def test_what_decides_tokens_is_of_float32_whatever_the_networks_give() -> None:
+    generator = torch.Generator().manual_seed(0)
+    halves = (3 * torch.randn(4, 50, 32, generator=generator)).bfloat16()
+    codes = torch.randn(32, 8, generator=generator)
+    made = decode_masked(lambda tokens: halves, torch.full((4, 50), 32), codes, Sampling())
+    log_p = halves.double().log_softmax(-1)
+    assert made.entropy.dtype == made.logits.dtype == torch.float32
+    torch.testing.assert_close(made.entropy.double(), -(log_p.exp() * log_p).sum(-1), atol=1e-5, rtol=0)
+
+
+def test_the_expected_token_is_the_nearest_in_float32_also_under_autocast() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(2000, 64, generator=generator).softmax(-1)
+    codes = torch.randn(64, 16, generator=generator)
+    expected = torch.cdist(probabilities.double() @ codes.double(), codes.double()).argmin(-1)
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            assert (expected_token(probabilities, codes) == expected).double().mean() > 0.999

@@ -126,3 +126,26 @@ def test_attention_mixes_along_its_axis_only(axis: str, normalise_context: bool,
     expected = torch.zeros(2, 3, 4, dtype=torch.bool)
     expected[(1, 1) if axis == "space" else (1, slice(None), 2)] = True
     assert torch.equal(moved, expected)
+
+
+@pytest.mark.parametrize("axis", ["space", "time"])
+def test_published_attention_by_hand(axis: str) -> None:
+    """Queries of the normalised input, keys and values of the raw one; unit queries and keys, their gains, times 8."""
+    torch.manual_seed(0)
+    layer = Attention(6, axis=axis, heads=2, dim_head=4)
+    with torch.no_grad():
+        for gain in (layer.q_scale, layer.k_scale, layer.norm.gamma):
+            gain.uniform_(0.5, 1.5)
+    x = 3 * torch.randn(2, 3, 5, 6) + 1
+    normal = (x - x.mean(-1, keepdim=True)) / (x.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt() * layer.norm.gamma
+    q, (k, v) = normal @ layer.to_q.weight.T, (x @ layer.to_kv.weight.T).chunk(2, -1)
+    q, k, v = (part.unflatten(-1, (2, 4)) for part in (q, k, v))
+    q = q / q.norm(dim=-1, keepdim=True) * layer.q_scale * 8
+    k = k / k.norm(dim=-1, keepdim=True) * layer.k_scale
+    if axis == "space":
+        shares = torch.einsum("btihd,btjhd->bthij", q, k).softmax(-1)
+        out = torch.einsum("bthij,btjhd->btihd", shares, v)
+    else:
+        shares = torch.einsum("binhd,bjnhd->bnhij", q, k).softmax(-1)
+        out = torch.einsum("bnhij,bjnhd->binhd", shares, v)
+    torch.testing.assert_close(layer(x), out.flatten(-2) @ layer.to_out.weight.T, atol=1e-5, rtol=1e-4)

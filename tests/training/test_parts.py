@@ -5,16 +5,21 @@ import logging
 import os
 import signal
 import time
+from types import SimpleNamespace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
+from lightning_fabric import Fabric
 from rich.console import Console
 from torch import nn
 
-from genieredux.models.types import Batch
+from genieredux.models.types import Batch, Losses
 from genieredux.nn.precision import autocast, choose_precision, cpu_bf16_speedup
 from genieredux.runs import RunFolder
 from genieredux.runs.progress import ProgressLine, clock
+from genieredux.training.clips import make_samplers
 from genieredux.training.config import TrainConfig
 from genieredux.training.fakes import FakeData
 from genieredux.training.loop.ema import WeightAverage
@@ -23,7 +28,9 @@ from genieredux.training.loop.logs import Meter
 from genieredux.training.loop.randomness import Part, derive_seed, generator_for
 from genieredux.training.loop.recorder import Recorder
 from genieredux.training.loop.signals import Interrupted, StopRequest
+from genieredux.training.loop.validation import validation_means
 from genieredux.training.machine.devices import make_fabric
+from genieredux.training.sources import _levels
 
 CPU = torch.device("cpu")
 
@@ -187,3 +194,39 @@ def test_exit_codes(signum, code):
 def test_fake_data_is_pure():
     assert torch.equal(FakeData().batch(3).frames, FakeData().batch(3).frames)
     assert not torch.equal(FakeData().batch(3).frames, FakeData().batch(2).frames)
+
+
+def test_a_validation_is_of_all_its_clips_each_with_noise_of_its_own():
+    asked, noise = [], []
+
+    def batch(k):
+        asked.append(k)
+        return Batch(frames=torch.zeros(2, 1, 3, 1, 1))
+
+    def forward(made, generator):
+        noise.append(torch.rand(4, generator=generator))
+        return Losses(torch.tensor(float(asked[-1])), {})
+
+    cfg = SimpleNamespace(max_valid_size=7, batch_size=2, seed=5)
+    means = validation_means(forward, SimpleNamespace(batch=batch), cfg, Fabric(accelerator="cpu", devices=1))
+    assert asked == [0, 1, 2, 3]
+    assert means["loss"] == 1.5
+    for k, drawn in enumerate(noise):
+        generator = generator_for(CPU, 5, "validate", k + 1, Part(2, rank=0, ranks=1))
+        assert torch.equal(drawn, torch.rand(4, generator=generator))
+
+
+def test_validation_clips_are_the_same_whatever_the_seed():
+    cfg = SimpleNamespace(num_frames=3, batch_size=8)
+    (one, held_one), (other, held_other) = (make_samplers([40] * 9, [40] * 9, cfg, seed) for seed in (1, 2))
+    assert all(np.array_equal(*pair) for pair in zip(held_one.batch_arrays(0), held_other.batch_arrays(0), strict=True))
+    assert not all(np.array_equal(*pair) for pair in zip(one.batch_arrays(0), other.batch_arrays(0), strict=True))
+
+
+def test_a_level_of_one_game_is_none_of_another():
+    class Index(list):
+        index = pa.table({"game": ["a", "b", "a", "b", "a"], "instance": [1, 1, 2, 2, 2]})
+
+    levels = _levels(Index(range(5)))
+    assert len(set(levels.tolist())) == 4
+    assert levels[2] == levels[4]

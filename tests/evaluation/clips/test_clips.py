@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from genieredux.episodes.compact import compact
 from genieredux.episodes.fake import fake_episode, fake_spec
 from genieredux.errors import UserError
 from genieredux.evaluation import Clips, cut_clips
-from genieredux.evaluation.clips.testsets import describe_data
+from genieredux.evaluation.clips.testsets import describe_data, splits_to_test
 
 
 @dataclass
@@ -104,3 +105,9 @@ def test_a_data_set_is_known_by_what_is_in_its_episodes(tmp_path: Path) -> None:
     assert described("fewer", 1) != first
     compact(tmp_path / "one" / "data")
     assert describe_data(Dataset.open(tmp_path / "one" / "data"))["checksum"] == first
+
+
+def test_a_split_is_its_name_and_its_parts_not_whatever_begins_alike():
+    names = ["train", "test", "test.held", "tester", "test2"]
+    dataset = SimpleNamespace(path="d", index=pa.table({"split": names}))
+    assert splits_to_test(dataset, "test") == ["test", "test.held"]

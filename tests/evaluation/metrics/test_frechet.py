@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genieredux.errors import UserError
+from genieredux.evaluation.metrics import frechet as module
 from genieredux.evaluation.metrics.frechet import frechet_distance, frechet_floor
+from genieredux.evaluation.rows import TRUTH
 from published_cases import read
 
 
@@ -91,3 +93,12 @@ def test_what_cannot_be_compared():
         frechet_distance(torch.zeros(5, 4), torch.zeros(5, 3))
     with pytest.raises(UserError, match="NaN"):
         frechet_distance(torch.tensor([[0.0, torch.nan], [0.0, 1.0]]), torch.zeros(5, 2))
+
+
+def test_the_halves_of_the_floor_are_of_whole_episodes(monkeypatch):
+    given_to_floor = []
+    monkeypatch.setattr(module, "frechet_floor", lambda *given: given_to_floor.append(given))
+    truth = np.random.default_rng(0).normal(size=(4, 3, 2))
+    module.frechet({TRUTH: truth}, np.array([7, 7, 9, 9]), by_frame=False)
+    episodes = next(np.asarray(one) for one in given_to_floor[0] if np.asarray(one).ndim == 1)
+    assert episodes.tolist() == [7] * 6 + [9] * 6

@@ -1,11 +1,15 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig
 from genieredux.evaluation.metrics.motion import scroll
+from genieredux.evaluation.rows import HELD, MODEL
 from genieredux.evaluation.steering import steer, summary
-from genieredux.evaluation.subjects.steered import action_index
+from genieredux.evaluation.subjects.steered import SteeredDream, action_index
 from genieredux.evaluation.subjects.world import WorldSubject
 from genieredux.models.world.fake import FakeWorld
 
@@ -51,3 +55,19 @@ def test_a_world_that_ignores_its_player_does_nothing(make_clips):
 def test_standing_still_is_no_scroll():
     still = np.repeat(FakeWorld().play(np.zeros(0, int), 3), 5, 0)
     assert np.allclose(scroll(still.astype(np.float32).mean(-1)), 0, atol=1e-3)
+
+
+def test_the_action_is_held_from_the_last_frame_of_the_prompt_on():
+    asked = []
+
+    def roll(prompt, actions, seeds):
+        asked.append(actions)
+        return SimpleNamespace(frames=torch.zeros(2, 3, 3, 4, 4))
+
+    taken = torch.tensor([[0, 1, 2, 3, 0], [3, 2, 1, 0, 1]])
+    batch = SimpleNamespace(taken=taken, prompt_frames=3, prompt=None, indices=[0, 1], truth=None)
+    drawn = SteeredDream(SimpleNamespace(roll=roll), 4).draw(batch, seed=0)
+    held = [[0, 1, 4, 4, 4], [3, 2, 4, 4, 4]]
+    assert drawn.actions[HELD].tolist() == held
+    assert [actions.tolist() for actions in asked] == [held, taken.tolist()]
+    assert MODEL not in drawn.actions

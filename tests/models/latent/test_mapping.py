@@ -56,3 +56,21 @@ def test_shapes_and_ranges() -> None:
         count_codes(np.zeros((2, 3), int), np.zeros((2, 4), int), 5, NAMES)
     with pytest.raises(UserError, match="codes go from 0 to 4"):
         count_codes(np.full(3, 5), np.zeros(3, int), 5, NAMES)
+
+
+def test_an_action_s_code_is_judged_as_if_actions_were_equally_frequent() -> None:
+    # Code 0 is taken for the rare action 1 and the frequent action 0; code 1 for actions 1 and 2, which are rarer.
+    assert ActionMapping(np.array([[8, 4, 0], [0, 4, 7], [992, 2, 93]]), NAMES).to_latent == (2, 0, 2)
+
+
+def test_a_code_that_an_action_hardly_ever_takes_does_not_speak_for_it() -> None:
+    assert ActionMapping(np.array([[98, 50], [2, 0], [0, 48]]), NAMES[:2]).to_latent == (0, 2)
+
+
+def test_information_is_the_share_of_what_there_is_to_know_of_the_action() -> None:
+    assert ActionMapping(np.array([[25, 0], [25, 0], [0, 50]]), NAMES[:2]).information() == pytest.approx(1.0)
+
+
+def test_every_transition_counts() -> None:
+    counted = count_codes(np.array([[0, 0], [1, 0]]), np.array([[1, 1], [0, 1]]), 2, NAMES[:2])
+    assert counted.counts.tolist() == [[0, 3], [1, 0]]
