@@ -165,3 +165,24 @@ def test_what_is_saved_is_played_and_measured(make_config):
     assert (again[0].returns == scores[0].returns).all()
     with pytest.raises(UserError, match="member is 7; it must be from 0 to 2, as its file has them"):
         evaluate(make_config(eval={"agent_fpath": str(result.best_path), "member": 7}))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, {0}), (1.0, {0, 1, 2})])
+def test_others_of_the_family_learn_from_what_one_played(make_config, monkeypatch, share, expected):
+    learner = make_learner(make_config(learn={"cross_mixture": share}))
+    draw, update, taught = learner.replay.sample, learner._update, set()
+
+    def one_played(*args):
+        sequences, slots, chances = draw(*args)
+        return {**sequences, "member": np.zeros_like(sequences["member"])}, slots, chances
+
+    def watched(batch, *rest):
+        taught.update(batch.members.tolist())
+        return update(batch, *rest)
+
+    monkeypatch.setattr(learner.replay, "sample", one_played)
+    monkeypatch.setattr(learner, "_update", watched)
+    for step in range(1, 9):
+        learner.step(step, 0.0)
+    learner.close()
+    assert taught == expected

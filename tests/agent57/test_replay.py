@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genieredux.agent57 import replay as module
-from genieredux.agent57.replay import Replay, Shape, importance
+from genieredux.agent57.replay import Replay, Shape, crossed, importance
 from genieredux.errors import UserError
 
 SHAPE = Shape(trace=4, image_size=8, hidden=3, heads=2)
@@ -65,3 +65,13 @@ def test_going_on(count):
     drawn = [replay.sample(50, np.random.default_rng(3)) for replay in (one, other)]
     assert (drawn[0][1] == drawn[1][1]).all()
     assert (drawn[0][0]["member"] == drawn[1][0]["member"]).all()
+
+
+def test_who_learns_from_what_others_played():
+    played = np.full(4000, 3, dtype=np.int64)
+    assert np.array_equal(crossed(played, 0.0, 4, np.random.default_rng(0)), played)
+    half = np.bincount(crossed(played, 0.5, 4, np.random.default_rng(0)), minlength=4) / 4000
+    assert half == pytest.approx([0.125, 0.125, 0.125, 0.625], abs=0.03)
+    everyone = np.bincount(crossed(played, 1.0, 4, np.random.default_rng(0)), minlength=4) / 4000
+    assert everyone == pytest.approx([0.25] * 4, abs=0.03)
+    assert (played == 3).all()

@@ -126,6 +126,10 @@ class LearnConfig:
     """For target=n_step."""
     curiosity_steps: Count = 5
     """The last steps of each sequence, which the embedding and random distillation learn from (NGU)."""
+    cross_mixture: Share = 0.0
+    """Share of the drawn sequences from which a member of the family drawn at random learns, instead of the one that
+    played (MEME's cross-mixture training: there all members learn from every sequence, by weights). Curious members
+    then teach the one that exploits."""
     normalise: bool = False
     """Divide errors by their running size, per head and member, in losses and priorities (MEME, section 3)."""
     trust_region: Annotated[float, Range(1e-6, 1e6)] | None = None

@@ -21,7 +21,7 @@ from genieredux.agent57.losses import Batch, curiosity_losses, value_losses
 from genieredux.agent57.measure import measured
 from genieredux.agent57.meme import ErrorSizes
 from genieredux.agent57.nested import as_arrays, as_tensors
-from genieredux.agent57.replay import Replay, Shape, importance
+from genieredux.agent57.replay import Replay, Shape, crossed, importance
 from genieredux.envs.game import GameFacts
 from genieredux.errors import UserError
 from genieredux.models.agent57.agent import KIND, Agent
@@ -88,6 +88,8 @@ class AgentLearner:
         episodes, steps = self._gather(k)
         generator = np.random.default_rng((self.cfg.train.seed, k, 0xA57))
         sequences, slots, chances = self.replay.sample(self.cfg.learn.batch, generator)
+        share, policies = self.cfg.learn.cross_mixture, self.cfg.agent.policies
+        sequences["member"] = crossed(sequences["member"], share, policies, generator)
         batch = Batch.of(sequences, self.cfg.replay.burn_in, self._device)
         weights = importance(chances, len(self.replay), self.cfg.replay.importance)
         scalars = self._update(batch, torch.from_numpy(weights).to(self._device), slots)

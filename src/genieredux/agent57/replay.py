@@ -121,6 +121,16 @@ class Replay:
         self.priorities[: len(self)] = state["priorities"].numpy()
 
 
+def crossed(
+    members: NDArray[np.int64], share: float, policies: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Who learns from the sequences that `members` (B,) played: with the chance `share` anyone of the family."""
+    if not share:
+        return members
+    anyone = generator.integers(policies, size=len(members))
+    return np.where(generator.random(len(members)) < share, anyone, members)
+
+
 def importance(chances: NDArray[np.float64], size: int, exponent: float) -> NDArray[np.float32]:
     """(size * P(i)) ** -exponent, the largest scaled to 1 (Schaul et al. 2016, section 3.4); 1 for an exponent of 0."""
     weights = (size * np.maximum(chances, 1e-12)) ** -exponent
