@@ -24,6 +24,7 @@ from genieredux.play.hall import Hall
 from genieredux.play.keeping import KINDS
 from genieredux.play.scenes import Scenes
 from genieredux.play.settings import Settings
+from genieredux.play.visit import GONE, dismiss
 from genieredux.play.watching import Policies
 
 _STATIC = Path(__file__).parent / "static"
@@ -117,13 +118,14 @@ def make_app(
     @app.websocket("/dream")
     async def dream(websocket: WebSocket) -> None:
         if not doors.admits(websocket.headers, websocket.url.query):
-            await websocket.close(1008, "only the page of this program may steer it")
+            await dismiss(websocket, 1008, "only the page of this program may steer it")
             return
         await websocket.accept()
         visit = await hall.enter(websocket.query_params.get("session", ""))
         if visit is None:
-            await websocket.send_json({"type": "full", "value": settings.players})
-            await websocket.close(1013, "all seats are taken")
+            with contextlib.suppress(*GONE):
+                await websocket.send_json({"type": "full", "value": settings.players})
+                await websocket.close(1013, "all seats are taken")
             return
         broken = False
         try:
@@ -131,7 +133,7 @@ def make_app(
         except Exception as error:
             broken = True
             log.exception("a dream broke; the others go on")
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(*GONE):
                 said = str(error) if isinstance(error, UserError) else "this dream broke; the program's log says how"
                 await websocket.send_json({"type": "said", "value": said, "bad": True})
                 await websocket.close(1011, "this dream broke")

@@ -6,6 +6,7 @@ finds its dream again. See `static/socket.js` for the other side of these messag
 """
 
 import asyncio
+import contextlib
 import functools
 import json
 import logging
@@ -30,6 +31,8 @@ from genieredux.play.settings import Settings
 from genieredux.play.watching import Policies
 
 T = TypeVar("T")
+GONE = (WebSocketDisconnect, RuntimeError)
+"""What a socket raises that the other side has left, at any moment and in any of its methods."""
 
 _IN_FLIGHT = 2  # pictures sent that the page has not confirmed
 _ORDERS = 16  # that may wait
@@ -55,6 +58,12 @@ class Wish:
     fps: float = 15.0
     script: deque[int] = field(default_factory=deque)
     """Actions of a replay that are still to be taken."""
+
+
+async def dismiss(socket: WebSocket, code: int, reason: str) -> None:
+    """Close a socket, which the other side may have left already."""
+    with contextlib.suppress(*GONE):
+        await socket.close(code, reason)
 
 
 class Visit:
@@ -117,7 +126,7 @@ class Visit:
         while True:
             try:
                 message = await socket.receive()
-            except (WebSocketDisconnect, RuntimeError):
+            except GONE:
                 return
             if message["type"] == "websocket.disconnect":
                 return
@@ -125,7 +134,7 @@ class Visit:
             allowance = min(self._settings.burst, allowance + (now - before) * self._settings.messages_per_second)
             before = now
             if allowance < 1:
-                await socket.close(1008, "too many messages")
+                await dismiss(socket, 1008, "too many messages")
                 return
             allowance -= 1
             if message.get("bytes") is not None:
@@ -134,7 +143,7 @@ class Visit:
             try:
                 self.take(json.loads(message.get("text") or ""))
             except (ValueError, RecursionError):
-                await socket.close(1003, "this is no JSON")
+                await dismiss(socket, 1003, "this is no JSON")
                 return
             except UserError as error:
                 await self._say(str(error), bad=True)
@@ -363,7 +372,7 @@ class Visit:
         assert self._socket is not None
         try:
             await send(self._socket)
-        except (WebSocketDisconnect, RuntimeError):  # closed meanwhile; `_listen` ends us
+        except GONE:  # closed meanwhile; `_listen` ends us
             await asyncio.sleep(1)
 
     async def _wait(self) -> None:
