@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import shutil
 
 import av
 import numpy as np
@@ -15,45 +14,6 @@ from genieredux.models.world.fake import FakeWorld
 from genieredux.play import Scene
 from genieredux.play.doubt import Doubt
 from playing import prompts_for, running
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_tab(browser):
-    """Opens tabs; whatever one complains about fails the test."""
-    contexts, complaints = [], []
-
-    def open_one(**options):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        tab = context.new_page()
-        tab.set_default_timeout(60_000)
-        tab.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        return tab
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def tab(open_tab):
-    return open_tab()
 
 
 def pixels(tab, canvas="frame"):

@@ -38,6 +38,13 @@ VERBS: dict[str, list[tuple[str, str, str]]] = {
         ("play", "walk in a world in the browser", "play world=FILE port=8765"),
         ("play list", "the worlds that ship, with their cards", "play list"),
     ],
+    "export": [
+        (
+            "export web",
+            "static files: a world in the visitor's browser",
+            "export web world=coinrun out=FOLDER",
+        ),
+    ],
     "data": [
         (
             "data info|verify|compact|index PATH",

@@ -61,7 +61,7 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
         dataset = Dataset.open(str(path))
         dynamics_job = _placed(config, config.dynamics, path)
         jobs = [dynamics_job]
-        if needs_tokenizer(dynamics_job.kind, dynamics_job.dynamics):
+        if of_tokens(dynamics_job):
             tokenizer_job = _placed(config, config.tokenizer, path)
             tokenizer = stages.run("tokenizer", lambda: train(tokenizer_job).model_path)
             dynamics_job = dataclasses.replace(dynamics_job, tokenizer_fpath=str(tokenizer))
@@ -102,6 +102,11 @@ class Stages:
             text = json.dumps(self.seconds)
             write_text(self._path, text)
             log.info("%s: %.0f s", name, spent)
+
+
+def of_tokens(job: JobConfig) -> bool:
+    """Whether the dynamics stands on a tokenizer; where latent actions steer it, its settings are a part of theirs."""
+    return needs_tokenizer(job.kind, {"dynamics": job.dynamics} if job.kind == "genie_redux" else job.dynamics)
 
 
 def _placed(config: DemoConfig, job: JobConfig, dataset: Path) -> JobConfig:

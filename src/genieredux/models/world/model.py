@@ -92,7 +92,7 @@ class WorldModel(Shareable, nn.Module):
 
     @property
     def image_size(self) -> int:
-        return int((self.tokenizer or self._inner).config.image_size)
+        return int((self.tokenizer or self.inner).config.image_size)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -215,14 +215,14 @@ class WorldModel(Shareable, nn.Module):
     def _parts(self) -> Parts:
         if self.tokenizer is not None:
             return TokenParts(self.tokenizer, self.dynamics, self.computing)
-        return CanvasParts(cast(CanvasDynamics, self._inner), self._conditions, self.computing)
+        return CanvasParts(cast(CanvasDynamics, self.inner), self.conditions, self.computing)
 
     @property
-    def _inner(self) -> Any:
+    def inner(self) -> Any:
         """The dynamics itself, where a latent action model steers it."""
         return self.dynamics.dynamics if isinstance(self.dynamics, GenieRedux) else self.dynamics
 
-    def _conditions(self, actions: Tensor) -> Tensor:
+    def conditions(self, actions: Tensor) -> Tensor:
         """Actions int64 (...) as the dynamics itself takes them."""
         return self.dynamics.vectors(actions) if isinstance(self.dynamics, GenieRedux) else actions
 

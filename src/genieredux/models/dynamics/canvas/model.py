@@ -23,7 +23,7 @@ from genieredux.nn.draws import for_all_clips, uniform, usual_count
 
 _LEADING = 2
 """True frames that a painted clip begins with."""
-_IN_PLACE = 0.5
+IN_PLACE = 0.5
 """What comes from the last frame in place by more than this share belongs to the picture's frame, not to the canvas."""
 
 
@@ -210,7 +210,7 @@ class CanvasDynamics(nn.Module):
     def _go_on(self, state: Pictures, made: Painted) -> Tensor:
         """What was painted is the past from now on; returns it, in [0, 1] and without gradient."""
         picture = made.frames.detach().clamp(0, 1)
-        state.canvas.write(picture, _changed(picture, made.view) * (made.mix.detach()[:, 1:2] < _IN_PLACE))
+        state.canvas.write(picture, _changed(picture, made.view) * (made.mix.detach()[:, 1:2] < IN_PLACE))
         state.before, state.last = state.last, picture
         return picture
 

@@ -1,0 +1,82 @@
+"""The two networks of a canvas world as ONNX: what moves next, and what the next frame looks like.
+
+Shapes are fixed, one dream at a time; actions are their numbers. The canvas between them is no network:
+`static/canvas.js` does what models/dynamics/canvas/sheet.py does. Knows no page.
+"""
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from genieredux.errors import UserError
+from genieredux.models.dynamics.canvas.model import CanvasDynamics
+from genieredux.models.dynamics.canvas.motion import MotionPrior
+from genieredux.models.dynamics.canvas.painter import Painter
+
+_OPSET = 17
+
+
+class _Prior(nn.Module):
+    def __init__(self, prior: MotionPrior, conditions: Tensor) -> None:
+        super().__init__()
+        self.prior = prior
+        self.register_buffer("conditions", conditions)
+
+    def forward(self, pair: Tensor, motion: Tensor, action: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        logits, after = self.prior(pair, motion[:, None], self.conditions[action][:, None], memory)  # type: ignore[index]
+        return logits[:, 0], after
+
+
+class _Painter(nn.Module):
+    def __init__(self, painter: Painter, conditions: Tensor) -> None:
+        super().__init__()
+        self.painter = painter
+        self.register_buffer("conditions", conditions)
+
+    def forward(
+        self, last: Tensor, before: Tensor, view: Tensor, known: Tensor, action: Tensor, motions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        made = self.painter(last, before, view, known, self.conditions[action], motions)  # type: ignore[index]
+        return made.frames.clamp(0, 1), made.mix[:, 1:2]
+
+
+def write_networks(folder: Path, dynamics: CanvasDynamics, conditions: Tensor) -> None:
+    """Write prior.onnx and painter.onnx, float32, into a folder.
+
+    conditions: what the dynamics takes for each action, int64 (A,) or float (A, action_width). prior: pair
+    (1, 2, 3, S, S), motion (1, 2), action int64 (1,), memory (1, 1, W) -> logits (1, K), after (1, 1, W). painter:
+    last, before, view (1, 3, S, S), known (1, 1, S, S), action (1,), motions (1, 2, 2) -> frames in [0, 1], share
+    of the last frame (1, 1, S, S). Raises UserError where the package onnx is missing.
+    """
+    if find_spec("onnx") is None:
+        raise UserError("the package onnx is missing, with which networks are written; pip install 'genieredux[web]'")
+    size, width = dynamics.config.image_size, dynamics.config.motion_width
+    picture, place = torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size)
+    action, conditions = torch.zeros(1, dtype=torch.int64), conditions.cpu()
+    prior = {
+        "pair": torch.zeros(1, 2, 3, size, size),
+        "motion": torch.zeros(1, 2),
+        "action": action,
+        "memory": torch.zeros(1, 1, width),
+    }
+    painter = {"last": picture, "before": picture, "view": picture, "known": place}
+    painter |= {"action": action, "motions": torch.zeros(1, 2, 2)}
+    _write(folder / "prior.onnx", _Prior(dynamics.prior, conditions), prior, ["logits", "after"])
+    _write(folder / "painter.onnx", _Painter(dynamics.painter, conditions), painter, ["frames", "share"])
+
+
+def _write(path: Path, network: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> None:
+    with warnings.catch_warnings():  # of the exporter's age, and of sizes that are not fixed (ours are)
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=outputs,
+            opset_version=_OPSET,
+            dynamo=False,
+        )
