@@ -297,9 +297,9 @@ def test_a_policy_plays_until_a_key_is_pressed_and_play_is_recorded(tab, scene, 
         tab.keyboard.up("ArrowDown")
         wait(tab, "status", "waiting for a key")
         assert tab.locator("#policy").input_value() == ""
-        count = number(tab)
         tab.locator("#record").click()
         tab.get_by_text("Record to a data set").wait_for()
+        count = number(tab)
     episode = Dataset.open(str(tmp_path / "play_Tiles_dream")).episode(0)
     assert len(episode.actions) == count
     assert episode.policy == "person+random"
