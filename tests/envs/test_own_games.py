@@ -185,6 +185,15 @@ def test_what_cannot_be_played_is_one_line_with_its_cause(play, instead, message
     assert "\n" not in str(error.value)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt, also where the tests run in a shell's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_a_game_plays_is_ctrl_c(play):
     def presses(*_, **__):
         signal.raise_signal(signal.SIGINT)

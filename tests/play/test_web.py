@@ -138,6 +138,11 @@ def test_what_is_missing_is_said_and_nothing_is_written(tmp_path):
     assert not out.exists()
 
 
+def test_at_least_one_beginning(tmp_path, stand_in):
+    with pytest.raises(UserError, match="prompts is 0"):
+        write_web(WebExport(out=str(tmp_path / "out"), runtime=stand_in, prompts=0))
+
+
 def test_a_world_of_tokens_is_refused(tmp_path, stand_in, token_world):
     out = tmp_path / "out"
     with pytest.raises(UserError, match="world of tokens"):

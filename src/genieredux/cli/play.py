@@ -70,7 +70,6 @@ def play(words: list[str]) -> None:
         words = [f"world={words[0]}", *words[1:]]
     command = compose_config("play", PlayCommand, words)
     above("fps", command.fps, 0)
-    at_least("prompts", command.prompts, 1)
     at_least("players", command.players, 1)
     from genieredux.models.world.file import find_world, shipped_worlds
     from genieredux.play import Policies, Scenes, Settings, Wanted, scene_of, serve

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from genieredux.checking import one_of
+from genieredux.checking import at_least, one_of
 from genieredux.dreams.prompts import Origin, places_of
 from genieredux.dreams.session import Prompt, check_prompts
 from genieredux.envs import EnvConfig, describe
@@ -92,6 +92,10 @@ class Wanted:
     steps: int | None = None
     temperature: float | None = None
     choice: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UserError for fewer than one beginning."""
+        at_least("prompts", self.prompts, 1)
 
 
 def scene_of(path: Path, wanted: Wanted | None = None) -> Scene:

@@ -59,9 +59,10 @@ def write_web(job: WebExport, told: Callable[[int, int], None] = lambda done, to
 
     told: (steps done, of how many).
     """
+    wanted = Wanted(job.dataset, job.prompts, job.latent, game="none")
     runtime = _runtime(job.runtime)
     path = find_world(job.world)
-    scene = scene_of(path, Wanted(job.dataset, job.prompts, job.latent, game="none"))
+    scene = scene_of(path, wanted)
     world = cast(WorldModel, scene.world)
     dynamics = world.inner
     if not isinstance(dynamics, CanvasDynamics):

@@ -78,15 +78,18 @@ async function dream() {
   }
 }
 
-function show(took = null) {
-  const state = past[past.length - 1];
+// RGB bytes onto a canvas of the picture's size.
+function paint(canvas, rgb) {
   const { size } = world.about;
-  const canvas = get("frame");
   const image = new ImageData(size, size);
-  const rgb = bytes(state.last);
   for (let i = 0, j = 0; i < rgb.length; i += 3, j += 4) image.data.set([rgb[i], rgb[i + 1], rgb[i + 2], 255], j);
   if (canvas.width !== size) canvas.width = canvas.height = size;
   canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+function show(took = null) {
+  const state = past[past.length - 1];
+  paint(get("frame"), bytes(state.last));
   const now = performance.now();
   if (took === null) times.length = 0;
   else times.push(now);
@@ -189,15 +192,10 @@ function fit() {
 }
 
 function gallery() {
-  const { size, prompts } = world.about;
-  for (let k = 0; k < prompts.count; k += 1) {
+  for (let k = 0; k < world.about.prompts.count; k += 1) {
     const button = document.createElement("button");
     const picture = document.createElement("canvas");
-    const image = new ImageData(size, size);
-    const rgb = world.frameOf(k);
-    for (let i = 0, j = 0; i < rgb.length; i += 3, j += 4) image.data.set([rgb[i], rgb[i + 1], rgb[i + 2], 255], j);
-    picture.width = picture.height = size;
-    picture.getContext("2d").putImageData(image, 0, 0);
+    paint(picture, world.frameOf(k));
     button.type = "button";
     button.setAttribute("aria-label", `Beginning ${k + 1}`);
     button.append(picture);
