@@ -3,11 +3,12 @@
 import shutil
 
 import pytest
+from websockets.sync.client import connect
 
 from genieredux.envs import EnvConfig
 from genieredux.models.world.fake import FakeWorld
 from genieredux.play import Scene
-from playing import prompts_for
+from playing import Page, prompts_for, running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -62,6 +63,13 @@ def prompts(world):
 @pytest.fixture
 def scene(world, prompts):
     return Scene("Tiles", world, prompts)
+
+
+@pytest.fixture
+def page(scene):
+    """A page that steers the scene, at the socket itself."""
+    with running(scene, fps=60) as (address, _), connect(f"ws://{address}/dream") as it:
+        yield Page(it)
 
 
 @pytest.fixture

@@ -1,179 +1,20 @@
 """Quality notes on data sets in which every measure is known by construction."""
 
 import csv
-import re
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Episode, quality
+from episodes.quality.walks import NAMES, SIDE, episode, walk
+from genieredux.episodes import quality
 from genieredux.episodes.quality import GOOD, LOOK, POOR, THRESHOLDS, Budget
-from genieredux.episodes.quality import measures as m
-from genieredux.episodes.quality.sample import STRETCH_FRAMES, draw
-from genieredux.episodes.quality.traces import alike_groups, transition_features
-from genieredux.episodes.schema import BLOCK_FRAMES
 from genieredux.errors import UserError
 from published_cases import FIXTURES
-
-SIDE = 32
-NAMES = ("STAY", "RIGHT", "LEFT", "DEAD")
-STEPS = np.array([0, 1, -1, 0])
-
-
-def walk(length, seed, moves=STEPS, clock=True):
-    """A bright square walks over noise as its actions say (the last does nothing); a clock changes every frame."""
-    rng = np.random.default_rng(seed)
-    actions = rng.integers(0, len(NAMES), length - 1)
-    places = 12 + np.concatenate([[0], np.cumsum(moves[actions])])
-    frames = np.zeros((length, SIDE, SIDE, 3), np.uint8)
-    frames[:] = rng.integers(0, 30, (SIDE, SIDE, 3))
-    for frame, place in zip(frames, places % (SIDE - 4), strict=True):
-        frame[10:14, place : place + 4] = 220
-    if clock:
-        ticks = np.arange(length) * 7
-        frames[:, 24:, 24:, 0] = (ticks % 251)[:, None, None]
-        frames[:, 24:, 24:, 1] = (ticks // 251 * 9)[:, None, None]
-    return frames, actions.astype(np.int64)
-
-
-def episode(frames, actions, game="Walk", **facts):
-    values = {"rewards": np.zeros(len(actions), np.float32), "terminated": False, "truncated": True, **facts}
-    return Episode(frames=frames, actions=actions, game=game, **values)
-
-
-@pytest.fixture
-def written(tmp_path):
-    """Writes episodes into a data set and opens it."""
-
-    def write(episodes, names=NAMES, created_by=None):
-        with DatasetWriter(tmp_path / "data", DatasetSpec("data", SIDE, names, created_by or {})) as writer:
-            for one in episodes:
-                writer.append(one)
-        return Dataset.open(tmp_path / "data")
-
-    return write
 
 
 def codes(note):
     return {finding.code: finding.level for finding in note.findings}
-
-
-# --- pure measures
-
-
-@given(st.lists(st.booleans(), max_size=30))
-def test_longest_run_is_that_of_the_text(mask):
-    runs = re.findall("1+", "".join("01"[value] for value in mask))
-    assert m.longest_run(np.array(mask, bool)) == max(map(len, runs), default=0)
-
-
-def test_digests_are_equal_where_frames_are():
-    frames = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 3), dtype=np.uint8)
-    frames[4] = frames[1]
-    frames[5] = frames[1]
-    frames[5, 7, 7, 2] ^= 1  # one bit
-    digests = m.frame_digests(frames)
-    assert digests[4] == digests[1]
-    assert len(set(digests.tolist())) == 5
-
-
-def test_changes_do_not_wrap_around():
-    frames = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
-    true = np.abs(np.diff(frames.astype(int), axis=0))
-    changes = m.absolute_changes(frames)
-    assert changes.dtype == np.uint8
-    assert np.array_equal(changes, true)
-    assert np.allclose(m.mean_changes(changes), true.mean(axis=(1, 2, 3)))
-    assert np.array_equal(m.moving_pixels(changes), true.any(axis=(0, 3)))
-
-
-def test_one_frame_has_no_change():
-    changes = m.absolute_changes(np.zeros((1, 8, 8, 3), np.uint8))
-    assert m.mean_changes(changes).shape == (0,)
-    assert not m.moving_pixels(changes).any()
-
-
-def test_blank_frames_are_of_one_colour_with_some_noise():
-    frames = np.zeros((6, 16, 16, 3), np.uint8)
-    frames[1] = (200, 30, 90)
-    frames[2] = 120
-    frames[2, ::2] += m.BLANK_RANGE  # the noise of JPEG
-    frames[3, 5, 6] = 255  # one bright pixel, beside those that are looked at first
-    frames[4] = 20
-    frames[5, :8] = 90
-    blank, black = m.blank_frames(frames)
-    assert blank.tolist() == [True, True, True, False, True, False]
-    assert black.tolist() == [True, False, False, False, False, False]
-
-
-# --- the sample
-
-
-@given(st.lists(st.integers(1, 3000), min_size=1, max_size=20), st.integers(BLOCK_FRAMES, 6000), st.integers(0, 3))
-@settings(max_examples=60)
-def test_a_sample_keeps_its_budget_and_begins_at_blocks(lengths, frames, seed):
-    chosen = draw(lengths, Budget(frames, seed))
-    assert chosen == draw(lengths, Budget(frames, seed))
-    assert chosen
-    assert sum(one.stop - one.start for one in chosen) <= frames
-    for one in chosen:
-        assert 0 <= one.start < one.stop <= lengths[one.episode]
-        assert one.start % BLOCK_FRAMES == 0
-        assert one.stop - one.start <= STRETCH_FRAMES
-    for a, b in pairwise(chosen):
-        assert a.episode < b.episode or (a.episode == b.episode and a.stop <= b.start)
-
-
-def test_episodes_of_the_published_length_are_read_whole():
-    chosen = draw([501] * 20, Budget(2048))
-    assert [one.stop - one.start for one in chosen] == [501] * 4
-    assert len(draw([100] * 5, Budget(2048))) == 5
-    assert draw([501] * 20, Budget(2048, seed=1)) != chosen
-
-
-def test_a_sample_reads_no_more_than_its_budget(written, monkeypatch):
-    data = written([episode(*walk(300, k)) for k in range(6)])
-    read = []
-    clip = Dataset.clip
-    monkeypatch.setattr(Dataset, "clip", lambda self, i, a, b: read.append(b - a) or clip(self, i, a, b))
-    monkeypatch.setattr(Dataset, "episode", lambda *_: pytest.fail("a whole episode was read"))
-    measured = quality.measure(data, Budget(640))
-    assert sum(read) == measured.sampled_frames <= 640
-    assert measured.frames == 1800
-
-
-# --- traces of actions
-
-
-def test_actions_that_do_the_same_are_found():
-    walks = [walk(400, seed) for seed in range(4)]
-    features = np.concatenate([transition_features(frames) for frames, _ in walks])
-    actions = np.concatenate([taken for _, taken in walks])
-    groups = alike_groups(features, actions, 4, np.random.default_rng(0))
-    assert groups == ((0, 3),)
-    shuffled = np.random.default_rng(5).permutation(actions)
-    assert alike_groups(features, shuffled, 4, np.random.default_rng(0)) == ((0, 1, 2, 3),)
-
-
-def test_actions_that_are_rarely_taken_are_not_judged():
-    frames, actions = walk(400, 0)
-    assert alike_groups(transition_features(frames), actions, 4, np.random.default_rng(0)) == ()
-
-
-@pytest.mark.parametrize("size", [(7, 7), (64, 64), (50, 70), (3, 5)])
-def test_features_take_any_size_of_frame(size):
-    frames = np.random.default_rng(0).integers(0, 255, (5, *size, 3), dtype=np.uint8)
-    features = transition_features(frames)
-    assert len(features) == 4
-    assert np.isfinite(features).all()
-    assert not transition_features(np.repeat(frames[:1], 3, 0)).any()
-
-
-# --- notes
 
 
 def test_a_lively_game_is_good(written):
