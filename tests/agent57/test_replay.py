@@ -75,3 +75,10 @@ def test_who_learns_from_what_others_played():
     everyone = np.bincount(crossed(played, 1.0, 4, np.random.default_rng(0)), minlength=4) / 4000
     assert everyone == pytest.approx([0.25] * 4, abs=0.03)
     assert (played == 3).all()
+
+
+def test_nobody_is_crossed_by_default_and_nothing_is_drawn():
+    generator = np.random.default_rng(0)
+    played = np.arange(3)
+    np.testing.assert_array_equal(crossed(played, 0.0, 3, generator), played)
+    assert generator.random() == np.random.default_rng(0).random()

@@ -18,6 +18,9 @@ from genieredux.models.agent57.values import transform
 COMPACT = 128
 """Width of the compact torso."""
 
+Torso = Literal["nature", "small", "compact"]
+"""See `torso`."""
+
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of an LSTM, (B, hidden) each."""
 
@@ -38,15 +41,19 @@ class Inputs:
         return Inputs(*(values[first:last] for values in vars(self).values()))
 
 
-def torso(kind: Literal["nature", "compact"], size: int, leaky: bool = False) -> tuple[nn.Sequential, int]:
+def torso(kind: Torso, size: int, leaky: bool = False) -> tuple[nn.Sequential, int]:
     """What turns a grey picture of `size` into features, and how many they are.
 
-    nature: 32 of 8x8 by 4, 64 of 4x4 by 2, 64 of 3x3 (Mnih et al. 2015). compact: 128 values that see all pixels.
+    nature: 32 of 8x8 by 4, 64 of 4x4 by 2, 64 of 3x3 (Mnih et al. 2015). small: 16 of 8x8 by 4, 32 of 4x4 by 2 (Mnih
+    et al. 2013). compact: 128 values that see all pixels.
     """
     act = nn.LeakyReLU if leaky else nn.ReLU
     if kind == "compact":
         return nn.Sequential(nn.Flatten(), nn.Linear(size**2, COMPACT), act()), COMPACT
-    layers = [nn.Conv2d(1, 32, 8, 4), nn.Conv2d(32, 64, 4, 2), nn.Conv2d(64, 64, 3, 1)]
+    if kind == "small":
+        layers = [nn.Conv2d(1, 16, 8, 4), nn.Conv2d(16, 32, 4, 2)]
+    else:
+        layers = [nn.Conv2d(1, 32, 8, 4), nn.Conv2d(32, 64, 4, 2), nn.Conv2d(64, 64, 3, 1)]
     net = nn.Sequential(*(part for layer in layers for part in (layer, act())), nn.Flatten())
     with torch.no_grad():
         return net, net(torch.zeros(1, 1, size, size)).shape[1]
@@ -60,7 +67,7 @@ class RecurrentQ(nn.Module):
 
     def __init__(
         self,
-        kind: Literal["nature", "compact"],
+        kind: Torso,
         size: int,
         num_actions: int,
         policies: int,
@@ -101,7 +108,7 @@ class RecurrentQ(nn.Module):
 class Embedding(nn.Module):
     """What the agent can control: features from which the action between two frames can be told (NGU, section 2.1)."""
 
-    def __init__(self, kind: Literal["nature", "compact"], size: int, num_actions: int, width: int) -> None:
+    def __init__(self, kind: Torso, size: int, num_actions: int, width: int) -> None:
         super().__init__()
         self.torso, features = torso(kind, size)
         self.fc = nn.Linear(features, width)
@@ -124,7 +131,7 @@ class Distilled(nn.Module):
     head: widths of the layers after the convolutions; activations lie between them.
     """
 
-    def __init__(self, kind: Literal["nature", "compact"], size: int, head: tuple[int, ...], leaky: bool) -> None:
+    def __init__(self, kind: Torso, size: int, head: tuple[int, ...], leaky: bool) -> None:
         super().__init__()
         self.torso, features = torso(kind, size, leaky)
         widths = (features, *head)

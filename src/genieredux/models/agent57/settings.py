@@ -21,9 +21,9 @@ class AgentConfig(Settings):
 
     image_size: Annotated[int, Range(4, 512)] = 84
     """Side of the one grey picture that it sees: the game's own, area-resized, without padding."""
-    torso: Literal["nature", "compact"] = "nature"
-    """What sees the picture: nature (three convolutions, for 84x84) or compact (a layer over all pixels, for pictures
-    of a few cells)."""
+    torso: Literal["nature", "small", "compact"] = "nature"
+    """What sees the picture: nature (three convolutions, for 84x84), small (two of half the width, for few cores) or
+    compact (a layer over all pixels, for pictures of a few cells)."""
     transform_rewards: bool = True
     """Whether the networks read rewards through the value transform, which keeps those of curiosity (up to 150) small;
     the published networks read them as they are."""
