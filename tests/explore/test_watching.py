@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from explore.toys import CODES, GRID, Counter, KnownDream, KnownWorld, believed, known_reward
+from explore.toys import CODES, GRID, Counter, KnownDream, KnownWorld, RememberingWorld, believed, known_reward
 from genieredux.collect.player import rollouts
 from genieredux.envs import EnvConfig
 from genieredux.errors import UserError
@@ -61,6 +61,23 @@ def test_followed_steps_are_all_there_once_and_of_their_own_frame_and_action(lan
         assert value == pytest.approx(known_reward(number, action), abs=1e-5)
     rows = sorted(pair for look in follow(KnownWorld(), rollout, lanes) for pair in zip(look.t, look.n, strict=True))
     assert rows == sorted({(t, n) for t in range(47) for n in range(3)})
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 5, 64])
+def test_unseen_is_what_the_whole_episode_had_not_shown(lanes):
+    walk = EnvConfig("gymnasium", "explore.toys:Corridor", image_size=16, max_episode_steps=20)
+    rollout = played(steps=47, cfg=walk)
+    values = make_reward(RewardConfig("unseen"), Watcher(RememberingWorld(), lanes=lanes)).rate(rollout)
+    for piece in rollout.pieces():
+        numbers = rollout.film(piece)[:, 0, 0, 0].tolist()
+        new = [float(number not in numbers[: k + 1]) for k, number in enumerate(numbers[1:])]
+        assert values[piece.first : piece.first + piece.seen, piece.env].tolist() == new
+    assert 0.05 < np.nanmean(values) < 0.6
+
+
+def test_unseen_needs_a_world_that_keeps_a_record():
+    with pytest.raises(UserError, match=r"unseen needs a world that carries over .* take next_entropy"):
+        make_reward(RewardConfig("unseen"), Watcher(KnownWorld())).rate(played())
 
 
 def test_what_an_action_led_to_is_what_followed_also_at_an_ends():

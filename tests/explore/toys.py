@@ -10,7 +10,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
-from genieredux.models.world.protocol import DreamStep
+from genieredux.models.world.protocol import DreamStep, Watched
 
 SIDE, GRID, CODES = 16, (4, 2), 8
 NAMES = ("LEFT", "RIGHT")
@@ -92,6 +92,10 @@ class KnownDream:
         self.values = values_of(frames)
         return step
 
+    def watch(self, frames: Tensor, actions: Tensor) -> Watched:
+        step = self.follow(frames, actions)
+        return Watched(step.entropy, step.logits, None)
+
     def restart(self, mask: Tensor, prompts: Tensor, actions: Tensor, seeds: Sequence[int]) -> None:
         assert actions.shape == (len(prompts), prompts.shape[1] - 1)
         self.values[mask] = values_of(prompts[:, -1])
@@ -171,3 +175,28 @@ class CorridorWorld(KnownWorld):
         if self.curious:
             return 1 + min(CODES - 1, after * CODES // LENGTH)
         return CODES if after <= TV else 1
+
+
+class RememberingWorld(CorridorWorld):
+    """Says of a number whether its dream was shown it before."""
+
+    def dream(self, prompts, actions, seeds=0, sampling=None):
+        return RememberingDream(self, prompts)
+
+
+class RememberingDream(KnownDream):
+    def __init__(self, world: KnownWorld, prompts: Tensor) -> None:
+        super().__init__(world, values_of(prompts[:, -1]))
+        self.shown = [set(row) for row in values_of(prompts).tolist()]
+
+    def watch(self, frames: Tensor, actions: Tensor) -> Watched:
+        said, values = super().watch(frames, actions), values_of(frames).tolist()
+        new = torch.tensor([value not in shown for value, shown in zip(values, self.shown, strict=True)])
+        for value, shown in zip(values, self.shown, strict=True):
+            shown.add(value)
+        return Watched(said.entropy, said.logits, new.float()[:, None, None].expand(-1, SIDE, SIDE))
+
+    def restart(self, mask: Tensor, prompts: Tensor, actions: Tensor, seeds: Sequence[int]) -> None:
+        super().restart(mask, prompts, actions, seeds)
+        for row, values in zip(mask.nonzero()[:, 0].tolist(), values_of(prompts).tolist(), strict=True):
+            self.shown[row] = set(values)

@@ -16,8 +16,9 @@ class RewardConfig:
 
     kind: str = "entropy"
     """entropy (the papers': two real frames, n_preds dreamed), next_entropy (of the next frame, the whole past known),
-    round_trip and seed_variance (divided by motion), disagreement (of small heads), progress (what is learned from
-    round to round), random_features and vae (the papers' baselines), rnd."""
+    unseen (how much of the frame this episode had not shown; needs a canvas world), round_trip and seed_variance
+    (divided by motion), disagreement (of small heads), progress (what is learned from round to round),
+    random_features and vae (the papers' baselines), rnd."""
     top: Annotated[float, Range(1e-6, 1)] = TOP
     """The share of a frame's places, the most uncertain ones, whose mean counts."""
     episodic: Literal["none", "cells", "nearest"] = "none"

@@ -1,19 +1,20 @@
 """A world watches what was really played, many pieces of play at once, and says at every step what it expected.
 
 Knows worlds by their protocol alone (`dream`, `follow`, `step`, `restart`): no size of a frame's tokens is assumed.
-Two ways of looking:
+Three ways of looking:
 
     follow   the world is told every frame; its past is the whole piece, each frame is encoded once and what was
-    computed
-             of it is kept
+             computed of it is kept
+    watch    the same where what it expected need not be drawn
     ahead    as the papers do (P25 4, A.3): two real frames, then `ahead` frames dreamed under the actions really taken
 
-Both give rows (t, n): the frame that `actions[t, n]` led to, beside what was expected of it.
+All give rows (t, n): the frame that `actions[t, n]` led to, beside what was said of it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +24,9 @@ from torch import Tensor
 from genieredux.explore.rollout import Piece, Rollout
 from genieredux.frames import to_float
 from genieredux.models.sampling import Sampling
-from genieredux.models.world.protocol import Dream, DreamStep, World
+from genieredux.models.world.protocol import Dream, DreamStep, Watched, World
+
+Said = TypeVar("Said", DreamStep, Watched)
 
 LANES = 32
 """Dreams of one call."""
@@ -32,23 +35,36 @@ CONTEXT = 4
 
 
 @dataclass(frozen=True)
-class Expected:
-    """R steps of a rollout and what a world expected of each.
-
-    t, n: int64 (R,), which. before, after: float32 (R, 3, H, W) in [0, 1], the frame where the action was taken and the
-    one that it led to, both true. actions: int64 (R,). step: what the world expected `after` to be.
-    """
+class Rows:
+    """R steps of a rollout. t, n: int64 (R,), which."""
 
     t: NDArray[np.int64]
     n: NDArray[np.int64]
+
+    def put(self, values: Tensor, into: NDArray[np.float32]) -> None:
+        """Write one value a row, (R,), to its place (t, n)."""
+        into[self.t, self.n] = values.detach().cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Expected(Rows):
+    """What a world expected of R steps.
+
+    before, after: float32 (R, 3, H, W) in [0, 1], the frame where the action was taken and the one that it led to, both
+    true. actions: int64 (R,). step: what the world expected `after` to be.
+    """
+
     before: Tensor
     after: Tensor
     actions: Tensor
     step: DreamStep
 
-    def put(self, values: Tensor, into: NDArray[np.float32]) -> None:
-        """Write one value a row, (R,), to its place (t, n)."""
-        into[self.t, self.n] = values.detach().cpu().numpy()
+
+@dataclass(frozen=True)
+class Doubted(Rows):
+    """What a world knew of the frames that R steps led to."""
+
+    said: Watched
 
 
 @dataclass
@@ -95,7 +111,38 @@ def follow(world: World, rollout: Rollout, lanes: int = LANES) -> Iterator[Expec
     An episode is followed from its beginning. Where there are fewer pieces than lanes, long ones are cut, and each part
     begins with the `CONTEXT` frames before it.
     """
-    queue = _tracks(rollout, lanes)
+    for told in _told(world, _tracks(rollout, lanes), lanes):
+        step = told.dream.follow(told.truth, told.actions)
+        rows = told.rows
+        yield Expected(told.t, told.n, told.before, told.truth[rows], told.actions[rows], chosen(step, rows))
+
+
+def watch(world: World, rollout: Rollout, lanes: int = LANES, whole: bool = False) -> Iterator[Doubted]:
+    """The same, of what the world says without drawing what it expected. whole: no piece is cut, so that all of its
+    frames count as shown."""
+    tracks = _tracks(rollout, 1 if whole else lanes)
+    if whole and tracks:  # no more lanes than the longest piece leaves busy
+        lanes = min(lanes, -(-sum(t.end for t in tracks) // tracks[-1].end))
+    for told in _told(world, tracks, lanes):
+        yield Doubted(told.t, told.n, chosen(told.dream.watch(told.truth, told.actions), told.rows))
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The next call of all dreams. t, n: of the R rows that count, and rows: which they are. before: as in `Expected`.
+    truth, actions: of all dreams."""
+
+    dream: Dream
+    t: NDArray[np.int64]
+    n: NDArray[np.int64]
+    rows: Tensor
+    before: Tensor
+    truth: Tensor
+    actions: Tensor
+
+
+def _told(world: World, queue: list[_Track], lanes: int) -> Iterator[_Told]:
+    """Call after call; whoever takes one follows or watches before the next."""
     if not queue:
         return
     row = [_Lane(queue.pop()) for _ in range(min(lanes, len(queue)))]
@@ -103,16 +150,12 @@ def follow(world: World, rollout: Rollout, lanes: int = LANES) -> Iterator[Expec
     while any(lane.busy for lane in row):
         before, after = (np.stack([lane.track.film[lane.place + k] for lane in row]) for k in (0, 1))
         actions = torch.tensor([int(lane.track.actions[lane.place]) for lane in row])
-        truth = to_float(after)
-        step = dream.follow(truth, actions)
         busy = np.array([lane.busy for lane in row])
         at = np.array([lane.track.start + lane.place for lane in row])[busy]
         envs = np.array([lane.track.env for lane in row])[busy]
         rows = torch.from_numpy(np.flatnonzero(busy))
-        yield Expected(at, envs, to_float(before[busy]), truth[rows], actions[rows], chosen(step, rows))
-        for i, lane in enumerate(row):
-            if lane.busy and lane.advance(queue):
-                _restart(dream, i, row)
+        yield _Told(dream, at, envs, rows, to_float(before[busy]), to_float(after), actions)
+        _restart(dream, [i for i, lane in enumerate(row) if lane.busy and lane.advance(queue)], row)
 
 
 def ahead(
@@ -147,10 +190,11 @@ def ahead(
         yield Expected(at, envs, frames[:, -2], frames[:, -1], actions[:, -1], step)
 
 
-def chosen(step: DreamStep, rows: Tensor) -> DreamStep:
-    """Some dreams of a step."""
-    there = rows.to(step.frames.device)
-    return DreamStep(step.frames[there], step.tokens[there], step.entropy[there], step.logits[there])
+def chosen(said: Said, rows: Tensor) -> Said:
+    """What was said of some dreams."""
+    parts = (getattr(said, field.name) for field in fields(said))
+    taken: list[Any] = [None if part is None else part[rows.to(part.device)] for part in parts]
+    return type(said)(*taken)
 
 
 def _tracks(rollout: Rollout, lanes: int) -> list[_Track]:
@@ -178,14 +222,18 @@ def _begun(world: World, row: Sequence[_Lane]) -> Dream:
     """Dreams of these lanes. All begin with one frame; those that are shown more begin anew with them."""
     first = to_float(np.stack([lane.track.film[lane.place] for lane in row]))
     dream = world.dream(first[:, None], torch.zeros(len(row), 0, dtype=torch.int64), [0] * len(row))
-    for i, lane in enumerate(row):
-        if lane.track.shown < lane.track.first:
-            _restart(dream, i, row)
+    _restart(dream, [i for i, lane in enumerate(row) if lane.track.shown < lane.track.first], row)
     return dream
 
 
-def _restart(dream: Dream, i: int, row: Sequence[_Lane]) -> None:
-    frames, actions = row[i].track.given
-    mask = torch.zeros(len(row), dtype=torch.bool)
-    mask[i] = True
-    dream.restart(mask, to_float(frames)[None], torch.from_numpy(actions)[None], [0])
+def _restart(dream: Dream, lanes: Sequence[int], row: Sequence[_Lane]) -> None:
+    """These lanes begin their tracks: one call for all that are given equally many frames."""
+    alike: dict[int, list[int]] = {}
+    for i in lanes:
+        alike.setdefault(row[i].track.first - row[i].track.shown, []).append(i)
+    for numbers in alike.values():
+        given = [row[i].track.given for i in numbers]
+        mask = torch.zeros(len(row), dtype=torch.bool)
+        mask[numbers] = True
+        frames, actions = (np.stack(part) for part in zip(*given, strict=True))
+        dream.restart(mask, to_float(frames), torch.from_numpy(actions), [0] * len(numbers))

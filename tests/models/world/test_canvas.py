@@ -109,3 +109,21 @@ def test_it_is_saved_and_loaded_without_a_tokenizer(tmp_path, world):
     assert again.image_size == 32
     with pytest.raises(UserError, match="one frame at a time"):
         again.rollout(prompt, actions, 0, Sampling(method="one_go"))
+
+
+def test_what_it_was_not_shown_is_where_the_picture_went(world):
+    """Told a walk, it counts what scrolls in as unseen; on the way back only what lies below, where it never was."""
+    actions = torch.tensor([[1, 1, 1, 3, 3, 0]])  # right; down and left; stays
+    frames = walk(actions, seed=0)
+    dream = world.dream(frames[:, :1], actions[:, :0], [0])
+    size = world.image_size
+    for number, action in enumerate(actions[0].tolist()):
+        unseen = dream.watch(frames[:, number + 1], actions[:, number]).unseen[0]
+        wanted = (0, 2 * size, None, 2 * size)[action]
+        assert float(unseen.sum()) == pytest.approx(wanted, abs=0.9 * size), number
+        if action == 1:
+            assert unseen[:, -1].all()
+            assert not unseen[:, : size // 2].any()
+        if action == 3:
+            assert unseen[-1].all()
+            assert not unseen[: size // 2].any()

@@ -11,6 +11,7 @@ from genieredux.explore.rewards.protocol import Reward, RewardConfig, Watcher
 KINDS = {
     "entropy": "genieredux.explore.rewards.entropy:AheadEntropy",
     "next_entropy": "genieredux.explore.rewards.entropy:NextEntropy",
+    "unseen": "genieredux.explore.rewards.unseen:Unseen",
     "round_trip": "genieredux.explore.rewards.doubt:RoundTrip",
     "seed_variance": "genieredux.explore.rewards.doubt:SeedVariance",
     "disagreement": "genieredux.explore.rewards.disagreement:Disagreement",

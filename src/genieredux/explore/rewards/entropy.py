@@ -23,6 +23,6 @@ class NextEntropy(Settled):
     def rate(self, rollout: Rollout) -> Values:
         """From 0 to 2."""
         values = unrated(rollout)
-        for rows in self.watcher.look(rollout):
-            rows.put(entropy_reward(rows.step.logits, self.config.top), values)
+        for rows in self.watcher.watch(rollout):
+            rows.put(entropy_reward(rows.said.logits, self.config.top), values)
         return values

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from genieredux.explore.reward_config import RewardConfig
 from genieredux.explore.rollout import Rollout
-from genieredux.explore.watching import LANES, Expected, ahead, follow
+from genieredux.explore.watching import LANES, Doubted, Expected, ahead, follow, watch
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.protocol import World
 
@@ -46,6 +46,11 @@ class Watcher:
         chosen = world or self.world
         assert chosen is not None
         return follow(chosen, rollout, self.lanes)
+
+    def watch(self, rollout: Rollout, whole: bool = False) -> Iterator[Doubted]:
+        """Step by step, where what the world expected need not be drawn: watching.watch."""
+        assert self.world is not None
+        return watch(self.world, rollout, self.lanes, whole)
 
 
 class Reward(Protocol):

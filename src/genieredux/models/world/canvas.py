@@ -106,13 +106,14 @@ class CanvasFuture:
         self._shown.clear()
         return frames
 
-    def watch(self, frames: Tensor, actions: Tensor) -> None:
+    def watch(self, frames: Tensor, actions: Tensor) -> Tensor:
         """See dream.Future."""
         dynamics, new = self.parts.dynamics, frames[:, 0]
         shifts = dynamics.shifts(torch.stack([self._state.last, new], 1))
         tokens, self._owed = to_codes(shifts, dynamics.codes, self._owed)
-        dynamics.show(self._state, new, dynamics.codes[tokens[:, 0]])
+        known = dynamics.show(self._state, new, dynamics.codes[tokens[:, 0]])
         self._advance()
+        return 1 - known[:, 0]
 
     def restart(self, rows: Tensor, other: "CanvasFuture") -> None:
         """See dream.Future."""

@@ -140,6 +140,25 @@ def following_is_being_told(case: _Case) -> None:
         close(step.frames, expected.frames)
 
 
+def watching_is_following(case: _Case) -> None:
+    """A dream that watches says of the tokens what one that follows says, and is the same afterwards. What it has
+    just been shown it does not count as unseen, but for edges, since motions are rounded."""
+    world, given = case.world, case.given
+    dream, follower = case.dream(), case.dream()
+    last = case.prompts[:, -1]
+    for actions in (case.actions[:, given], case.actions[:, given - 1]):
+        said, step = dream.watch(last, actions), follower.follow(last, actions)
+        assert torch.equal(said.logits, step.logits)
+        assert torch.equal(said.entropy, step.entropy)
+        if said.unseen is not None:
+            assert said.unseen.shape == (len(last), world.image_size, world.image_size)
+            assert said.unseen.min() >= 0
+            assert said.unseen.max() <= 1
+            assert said.unseen.mean() < 0.25
+    for actions in case.asked:
+        _same(dream.step(actions), follower.step(actions))
+
+
 def restarting_touches_no_other(case: _Case) -> None:
     """A dream that begins anew is the one that begins alone; the others go on, bit for bit."""
     world, clips = case.world, len(case.prompts)
@@ -190,6 +209,7 @@ CHECKS = (
     noise_is_common,
     a_dream_is_the_rollout,
     following_is_being_told,
+    watching_is_following,
     restarting_touches_no_other,
     a_copy_goes_on_alike,
 )

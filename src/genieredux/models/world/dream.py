@@ -18,7 +18,7 @@ from genieredux.errors import UserError
 from genieredux.models.dynamics.protocol import DynamicsModel, Memory
 from genieredux.models.sampling import Sampling, decode_masked
 from genieredux.models.tokenizers.protocol import Stream, Tokenizer
-from genieredux.models.world.protocol import DreamStep
+from genieredux.models.world.protocol import DreamStep, Watched
 
 NO_ACTION = -1
 Computing = Callable[[], AbstractContextManager[Any]]
@@ -55,8 +55,9 @@ class Future(Protocol):
         """The frames (B, d, C, H, W) that dreams have gone on with since this was asked last."""
         ...
 
-    def watch(self, frames: Tensor, actions: Tensor) -> None:
-        """Frames (B, 1, C, H, W), as they truly were, are the past from now on; actions (B, 1) led to them."""
+    def watch(self, frames: Tensor, actions: Tensor) -> Tensor | None:
+        """Frames (B, 1, C, H, W), as they truly were, are the past from now on; actions (B, 1) led to them. Returns how
+        much of each pixel was never shown before, (B, H, W), where that is known."""
         ...
 
     def restart(self, rows: Tensor, other: Any) -> None:
@@ -176,7 +177,7 @@ class TokenFuture:
             return self._stream.decode(tokens, actions).float()
 
     def watch(self, frames: Tensor, actions: Tensor) -> None:
-        """See Future."""
+        """See Future; what tokens remember is not known by places."""
         with self.parts.computing():
             tokens = self._stream.encode(frames, actions)
         self._take(tokens, actions)
@@ -266,13 +267,25 @@ class WorldDream:
     @torch.no_grad()
     def follow(self, frames: Tensor, actions: Tensor) -> DreamStep:
         """See protocol.Dream.follow. Raises UserError for actions that are none of this world's."""
-        taken = check_actions(actions, (self._clips,), self._names)[:, None]
-        if frames.shape[0] != self._clips:
-            raise UserError(f"{frames.shape[0]} frames for {self._clips} dreams; give one each")
+        taken = self._told(frames, actions)
         drawn = self._future.draw(taken)
         guessed = self._future.guess(drawn.tokens, taken)
         self._future.watch(frames[:, None].to(guessed.device), taken)
         return _as_step(guessed, drawn)
+
+    @torch.no_grad()
+    def watch(self, frames: Tensor, actions: Tensor) -> Watched:
+        """See protocol.Dream.watch. Raises UserError for actions that are none of this world's."""
+        taken = self._told(frames, actions)
+        drawn = self._future.draw(taken)
+        unseen = self._future.watch(frames[:, None].to(drawn.logits.device), taken)
+        return Watched(drawn.entropy[:, 0], drawn.logits[:, 0], unseen)
+
+    def _told(self, frames: Tensor, actions: Tensor) -> Tensor:
+        """The actions (B, 1) that led to frames (B, C, H, W)."""
+        if frames.shape[0] != self._clips:
+            raise UserError(f"{frames.shape[0]} frames for {self._clips} dreams; give one each")
+        return check_actions(actions, (self._clips,), self._names)[:, None]
 
     @torch.no_grad()
     def restart(self, mask: Tensor, prompts: Tensor, actions: Tensor, seeds: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genieredux.models.sampling import Sampling
-from genieredux.models.world.protocol import DreamStep, Rollout
+from genieredux.models.world.protocol import DreamStep, Rollout, Watched
 
 DEFAULT_ACTIONS = ("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP")
 _MOVES = {"RIGHT": (0, -1), "LEFT": (0, 1), "UP": (1, 0), "DOWN": (-1, 0), "JUMP": (1, 0)}
@@ -156,6 +156,11 @@ class FakeDream:
     def follow(self, frames: Tensor, actions: Tensor) -> DreamStep:
         """One frame on, which truly was `frames`."""
         return self._go_on(actions, self._world.encode(frames[:, None])[:, 0])
+
+    def watch(self, frames: Tensor, actions: Tensor) -> Watched:
+        """The same, and what it expected is not shown."""
+        step = self.follow(frames, actions)
+        return Watched(step.entropy, step.logits, None)
 
     def restart(self, mask: Tensor, prompts: Tensor, actions: Tensor, seeds: Sequence[int]) -> None:
         """Some begin anew."""

@@ -46,6 +46,20 @@ class DreamStep:
     logits: Tensor
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What the world knew of the frame that every dream was told, before it was told.
+
+    entropy, logits: as in `DreamStep`, of what it would have drawn.
+    unseen: float32 (B, H, W), from 0 to 1: how much of each pixel of the true frame the dream had not been shown
+        before, wherever it lay then. None in a world that keeps no such record.
+    """
+
+    entropy: Tensor
+    logits: Tensor
+    unseen: Tensor | None
+
+
 @runtime_checkable
 class Dream(Protocol):
     """B live rollouts that advance together, one frame at a time, each with a past of its own.
@@ -61,6 +75,11 @@ class Dream(Protocol):
 
     def follow(self, frames: Tensor, actions: Tensor) -> DreamStep:
         """Say what the actions, int64 (B,), lead to, and go on with what they truly led to: frames (B, C, H, W)."""
+        ...
+
+    def watch(self, frames: Tensor, actions: Tensor) -> Watched:
+        """`follow` without drawing the frame that was expected, which is most of its work: the dreams are the same
+        afterwards, and what is said of the tokens is too."""
         ...
 
     def restart(self, mask: Tensor, prompts: Tensor, actions: Tensor, seeds: Sequence[int]) -> None:

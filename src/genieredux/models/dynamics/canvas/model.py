@@ -188,12 +188,14 @@ class CanvasDynamics(nn.Module):
         still = frames.new_zeros(len(frames), 2)
         return Pictures(frames, frames, Canvas.of(frames, self.config.margin), still)
 
-    def show(self, state: Pictures, frames: Tensor, motion: Tensor) -> None:
-        """Go on with true frames (B, 3, H, W), which `motion` (B, 2) led to."""
+    def show(self, state: Pictures, frames: Tensor, motion: Tensor) -> Tensor:
+        """Go on with true frames (B, 3, H, W), which `motion` (B, 2) led to. Returns where they were known, (B, 1, H,
+        W), 0 or 1."""
         state.canvas.move(motion)
-        view, _ = state.canvas.view()
+        view, known = state.canvas.view()
         state.canvas.write(frames, _changed(frames, view))
         state.before, state.last, state.motion = state.last, frames, motion
+        return known
 
     def paint(self, state: Pictures, motion: Tensor, action: Tensor) -> Painted:
         """The next frames under `motion` (B, 2) and `action`. The canvas moves; `_go_on` does the rest."""
