@@ -159,8 +159,9 @@ def test_what_is_saved_is_played_and_measured(make_config):
     assert file.distance > 0
     assert float(file.agent.lifelong.pixels.count) > 0
     scores = evaluate(make_config(eval={"agent_fpath": str(result.best_path), "episodes": 6}))
-    assert [len(score.returns) for score in scores] == [6, 6, 6]
+    assert [len(score.returns) for score in scores] == [6, 6, 6, 6]
     assert scores[1].name == "random"
+    assert scores[3].name.removesuffix(" held") in file.action_names
     again = evaluate(make_config(eval={"agent_fpath": str(result.best_path), "episodes": 6}))
     assert (again[0].returns == scores[0].returns).all()
     with pytest.raises(UserError, match="member is 7; it must be from 0 to 2, as its file has them"):

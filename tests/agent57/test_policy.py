@@ -12,6 +12,7 @@ from genieredux.cli.main import run
 from genieredux.compat import agent57 as published
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
+from genieredux.models.agent57.file import find_agent, load_agent
 from genieredux.policies import PolicySpec, Seen
 
 NAMES = ("UP", "DOWN", "LEFT", "RIGHT")
@@ -123,3 +124,23 @@ def test_a_file_that_is_not_there_is_said_before_anything_is_written(tmp_path, m
     said = capsys.readouterr().err.strip().splitlines()
     assert "no checkpoint at none.pt" in said[-1]
     assert not (tmp_path / "data" / "gymnasium_v0.0.0").exists()
+
+
+def test_an_agent_that_ships_is_found_by_its_name(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = load_agent(find_agent("coinrun"))
+    assert shipped.game == "coinrun"
+    assert find_agent("coinrun").stat().st_size < 10 * 2**20
+    assert str(find_agent(file)) == file
+    (tmp_path / "coinrun").write_bytes(b"a file of the user's own goes first")
+    assert str(find_agent("coinrun")) == "coinrun"
+
+
+def test_the_agent_that_ships_collects_without_a_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [f"config.connector.generator_config.{key}" for key in ("n_steps_max=8", "n_workers=1", "n_sessions=2")]
+    splits = "config.connector.splits=[{name: test.agent57, start_level: 200000, n_instances: 2}]"
+    assert run(["generate", "config=coinrun/agent57", *words, splits, "root=data"]) == 0
+    made = Dataset.open(tmp_path / "data" / "coinrun_v0.0.0_agent57")
+    assert made.index["policy"].to_pylist() == ["agent57"] * 2
+    assert made.spec.action_names == load_agent(find_agent("coinrun")).action_names

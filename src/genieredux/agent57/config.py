@@ -162,7 +162,8 @@ class EvalConfig:
     """How an agent is measured."""
 
     agent_fpath: FilePath | None = None
-    """Its file: a model-<step>.pt of a run, or a published Agent57_<Game>.ckpt."""
+    """Its file: a model-<step>.pt of a run, or a published Agent57_<Game>.ckpt; or `coinrun`, which ships with the
+    package."""
     episodes: Count = 20
     """Episodes that are played."""
     member: CountOrNone | None = None
@@ -176,7 +177,8 @@ class EvalConfig:
     seed: Seed = 1
     """Of the levels and of everything random."""
     baselines: bool = True
-    """Whether random and sticky random play are measured beside it (`eval` only)."""
+    """Whether random play, sticky random play and the best of holding one action throughout are measured beside it
+    (`eval` only)."""
 
 
 @dataclass

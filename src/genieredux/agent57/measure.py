@@ -1,4 +1,5 @@
-"""Measuring an agent: episodes of a member of the family, and of random play, with intervals. Writes nothing."""
+"""Measuring an agent: episodes of a member of the family, and of play that sees nothing, with intervals. Writes
+nothing."""
 
 import contextlib
 from dataclasses import dataclass, replace
@@ -151,3 +152,8 @@ def random_player(num_actions: int, sticky: float) -> Chooser:
         return np.where((draws[:, 0] < sticky) & ~seen.begun, seen.actions, random)
 
     return choose
+
+
+def held_player(action: int) -> Chooser:
+    """One action throughout."""
+    return lambda seen: np.full(len(seen.begun), action)

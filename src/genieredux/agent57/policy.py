@@ -5,7 +5,6 @@ distances, deviations of pixels) passes from one episode to the next.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from genieredux.compat.published_file import is_foreign
 from genieredux.errors import UserError
 from genieredux.models.agent57.acting import Acting, acting
 from genieredux.models.agent57.agent import Agent
-from genieredux.models.agent57.file import AgentFile, load_agent
+from genieredux.models.agent57.file import AgentFile, find_agent, load_agent
 from genieredux.policies import Actions, Seen, stream_generator
 
 _PURPOSE = 57
@@ -54,13 +53,17 @@ class Player:
 
 
 def open_player(path: str, action_names: Sequence[str], game: str = "") -> Player:
-    """The agent of a file for a game with these actions. Raises UserError where there is none, or it does not fit."""
-    if is_foreign(path):
-        return Player(open_agent(path, len(action_names), game or None), None)
-    file = load_agent(path)
+    """The agent of a file, or of one that ships (`find_agent`), for a game with these actions.
+
+    Raises UserError where there is none, or it does not fit.
+    """
+    found = find_agent(path)
+    if is_foreign(found):
+        return Player(open_agent(found, len(action_names), game or None), None)
+    file = load_agent(found)
     if file.action_names and tuple(action_names) != file.action_names:
         raise UserError(
-            f"{Path(path)} was trained with the actions {', '.join(file.action_names)}, and the game has "
+            f"{found} was trained with the actions {', '.join(file.action_names)}, and the game has "
             f"{', '.join(action_names)}; set action_names to those it was trained with"
         )
     return Player(file.agent, file)
@@ -107,7 +110,7 @@ def agent57(
     member: int | None = None,
     epsilon: float | None = None,
 ) -> Agent57Policy:
-    """The policy of a file.
+    """The policy of a file, or of an agent that ships with the package, by its name.
 
     member: which of the family plays (default: that which returned most lately in training; 0 of a published file).
     epsilon: how often it takes a random action by itself (default: 0; 0.01 of a published file, as its collector did).

@@ -13,6 +13,16 @@ from genieredux.models.agent57.agent import KIND, Agent
 from genieredux.models.agent57.settings import AgentConfig
 from genieredux.models.checkpoint import load_model
 
+SHIPPED = Path(__file__).parents[2] / "agents"
+"""The agents that ship with the package, by name."""
+
+
+def find_agent(name: str | Path) -> Path:
+    """The file of an agent: by the name of one that ships with the package, such as "coinrun", or by its own path."""
+    path = Path(name)
+    shipped = SHIPPED / f"{path}.pt"
+    return shipped if len(path.parts) == 1 and shipped.is_file() and not path.exists() else path
+
 
 @dataclass(frozen=True)
 class AgentFile:
