@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ from genieredux.collect import CollectConfig, collect
 from genieredux.episodes import Dataset
 from genieredux.explore.config import ExploreConfig, NetworkConfig
 from genieredux.explore.network import ActorCritic
-from genieredux.explore.policy import load
+from genieredux.explore.policy import find_agent, load
 from genieredux.models.checkpoint import save_model
 from genieredux.models.world.file import shipped_world
 from genieredux.policies import Seen
@@ -104,6 +105,18 @@ def test_train_then_eval_then_generate(here, capsys):
     amounts += "config.connector.generator_config.n_workers=1"
     assert run(["generate", *words.split(), *amounts.split()]) == 0
     assert set(Dataset.open("data/coinrun_v0.0.0_auto_explore").index["policy"].to_pylist()) == {"auto_explore"}
+
+
+def test_the_agent_that_ships_plays_at_once_and_runs_to_the_right(here):
+    assert find_agent("coinrun").stat().st_size < 3_000_000
+    words = "config=coinrun/auto_explore root=data config.connector.generator_config.n_sessions=8"
+    amounts = "config.connector.generator_config.n_steps_max=128 config.connector.generator_config.n_workers=1"
+    assert run(["generate", *words.split(), *amounts.split()]) == 0
+    data = Dataset.open("data/coinrun_v0.0.0_auto_explore")
+    assert set(data.index["policy"].to_pylist()) == {"auto_explore"}
+    actions = [action for i in range(len(data.lengths)) for action in data.actions(i).tolist()]
+    rightward = [data.spec.action_names.index(name) for name in ("RIGHT", "RIGHT_UP")]
+    assert np.isin(actions, rightward).mean() > 0.5
 
 
 def agent(path: Path, names=("RIGHT", "LEFT", "DOWN", "UP", "RIGHT_UP"), size: int = 64) -> Path:

@@ -11,6 +11,7 @@ from genieredux.explore import loop as looping
 from genieredux.explore.config import CollectionConfig, CommonConfig, LookedPlay, WorldModelConfig
 from genieredux.explore.loop_config import LoopSettings
 from genieredux.explore.rewards import RewardConfig
+from genieredux.models.build import build_model
 from genieredux.models.checkpoint import Section, load_model, save_model
 
 NAMES = ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
@@ -30,9 +31,16 @@ def world_file(path):
     )
 
 
-def config(folder, rounds):
-    base = config_of(RewardConfig("progress", updates=2, width=4), steps=16, envs=2)
-    world = world_file(folder / "start.pt")
+def canvas_file(path):
+    settings = {"architecture": "canvas", "image_size": 32, "codebook_size": 8, "width": 8, "motion_width": 16}
+    dynamics = build_model("genie_redux_guided", settings, action_names=NAMES)
+    made = {"action_names": list(NAMES), "image_size": 32}
+    return save_model(path, "genie_redux_guided", settings, dynamics.state_dict(), metadata=made)
+
+
+def config(folder, rounds, make=world_file, reward="progress"):
+    base = config_of(RewardConfig(reward, updates=2, width=4), steps=16, envs=2)
+    world = make(folder / "start.pt")
     names = tuple(load_model(world).metadata["action_names"])
     return replace(
         base,
@@ -69,6 +77,14 @@ def test_two_rounds_stopped_in_between(tmp_path, monkeypatch):
     again = looping.loop(config(tmp_path, 2))
     assert again.lines == made.lines
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == times
+
+
+def test_a_round_in_a_world_without_a_tokenizer(tmp_path):
+    made = looping.loop(config(tmp_path, 1, canvas_file, "unseen"))
+    before, after = load_model(tmp_path / "start.pt"), load_model(made.world)
+    assert before.model.fingerprint != after.model.fingerprint
+    assert not (tmp_path / "loop/checkpoints/tokenizer").exists()
+    assert [line.partition(":")[0] for line in made.lines] == ["round 0"] * 2 + ["round 1"] * 2
 
 
 def _worlds(out):

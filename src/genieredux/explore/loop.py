@@ -25,7 +25,8 @@ from genieredux.evaluation.job import evaluate_file
 from genieredux.explore.config import ExploreConfig
 from genieredux.explore.setting import LEVELS_OF_TEST, setting_of
 from genieredux.explore.train import train as train_agent
-from genieredux.models.checkpoint import load_model, save_model
+from genieredux.models.build import needs_tokenizer
+from genieredux.models.checkpoint import CheckpointData, load_model, save_model
 from genieredux.models.world.file import find_world, load_world, write_world
 from genieredux.report import compare_runs, write
 from genieredux.runs import RunFolder
@@ -135,39 +136,44 @@ def _collected(
 
 
 def _learned(config: ExploreConfig, world: Path, data: Path, number: int, out: Path) -> Path:
-    """The world after the round: its tokenizer's decoder, then its dynamics, fine-tuned on the round's play.
-
-    The decoder alone, as P25 does it: tokens keep their meaning, so that the dynamics goes on from what it knows.
-    """
+    """The world after the round: its tokenizer's decoder, where it has one, then its dynamics, fine-tuned on the
+    round's play."""
     made = out / f"round-{number}" / "world.pt"
     if made.is_file():
         return made
     start = load_model(world)
-    before = out / f"round-{number}" / "tokenizer-before.pt"
-    section = start.section("tokenizer")
-    save_model(before, "tokenizer", section.config, section.state_dict)
+    tokenizer = _decoder(config, start, data, number, out) if needs_tokenizer(start.kind, start.config) else None
     knobs = config.loop
-    shared: dict[str, Any] = {"run_name": f"round-{number}", "checkpoints_dpath": str(out / "checkpoints")}
-    tokenizer = JobConfig(
-        model="tokenizer",
-        tokenizer_fpath=str(before),
-        train=_training(config, data, knobs.tokenizer_steps, "decoder", 16 * knobs.batch_size, 1),
-        optimizer=_optimizer(knobs.tokenizer_learning_rate),
-        **shared,
-    )
-    after = train_model(tokenizer).model_path
     dynamics = JobConfig(
-        model="genie_redux_guided",
+        model=start.kind,
         model_fpath=str(world),
-        tokenizer_fpath=str(after),
+        tokenizer_fpath=tokenizer,
         train=_training(config, data, knobs.dynamics_steps, "all", knobs.batch_size, 16),
         optimizer=_optimizer(knobs.dynamics_learning_rate),
-        **shared,
+        run_name=f"round-{number}",
+        checkpoints_dpath=str(out / "checkpoints"),
     )
     model = train_model(dynamics).model_path
     opened, prompts = load_world(world)
     begins = prompts or prompts_of(opened, data)
     return write_world(made, model, begins, sampling=opened.sampling, about={"round": number})
+
+
+def _decoder(config: ExploreConfig, start: CheckpointData, data: Path, number: int, out: Path) -> str:
+    """The tokenizer's file after the round. Its decoder alone learns, as P25 has it: tokens keep their meaning, so that
+    the dynamics goes on from what it knows."""
+    knobs, before = config.loop, out / f"round-{number}" / "tokenizer-before.pt"
+    section = start.section("tokenizer")
+    save_model(before, "tokenizer", section.config, section.state_dict)
+    job = JobConfig(
+        model="tokenizer",
+        tokenizer_fpath=str(before),
+        train=_training(config, data, knobs.tokenizer_steps, "decoder", 16 * knobs.batch_size, 1),
+        optimizer=_optimizer(knobs.tokenizer_learning_rate),
+        run_name=f"round-{number}",
+        checkpoints_dpath=str(out / "checkpoints"),
+    )
+    return str(train_model(job).model_path)
 
 
 def _training(config: ExploreConfig, data: Path, steps: int, part: Any, batch: int, frames: int) -> TrainConfig:

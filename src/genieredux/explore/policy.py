@@ -2,6 +2,9 @@
 it by its name).
 """
 
+from importlib.resources import files
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +19,7 @@ from genieredux.models.checkpoint import CheckpointData, load_model
 from genieredux.policies.policy import Actions, Generators, Seen
 
 KIND = "auto_explore"
+_SHIPPED_FOLDER = Path(str(files("genieredux") / "agents" / "auto_explore"))
 
 
 class AutoExplorePolicy:
@@ -57,7 +61,7 @@ class AutoExplorePolicy:
 def load(num_actions: int, checkpoint: str, action_names: tuple[str, ...] = ()) -> AutoExplorePolicy:
     """The policy of an agent's file, or of an agent that ships by its name. Raises UserError where the file is none, or
     was trained with other actions than those of the game."""
-    data = load_model(checkpoint, expect=KIND)
+    data = load_model(find_agent(checkpoint), expect=KIND)
     names = tuple(data.config.get("action_names", ()))
     if (action_names and names != tuple(action_names)) or len(names) != num_actions:
         raise UserError(
@@ -65,6 +69,13 @@ def load(num_actions: int, checkpoint: str, action_names: tuple[str, ...] = ()) 
             f"{', '.join(action_names) or num_actions}: set connector.action_names=[{','.join(names)}]"
         )
     return AutoExplorePolicy(restored(data))
+
+
+def find_agent(name: str) -> Path:
+    """The file of an agent: its path, or that of one that ships by its name, such as "coinrun". A path that leads
+    nowhere is for the opening to name."""
+    path, shipped = Path(name), _SHIPPED_FOLDER / f"{name}.pt"
+    return shipped if len(path.parts) == 1 and not path.exists() and shipped.is_file() else path
 
 
 def restored(data: CheckpointData) -> ActorCritic:
