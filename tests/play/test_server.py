@@ -10,11 +10,13 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+import torch
 import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from genieredux.errors import UserError
+from genieredux.frames import to_bytes, to_float
 from genieredux.models.world.fake import FakeWorld
 from genieredux.play import Scene, Scenes, Settings, serve
 from genieredux.play.doors import LOOPBACK, Doors
@@ -139,6 +141,51 @@ def test_a_page_that_comes_back_finds_its_dream(scene):
             assert (again.until(4).frame == shown.frame).all()
         with connect(f"ws://{address}/dream") as it:  # the seat of somebody who left is given away
             assert not Page(it).hello["resumed"]
+
+
+def test_players_who_coincide_are_computed_together_and_who_is_gone_is_waited_for_by_nobody(world, prompts):
+    class Slow(FakeWorld):
+        def advance(self, tokens, action, obeys=None):
+            if obeys is None:
+                time.sleep(0.01)
+            return super().advance(tokens, action, obeys)
+
+    scene = Scene("Slow", Slow(noise=0.2), prompts)
+    with running(scene, fps=60, players=5) as (address, _), ExitStack() as people:
+        url = f"ws://{address}/dream"
+        pages = [Page(people.enter_context(connect(url))) for _ in range(3)]
+        for page in pages:
+            page.next()
+            page.send("begin", {"prompt": 1, "seed": 7})
+            page.until(0)
+            page.send("keep", True)
+        sleepy = Page(people.enter_context(connect(url)))  # shows nothing of what it is sent
+        sleepy.next(confirm=False)
+        sleepy.send("keys", ["RIGHT"])
+        with connect(url) as gone:
+            leaving = Page(gone)
+            leaving.next()
+            leaving.send("keys", ["RIGHT"])
+            leaving.until(2)
+            gone.socket.shutdown(socket.SHUT_RDWR)  # as a cable that is pulled
+        for page in pages:
+            page.send("keys", ["RIGHT"])
+        seen: dict[int, list] = {}
+        threads = [
+            threading.Thread(target=lambda k=k, page=page: seen.update({k: [page.until(n) for n in range(1, 31)]}))
+            for k, page in enumerate(pages)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert sorted(seen) == [0, 1, 2]
+        together = scene.together.passes
+        assert sum(count for size, count in together.items() if size > 1) > 5
+        alone = scene.world.dream(to_float(prompts[1].frames)[None], torch.tensor(prompts[1].actions)[None], 7)
+        for number in range(30):
+            frame = to_bytes(alone.step(torch.tensor([0])).frames[0])
+            assert all((shown[number].frame == frame).all() for shown in seen.values())
 
 
 def test_one_broken_dream_leaves_the_others(scene, world, prompts, caplog):

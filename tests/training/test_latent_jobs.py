@@ -141,6 +141,23 @@ def test_latent_actions_steer_a_world_without_a_tokenizer(job: JobConfig) -> Non
     )
 
 
+def test_a_guided_world_is_where_a_latent_one_begins(job: JobConfig) -> None:
+    """All weights of the dynamics but those that take actions; and codes read off motions steer it."""
+    canvas = {"architecture": "canvas", "codebook_size": 8, "width": 8, "motion_width": 16, "margin": 8}
+    guided = train(replace(job, model="genie_redux_guided", lam={}, dynamics=canvas)).model_path
+    lam = train(replace(job, lam={"architecture": "motion", "dim": 16, "width": 16, "codebook_size": 4})).model_path
+    begun = replace(job, model="genie_redux", dynamics={}, lam={}, lam_fpath=str(lam), lam_weight=0.0)
+    parts = assemble(replace(begun, model_fpath=str(guided)))
+    before, after = load_model(guided).state_dict, parts.model.dynamics.state_dict()
+    changed = {name for name in after if name not in before or not torch.equal(after[name], before[name].float())}
+    assert changed == {name for name in after if ".action." in name}
+    made = train(replace(begun, model_fpath=str(guided))).model_path
+    world = WorldModel.load(made, latent=True)
+    assert world.action_names == ("LATENT_0", "LATENT_1", "LATENT_2", "LATENT_3")
+    with pytest.raises(UserError, match="lam_fpath must name a trained one"):
+        assemble(replace(begun, model_fpath=str(guided), lam_fpath=None))
+
+
 def test_genie_redux_frozen(job: JobConfig, tokenizer: str) -> None:
     lam = str(train(job).model_path)
     frozen = genie(job, tokenizer, lam_fpath=lam, lam_weight=0.0, lam={})  # its configuration is that of the file

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from genieredux.dreams.together import Together
 from genieredux.errors import UserError
 from genieredux.frames import to_bytes, to_float
 from genieredux.models.sampling import Sampling
@@ -58,8 +59,11 @@ class DreamSession:
     fixed order.
     """
 
-    def __init__(self, world: World, prompts: Sequence[Prompt], seed: int = 0) -> None:
-        self._world, self._prompts = world, prompts
+    def __init__(
+        self, world: World, prompts: Sequence[Prompt], seed: int = 0, together: Together | None = None
+    ) -> None:
+        """together: those who dream of the same world; steps that coincide are taken together."""
+        self._world, self._prompts, self._together = world, prompts, together or Together()
         self._next_seed = seed
         self._dream: Dream | None = None
         self._pictures: deque[Picture] = deque(maxlen=HISTORY + 1)
@@ -109,7 +113,7 @@ class DreamSession:
         if self._dream is None:
             raise RuntimeError("start the dream first")
         began = time.perf_counter()
-        step = self._dream.step(torch.tensor([action]))
+        step = self._together.step(self._dream, action)
         tokens = step.tokens[0].to("cpu", torch.int32).numpy()
         frame, entropy = to_bytes(step.frames[0]), step.entropy[0].float().cpu().numpy()
         checksum = zlib.crc32(tokens.tobytes(), self._pictures[-1].checksum)

@@ -16,6 +16,7 @@ from genieredux.models.dynamics.history_refiner import HistoryRefiner
 from genieredux.models.dynamics.maskgit import MaskGIT
 from genieredux.models.latent.actions import ConvLatentActions, LatentActionModel, STLatentActions
 from genieredux.models.latent.genie_redux import GenieRedux, GenieReduxConfig
+from genieredux.models.latent.motion import MotionLatentActions
 from genieredux.models.tokenizers.conv import ConvTokenizer
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.models.tokenizers.st_vivit import STViViT
@@ -24,7 +25,7 @@ from genieredux.settings import Settings, check_values
 
 MODELS: dict[str, dict[str, Any]] = {
     "tokenizer": {"st_vivit": STViViT, "conv": ConvTokenizer},
-    "lam": {"st_vivit": STLatentActions, "conv": ConvLatentActions},
+    "lam": {"st_vivit": STLatentActions, "conv": ConvLatentActions, "motion": MotionLatentActions},
     "dynamics": {"history_refiner": HistoryRefiner, "st_maskgit": MaskGIT, "canvas": CanvasDynamics},
 }
 """The classes of a part by their `architecture`; the first is what a configuration without one means. Each says in

@@ -11,6 +11,7 @@ import numpy as np
 from genieredux.checking import at_least, one_of
 from genieredux.dreams.prompts import Origin, places_of
 from genieredux.dreams.session import Prompt, check_prompts
+from genieredux.dreams.together import Together
 from genieredux.envs import EnvConfig, describe
 from genieredux.envs.adapters import KINDS
 from genieredux.episodes import Dataset
@@ -44,6 +45,8 @@ class Scene:
     to_game: tuple[int, ...] = ()
     origins: tuple[Origin, ...] = ()
     bindings: Bindings = field(init=False)
+    together: Together = field(init=False, default_factory=Together, compare=False)
+    """Everybody who is in the scene."""
 
     def __post_init__(self) -> None:
         """Raises UserError for prompts that do not fit."""

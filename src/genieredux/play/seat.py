@@ -54,7 +54,7 @@ class Seat:
         """folder: of data sets, for what is recorded; None: nothing may be."""
         self.scene = scene
         self._folder, self._budget = folder, budget or Budget()
-        self._session = DreamSession(scene.world, scene.prompts)
+        self._session = DreamSession(scene.world, scene.prompts, together=scene.together)
         self._began = Begin(prompt=0)
         self._drawn = Drawn()
         self._game: RealGame | None = None

@@ -4,13 +4,14 @@ An encoder sees frames 0..t+1 and names transition t with a code; a decoder that
 draw frame t+1. With a handful of codes only what the past cannot say fits through: the action (Genie, section 2.1;
 GenieRedux, P24 section 3). Codes are no button indices: action_mapping.py finds which action each stands for.
 
-Two bodies: `st_vivit` is the papers'; `conv` learns within minutes on a CPU. Knows frames; no token of a
+Three bodies: `st_vivit` is the papers'; `conv` learns within minutes on a CPU; `motion` (motion.py) reads no pixel, but
+how the picture moved. Knows frames; no token of a
 tokenizer, no game, no file, no trainer.
 """
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ from genieredux.models.tokenizers.video import STVideo, STVideoConfig
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.categorical import CategoricalQuantize
 from genieredux.nn.quantize import Quantised, Quantizer
-from genieredux.settings import Codes, Depth, Weight, Width
+from genieredux.settings import Codes, Depth, Range, Weight, Width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +66,29 @@ class ConvLatentActionConfig(LatentActionSettings):
     """Residual blocks of the decoder, each modulated by the action."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class MotionLatentActionConfig(LatentActionSettings):
+    """A model of motions alone. The one you will want to change: codebook_size."""
+
+    architecture: Literal["motion"] = "motion"
+    """How the picture moved, and no pixel."""
+    codebook_dim: Width = 8
+    """Values of a code."""
+    dim: Width = 64
+    """Length of an action's vector."""
+    width: Width = 128
+    """Of the layers of encoder and decoder."""
+    reach: Annotated[int, Range(2, 64)] = 8
+    """The farthest motion between two frames that is looked for, in pixels."""
+
+
 class LatentActionModel(nn.Module):
     """What both bodies share: the codebook, the loss, naming and drawing transitions."""
 
     kind = "latent_action_model"
     settings: type[LatentActionSettings]
 
-    def __init__(self, config: STLatentActionConfig | ConvLatentActionConfig) -> None:
+    def __init__(self, config: STLatentActionConfig | ConvLatentActionConfig | MotionLatentActionConfig) -> None:
         super().__init__()
         self.config = config
         self.quantizer: Quantizer = (

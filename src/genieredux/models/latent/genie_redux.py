@@ -20,7 +20,12 @@ from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.history_refiner import HistoryRefinerConfig
 from genieredux.models.dynamics.maskgit_config import MaskGITConfig
 from genieredux.models.dynamics.protocol import DynamicsModel
-from genieredux.models.latent.actions import ConvLatentActionConfig, LatentActionModel, STLatentActionConfig
+from genieredux.models.latent.actions import (
+    ConvLatentActionConfig,
+    LatentActionModel,
+    MotionLatentActionConfig,
+    STLatentActionConfig,
+)
 from genieredux.models.types import Batch, Losses
 from genieredux.settings import Settings, Weight
 
@@ -29,7 +34,7 @@ from genieredux.settings import Settings, Weight
 class GenieReduxConfig(Settings):
     """Settings of both parts."""
 
-    lam: STLatentActionConfig | ConvLatentActionConfig
+    lam: STLatentActionConfig | ConvLatentActionConfig | MotionLatentActionConfig
     """Of the latent action model."""
     dynamics: HistoryRefinerConfig | MaskGITConfig | CanvasConfig
     """Of the dynamics, whose actions are vectors of `lam.dim` values."""
@@ -54,8 +59,12 @@ class GenieRedux(nn.Module):
             lam.requires_grad_(False)
 
     def look_first(self, batches: Iterable[Batch]) -> None:
-        """What the dynamics does with some batches before the first step of training."""
-        cast(Any, self.dynamics).look_first(batches)
+        """What either part that is to be trained does with some batches before its first step."""
+        seen = list(batches)
+        for part in (self.dynamics, self.lam if self.config.lam_weight > 0 else None):
+            look_first = getattr(part, "look_first", None)
+            if look_first is not None:
+                look_first(seen)
 
     def train(self, mode: bool = True) -> "GenieRedux":
         """As usual, but a frozen latent action model stays in evaluation mode."""

@@ -5,7 +5,7 @@ them, each making up for the rounding of those before. Knows of the dynamics its
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,10 @@ from genieredux.models.dynamics.canvas.model import CanvasDynamics, Pictures
 from genieredux.models.dynamics.canvas.motion import to_codes
 from genieredux.models.sampling import Sampling, decode_masked
 from genieredux.models.world.dream import Computing, Drawn, Noise
+from genieredux.models.world.together import concatenated, divided
+
+_BY_DREAM = {"_state": 0, "_memory": 1, "_next": 1, "_owed": 0}
+"""What a future knows of each dream, and the axis on which dreams lie side by side."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,28 @@ class CanvasFuture:
     def copy(self) -> "CanvasFuture":
         """See dream.Future."""
         return copy.deepcopy(self, {id(self.parts): self.parts})
+
+    @property
+    def company(self) -> Hashable:
+        """See together.Joinable: dreams of the same dynamics whose tokens are drawn alike."""
+        return id(self.parts.dynamics), self._sampling
+
+    def joined(self, others: Sequence["CanvasFuture"]) -> "CanvasFuture":
+        """See together.Joinable."""
+        made, futures = copy.copy(self), (self, *others)
+        made._noise, made._shown = self._noise.joined([other._noise for other in others]), []
+        for name, dim in _BY_DREAM.items():
+            setattr(made, name, concatenated([getattr(future, name) for future in futures], dim))
+        return made
+
+    def parted(self, into: Sequence["CanvasFuture"]) -> None:
+        """See together.Joinable."""
+        sizes = [future._noise.clips for future in into]
+        for future, noise in zip(into, self._noise.parted(sizes), strict=True):
+            future._noise = noise
+        for name, dim in _BY_DREAM.items():
+            for future, part in zip(into, divided(getattr(self, name), sizes, dim), strict=True):
+                setattr(future, name, part)
 
     def _outlook(self, actions: Tensor) -> Tensor:
         """Logits (B, 1, K) of the motion that follows actions (B,)."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from genieredux.models.world.protocol import Dream, DreamStep, World
+from genieredux.models.world.together import step_together
 
 TOLERANCE = 2e-4
 
@@ -203,6 +204,33 @@ def a_copy_goes_on_alike(case: _Case) -> None:
         _same(again.step(actions), expected)
 
 
+def together_is_apart(case: _Case) -> None:
+    """Dreams of different ages that are taken a step on together draw what they draw alone; one that is asked for an
+    action which is none says so, and the others go on."""
+    world, (first, *rest) = case.world, case.asked
+    apart, joined = ([case.dream(slice(k, k + 1)) for k in range(len(case.prompts))] for _ in range(2))
+    for dream in (apart[0], joined[0]):
+        dream.step(first[:1])
+    for number, actions in enumerate(rest):
+        taken = list(actions.split(1))
+        for dream, action, step in zip(apart, taken, step_together(joined, taken), strict=True):
+            assert isinstance(step, DreamStep)
+            expected = dream.step(action)
+            assert torch.equal(step.tokens, expected.tokens)
+            close(step.frames, expected.frames)
+            close(step.entropy, expected.entropy)
+            close(step.logits, expected.logits)
+        if number == 0:
+            none_such = torch.tensor([len(world.action_names)])
+            wrong, *well = step_together(
+                [world.dream(case.prompts[:1], case.led[:1], [5]), *joined[1:]], [none_such, *taken[1:]]
+            )
+            assert isinstance(wrong, Exception)
+            assert all(isinstance(step, DreamStep) for step in well)
+            for dream, action in zip(apart[1:], taken[1:], strict=True):
+                dream.step(action)
+
+
 CHECKS = (
     shapes_and_ranges,
     seeds_decide,
@@ -212,6 +240,7 @@ CHECKS = (
     watching_is_following,
     restarting_touches_no_other,
     a_copy_goes_on_alike,
+    together_is_apart,
 )
 """The properties, each a function of a case."""
 

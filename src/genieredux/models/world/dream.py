@@ -6,9 +6,10 @@ only their contracts.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Protocol, Self
 
 import torch
@@ -19,6 +20,7 @@ from genieredux.models.dynamics.protocol import DynamicsModel, Memory
 from genieredux.models.sampling import Sampling, decode_masked
 from genieredux.models.tokenizers.protocol import Stream, Tokenizer
 from genieredux.models.world.protocol import DreamStep, Watched
+from genieredux.models.world.together import Joinable
 
 NO_ACTION = -1
 Computing = Callable[[], AbstractContextManager[Any]]
@@ -224,6 +226,22 @@ class Noise:
         for row, seed, frame in zip(rows.tolist(), other._seeds, other._frames, strict=True):
             self._seeds[row], self._frames[row] = seed, frame
 
+    def joined(self, others: Sequence["Noise"]) -> "Noise":
+        """That of all dreams of this one and of the others."""
+        made = copy.copy(self)
+        made._seeds = [seed for one in (self, *others) for seed in one._seeds]
+        made._frames = [frame for one in (self, *others) for frame in one._frames]
+        return made
+
+    def parted(self, sizes: Sequence[int]) -> list["Noise"]:
+        """The reverse: of so many dreams each."""
+        parts = []
+        for end, size in zip(accumulate(sizes), sizes, strict=True):
+            part = copy.copy(self)
+            part._seeds, part._frames = self._seeds[end - size : end], self._frames[end - size : end]
+            parts.append(part)
+        return parts
+
     def of(self, count: int, shape: tuple[int, int]) -> Callable[[int], Tensor] | None:
         """Step -> noise (B, count * n, K) of the next `count` frames, for shape (n, K); None where nothing is drawn at
         random."""
@@ -303,6 +321,26 @@ class WorldDream:
     def copy(self) -> "WorldDream":
         """See protocol.Dream.copy."""
         return WorldDream(self._begin, self._future.copy(), self._names, self._clips)
+
+    # -- together.Joinable ---------------------------------------------------------------------------------
+
+    @property
+    def company(self) -> Hashable | None:
+        """What is known of the dreams says; those over tokens, whose pasts differ in length, are joined with none."""
+        return self._future.company if isinstance(self._future, Joinable) else None
+
+    @torch.inference_mode(False)
+    def joined(self, others: Sequence["WorldDream"]) -> "WorldDream":
+        """See together.Joinable."""
+        futures: list[Any] = [self._future, *(other._future for other in others)]
+        clips = sum(dream._clips for dream in (self, *others))
+        return WorldDream(self._begin, futures[0].joined(futures[1:]), self._names, clips)
+
+    @torch.inference_mode(False)
+    def parted(self, into: Sequence["WorldDream"]) -> None:
+        """See together.Joinable."""
+        future: Any = self._future
+        future.parted([dream._future for dream in into])
 
 
 def check_actions(actions: Tensor, shape: tuple[int, ...], names: Sequence[str]) -> Tensor:

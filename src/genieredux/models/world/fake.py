@@ -177,6 +177,26 @@ class FakeDream:
         other._seeds, other._numbers = list(self._seeds), list(self._numbers)
         return other
 
+    @property
+    def company(self) -> int:
+        """See together.Joinable."""
+        return id(self._world)
+
+    def joined(self, others: Sequence["FakeDream"]) -> "FakeDream":
+        """See together.Joinable."""
+        made, dreams = copy.copy(self), (self, *others)
+        made._tokens = torch.cat([dream._tokens for dream in dreams])
+        made._seeds = [seed for dream in dreams for seed in dream._seeds]
+        made._numbers = [number for dream in dreams for number in dream._numbers]
+        return made
+
+    def parted(self, into: Sequence["FakeDream"]) -> None:
+        """See together.Joinable."""
+        begin = 0
+        for dream in into:
+            rows = slice(begin, begin := begin + len(dream._seeds))
+            dream._tokens, dream._numbers = self._tokens[rows].clone(), self._numbers[rows]
+
     def _go_on(self, actions: Tensor, truth: Tensor | None) -> DreamStep:
         world = self._world
         led = [world.advance(grid, int(action)) for grid, action in zip(self._tokens, actions, strict=True)]

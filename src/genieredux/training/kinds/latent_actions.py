@@ -9,7 +9,7 @@ from genieredux.models.latent.actions import LatentActionModel
 from genieredux.training.assembled import Assembled
 from genieredux.training.jobs import JobConfig
 from genieredux.training.kinds.code_counts import CodeCounts
-from genieredux.training.kinds.materials import Opened, build_seeded, fitting_image
+from genieredux.training.kinds.materials import Opened, build_seeded, fitting_image, show_first
 from genieredux.training.kinds.starting import begun_from, load_weights
 from genieredux.training.looks.samples import redrawn
 
@@ -23,6 +23,8 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
     if start:
         load_weights(model, start)
     data, held_out = materials.clips(frames=True)
+    if start is None:
+        show_first(model, data)
     counts = CodeCounts(model, materials, cfg.train)
     looks = (redrawn(held_out, cfg.train.samples),) if cfg.train.samples else ()
     return Assembled(model, data, held_out, (*looks, counts.look), metadata=counts.about)

@@ -55,8 +55,8 @@ class Opened:
     def fabric(self) -> Fabric:
         return make_fabric(self.cfg.train)
 
-    def start(self, path: str | None, kind: str) -> CheckpointData | None:
-        """The file that a model begins with."""
+    def start(self, path: str | None, kind: str | tuple[str, ...]) -> CheckpointData | None:
+        """The file that a model begins with, of this kind, or of one of these."""
         return load_model(path, expect=kind) if path else None
 
     def tokenizer(self, start: CheckpointData | None) -> LoadedTokenizer:

@@ -40,6 +40,17 @@ def load_weights(model: nn.Module, data: CheckpointData) -> None:
     logger.info("starting from the weights of %s (step %d)", data.path, data.step)
 
 
+def load_what_fits(model: nn.Module, data: CheckpointData) -> None:
+    """Begin with those weights of a file that have a place of their name and shape. Raises UserError where none has."""
+    own = model.state_dict()
+    fit = {name: value for name, value in data.state_dict.items() if name in own and own[name].shape == value.shape}
+    if not fit:
+        raise UserError(f"{data.path} holds no weights that fit; begin from another file, or without model_fpath")
+    model.load_state_dict({**own, **fit})
+    new = sorted(set(own) - set(fit))
+    logger.info("starting from the weights of %s (step %d); new are %s", data.path, data.step, ", ".join(new) or "none")
+
+
 def check_actions(start: CheckpointData | None, spec: DatasetSpec) -> None:
     """Raises UserError where a model that is begun from knows another number of actions than the data set; warns
     where they have other names.
