@@ -115,7 +115,8 @@ def tested(config: ExploreConfig, env: EnvConfig, policy: Policy) -> dict[str, A
 
 
 def table(folder: Path) -> None:
-    """What is there, arm by arm: the mean over seeds, and the range where there are several."""
+    """What is there, arm by arm: of the play of training the mean over seeds, and the range where there are several; of
+    the test the interquartile mean of the episodes and its 95 % interval, episodes resampled within their seed."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.glob("*.json")):
         one = json.loads(path.read_text())
@@ -125,17 +126,21 @@ def table(folder: Path) -> None:
         "positions": lambda run: run.get("positions", np.nan),
         "furthest x": lambda run: run.get("furthest_x", np.nan),
         "cells": lambda run: run["cells"],
-        "test: positions an episode": lambda run: np.mean(
-            [one.get("positions", np.nan) for one in run["test"]["each"]]
-        ),
-        "test: furthest x": lambda run: run["test"].get("furthest_x", np.nan),
-        "test: game return": lambda run: run["test"]["game_return"],
         "CPU s": lambda run: run["cpu_seconds"],
     }
-    print(f"| arm | seeds | steps | {' | '.join(wanted)} |")
-    print("|---|---|---|" + "---|" * len(wanted))
+    tested = {
+        "test: tiles an episode": "positions",
+        "test: furthest x": "furthest_x",
+        "test: cells an episode": "cells",
+    }
+    print(f"| arm | seeds | steps | {' | '.join([*wanted, *tested])} |")
+    print("|---|---|---|" + "---|" * (len(wanted) + len(tested)))
     for arm, runs in sorted(rows.items(), key=lambda item: -float(np.mean([run["area"] for run in item[1]]))):
         columns = [spread([float(take(run)) for run in runs], 1) for take in wanted.values()]
+        columns += [
+            interquartile([[one.get(key, np.nan) for one in run["test"]["each"]] for run in runs])
+            for key in tested.values()
+        ]
         print(f"| {arm} | {len(runs)} | {runs[0]['steps']:,} | {' | '.join(columns)} |")
 
 
@@ -143,6 +148,20 @@ def spread(values: list[float], digits: int) -> str:
     """The mean, and from where to where."""
     mean = f"{np.mean(values):,.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+
+
+def interquartile(seeds: list[list[float]], resamples: int = 2000) -> str:
+    """The mean of the middle half of all episodes, and its interval (Agarwal et al. 2021)."""
+
+    def middle(values: np.ndarray) -> np.ndarray:
+        ordered = np.sort(values, -1)
+        cut = ordered.shape[-1] // 4
+        return ordered[..., cut : ordered.shape[-1] - cut].mean(-1)
+
+    rng = np.random.default_rng(0)
+    drawn = [np.array(one)[rng.integers(len(one), size=(resamples, len(one)))] for one in seeds]
+    low, high = np.percentile(middle(np.concatenate(drawn, 1)), (2.5, 97.5))
+    return f"{float(middle(np.concatenate([np.array(one) for one in seeds]))):.2f} [{low:.2f}, {high:.2f}]"
 
 
 def main() -> None:
@@ -155,7 +174,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("words", nargs="*")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     if given.table:
         return table(given.out)
     torch.set_num_threads(1)

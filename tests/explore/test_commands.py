@@ -100,6 +100,11 @@ def test_train_then_eval_then_generate(here, capsys):
     found = json.loads((folder / "outputs/evaluation.json").read_text())
     assert len(found["episodes"]) == 2
     assert len(list((folder / "outputs/gifs").glob("model_best_reward-*.gif"))) == 2
+    page = (folder / "outputs/page.html").read_text()
+    assert page.count("<figure><img") == 2
+    assert "map of the tiles that were visited" in page
+    assert "what the episode had not shown before" in page
+    assert "reward a step, in training" in page
     words = f"config=coinrun/auto_explore root=data config.connector.agent.checkpoint_fpath={best}"
     amounts = "config.connector.generator_config.n_sessions=2 config.connector.generator_config.n_steps_max=5 "
     amounts += "config.connector.generator_config.n_workers=1"

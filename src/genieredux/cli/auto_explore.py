@@ -58,7 +58,8 @@ def _evaluate(config: "ExploreConfig") -> None:
 
     result = evaluate(config)
     rows = [f"{name:<18}{value:.4g}" for name, value in result.numbers.items()]
-    say("\n".join([*rows, "", f"Numbers  {result.results}", f"Films    {result.gifs[0].parent} ({len(result.gifs)})"]))
+    files = [f"Numbers  {result.results}", f"Films    {result.gifs[0].parent} ({len(result.gifs)})"]
+    say("\n".join([*rows, "", *files, f"Page     {result.page}"]))
 
 
 def _loop(config: "ExploreConfig", command: list[str]) -> None:

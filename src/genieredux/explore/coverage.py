@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from genieredux.explore.rollout import Rollout
+from genieredux.explore.rollout import Piece, Rollout
 
 GRID = (11, 8)
 """Width and height of a cell's picture (Ecoffet et al. 2021)."""
@@ -30,6 +30,16 @@ def cells_of(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         cells[k] = cv2.resize(grey, GRID, interpolation=cv2.INTER_AREA) // (256 // LEVELS)
     return cells
+
+
+def places_of(rollout: Rollout, piece: Piece) -> list[tuple[int, int]]:
+    """The tile (x, y) of every step of a piece; [] where the game tells no positions."""
+    axes = next((pair for pair in _AXES if all(name in rollout.info for name in pair)), None)
+    if axes is None:
+        return []
+    rows = slice(piece.first, piece.last + 1)
+    x, y = (rollout.info[name][rows, piece.env].astype(float) // TILE for name in axes)
+    return [(int(a), int(b)) for a, b in zip(x, y, strict=True)]
 
 
 @dataclass
@@ -57,9 +67,8 @@ class Coverage:
             self.episodes += piece.begins
             self.returns.append(float(rollout.rewards[rows, piece.env].sum()))
             if axes:
-                x, y = (rollout.info[name][rows, piece.env].astype(float) for name in axes)
-                self.positions |= {(level, int(a), int(b)) for a, b in zip(x // TILE, y // TILE, strict=True)}
-                self.furthest.append(float(x.max()))
+                self.positions |= {(level, x, y) for x, y in places_of(rollout, piece)}
+                self.furthest.append(float(rollout.info[axes[0]][rows, piece.env].astype(float).max()))
         self.steps += steps * envs
         self.curve.append((self.steps, len(self.cells), len(self.positions)))
 

@@ -1,5 +1,5 @@
 """`auto_explore eval`: long episodes of a trained agent, one after the other: what they earn, what they cover, a film
-of each.
+of each, and a page.
 """
 
 import json
@@ -14,6 +14,7 @@ from genieredux.errors import UserError
 from genieredux.explore.config import ExploreConfig
 from genieredux.explore.coverage import Coverage
 from genieredux.explore.looking import Looked, Looker
+from genieredux.explore.page import Page
 from genieredux.explore.policy import KIND, restored
 from genieredux.explore.runs import find_checkpoint, find_run, folder_of
 from genieredux.explore.setting import setting_of
@@ -31,11 +32,12 @@ _FPS = 15.0
 
 @dataclass(frozen=True)
 class ExploreResult:
-    """numbers: by name. results: the file that has them and every episode's. gifs: the films."""
+    """numbers: by name. results: the file that has them and every episode's. gifs: the films. page: for a person."""
 
     numbers: dict[str, float]
     results: Path
     gifs: list[Path]
+    page: Path
 
 
 def evaluate(config: ExploreConfig) -> ExploreResult:
@@ -57,13 +59,14 @@ def evaluate(config: ExploreConfig) -> ExploreResult:
     episodes = common.epochs or EPISODES
     looker = Looker(setting.test, 1, common.seed, config.evaluation.temperature, config.evaluation.film_steps)
     run = folder_of(path, [])
-    rows, gifs, coverage = [], [], Coverage()
+    rows, gifs, coverage, shown = [], [], Coverage(), Page(setting.world)
     try:
         with ProgressLine("evaluation", episodes, unit="episode") as line:
             for number in range(episodes):
                 looked = looker.play(net, reward, number)
-                coverage.add(looked.rollout)
                 rows.append(_row(looked))
+                coverage.add(looked.rollout)
+                shown.add(looked, f"{rows[-1]['steps']:.0f} steps, {rows[-1]['reward']:.3g} a step")
                 run.media.mkdir(parents=True, exist_ok=True)
                 gifs.append(write_loop(run.media / f"{checkpoint.stem}-{number:03d}.gif", looked.film, _FPS, 0.5))
                 line.advance_to(number + 1, episodes)
@@ -73,7 +76,8 @@ def evaluate(config: ExploreConfig) -> ExploreResult:
     results = path / "outputs" / "evaluation.json"
     made = {"checkpoint": checkpoint.name, "game": setting.env.game, "reward": config.reward.kind, **numbers}
     write_text(results, json.dumps({**made, "curve": coverage.curve, "episodes": rows}, indent=2) + "\n")
-    return ExploreResult(numbers, results, gifs)
+    page = shown.write(path / "outputs" / "page.html", made, coverage.curve, path / "log.jsonl")
+    return ExploreResult(numbers, results, gifs, page)
 
 
 def _row(looked: Looked) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from genieredux.explore.reward import top_mean
-from genieredux.explore.rewards.protocol import RewardConfig, Values, Watcher, unrated
-from genieredux.explore.rewards.small_nets import NextPicture, Small, Trainer, seeded
+from genieredux.explore.rewards.protocol import RewardConfig, Values, Watcher
+from genieredux.explore.rewards.small_nets import NextPicture, Small, Trainer, rated, seeded
 from genieredux.explore.rollout import Rollout
 
 
@@ -34,13 +34,12 @@ class Disagreement:
     @torch.no_grad()
     def rate(self, rollout: Rollout) -> Values:
         """0 and more."""
-        values, parts = unrated(rollout), []
-        for rows in self.watcher.look(rollout):
-            steps = Small.of(rows, self.watcher.device)
+
+        def spread(steps: Small) -> torch.Tensor:
             drawn = torch.stack([head(steps) for head in self._heads])
-            rows.put(top_mean(drawn.var(0, correction=0).sum(1), self.config.top), values)
-            parts.append(steps)
-        self._steps = Small.joined(parts) if parts else None
+            return top_mean(drawn.var(0, correction=0).sum(1), self.config.top)
+
+        values, self._steps = rated(self.watcher, rollout, spread)
         return values
 
     def learn(self, epoch: int) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ import torch
 
 from genieredux.explore.reward import top_mean
 from genieredux.explore.rewards.protocol import RewardConfig, Settled, Values, Watcher, unrated
-from genieredux.explore.rewards.small_nets import NextPicture, Small, Trainer, seeded
+from genieredux.explore.rewards.small_nets import NextPicture, Small, Trainer, rated, seeded
 from genieredux.explore.rollout import Rollout
 from genieredux.models.world.protocol import World
 
@@ -65,13 +65,12 @@ class HeadProgress:
     def rate(self, rollout: Rollout) -> Values:
         """0 and more."""
         self._old.load_state_dict(self._past[0])
-        values, parts = unrated(rollout), []
-        for rows in self.watcher.look(rollout):
-            steps = Small.of(rows, self.watcher.device)
-            fallen = self._old.error(steps) - self._head.error(steps)  # type: ignore[operator]
-            rows.put(top_mean(fallen, self.config.top).clamp_min(0), values)
-            parts.append(steps)
-        self._steps = Small.joined(parts) if parts else None
+
+        def fallen(steps: Small) -> torch.Tensor:
+            less = self._old.error(steps) - self._head.error(steps)  # type: ignore[operator]
+            return top_mean(less, self.config.top).clamp_min(0)
+
+        values, self._steps = rated(self.watcher, rollout, fallen)
         return values
 
     def learn(self, epoch: int) -> Mapping[str, float]:

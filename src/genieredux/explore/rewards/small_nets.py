@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genieredux.explore.rewards.protocol import Values, Watcher, unrated
+from genieredux.explore.rollout import Rollout
 from genieredux.explore.watching import Expected
 
 SIDE = 16
@@ -50,6 +52,16 @@ class Small:
 def small(frames: Tensor) -> Tensor:
     """Frames (R, 3, H, W) as (R, 3, 16, 16)."""
     return F.adaptive_avg_pool2d(frames, SIDE)
+
+
+def rated(watcher: Watcher, rollout: Rollout, value: Callable[[Small], Tensor]) -> tuple[Values, Small | None]:
+    """What `value` says of every step, from (R, ...) steps to (R,), and the steps themselves; None: there were none."""
+    values, parts = unrated(rollout), []
+    for rows in watcher.look(rollout):
+        steps = Small.of(rows, watcher.device)
+        rows.put(value(steps), values)
+        parts.append(steps)
+    return values, Small.joined(parts) if parts else None
 
 
 class NextPicture(nn.Module):
