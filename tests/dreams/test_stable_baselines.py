@@ -1,16 +1,21 @@
 """Stable-Baselines3 learns in dreams, and its agents play as any policy does."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from genieredux.cli.main import run
 from genieredux.dreams.env import DreamVectorEnv
 from genieredux.dreams.outcomes import Transitions
 from genieredux.dreams.session import Prompt
 from genieredux.errors import UserError
 from genieredux.models.world.fake import FakeWorld
 from genieredux.policies import PolicySpec, Seen
+from pages import ROOT
 
 sb3 = pytest.importorskip("stable_baselines3")
 
@@ -89,3 +94,24 @@ def test_agents_that_do_not_fit_are_named(prompts: list[Prompt], tmp_path: Path)
         load(5, str(tmp_path / "junk.zip"))
     with pytest.raises(UserError, match="repeat is 0"):
         DreamVecEnv(dreams(prompts), repeat=0)
+
+
+@pytest.mark.slow
+def test_the_example_learns_in_dreams_and_is_measured_in_the_game(tmp_path: Path) -> None:
+    """docs/examples/learn_in_a_dream.py from end to end, with far too little of everything."""
+    pytest.importorskip("procgen")
+    splits = "config.connector.splits=[{name: train, variant: held, start_level: 0, n_instances: 4}]"
+    short = "config.connector.generator_config.n_steps_max=40"
+    assert run(["generate", "config=quickstart/coinrun", f"root={tmp_path}", splits, short]) == 0
+    script = [sys.executable, str(ROOT / "docs/examples/learn_in_a_dream.py")]
+    few = {"steps": 16, "dreams": 2, "length": 6, "rollout": 8, "prompts": 3, "repeat": 2, "seed": 1}
+    amounts = [word for name, value in few.items() for word in (f"--{name}", str(value))]
+    agent, numbers = tmp_path / "agent.zip", tmp_path / "measured.json"
+    data = ["--world", "coinrun", "--dataset", str(tmp_path / "coinrun_v0.0.0")]
+    subprocess.run([*script, "train", *data, "--reward", "progress", "--out", str(agent), *amounts], check=True)
+    measure = ["measure", "--agent", str(agent), "--episodes", "2", "--steps", "12", "--json", str(numbers)]
+    subprocess.run([*script, *measure], check=True)
+    players = json.loads(numbers.read_text())["players"]
+    assert [row["player"] for row in players[:4]] == ["agent", "untrained agent", "random", "held"]
+    assert all(row["low"] <= row["return"] <= row["high"] for row in players)
+    assert all(0 < row["steps"] <= 12 for row in players)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from genieredux import play
 from genieredux.errors import UserError
 from genieredux.frames import to_bytes, to_float
 from genieredux.models.world.fake import FakeWorld
@@ -22,6 +24,8 @@ from genieredux.play import Scene, Scenes, Settings, serve
 from genieredux.play.doors import LOOPBACK, Doors
 from genieredux.play.server import listen
 from playing import PATIENCE, Page, running
+
+STATIC = Path(play.__file__).parent / "static"
 
 
 def closed(page):
@@ -257,9 +261,7 @@ def test_films_are_of_those_who_know_the_session(page):
 def test_the_page_needs_nothing_from_elsewhere(scene):
     with running(scene) as (address, _):
         names = ["", "page.css", "controls.css", "icon.svg"]
-        names += [
-            f"{part}.js" for part in ("main", "socket", "keys", "touchpad", "screen", "strip", "panel", "sharing")
-        ]
+        names += [path.name for path in STATIC.glob("*.js")]
         for name in names:
             answer = httpx.get(f"http://{address}/{name}")
             assert answer.status_code == 200

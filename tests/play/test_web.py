@@ -22,6 +22,7 @@ from genieredux.models.sampling import Sampling
 from genieredux.models.world.dream import Noise
 from genieredux.models.world.file import find_world, load_world, write_world
 from genieredux.play import web
+from genieredux.play.replay import LONGEST, Replay, runs
 from genieredux.play.web import WebExport, write_web
 from genieredux.play.web.folder import RUNTIME, USUAL
 
@@ -79,6 +80,34 @@ def token_world(tmp_path):
     save_model(path, dynamics.kind, config, dynamics.state_dict(), step=1, metadata=names, sections=sections)
     prompt = (np.zeros((2, 32, 32, 3), np.uint8), np.zeros(1, np.int64))
     return write_world(tmp_path / "world.pt", path, [prompt])
+
+
+RUNS = ["", "0", "0x12 3 1x4", "7x20000", "2x0 1", "  1  2 ", "12345x2", "1x00003"]
+NO_RUNS = ["1x", "x2", "a", "-1", "1.5", "1 x2", "123456", "1x123456", "1x19999 2 3", "1x99999", "0X2", "1x2x3", "٣"]
+
+
+def test_links_of_both_pages_write_actions_alike(tab, served):
+    """The same table for replay.py and runs.js."""
+    tab.goto(served(STATIC.parents[1] / "static") + "/runs.js")
+    actions = [Replay(world="w", prompt=0, actions=text).taken() for text in RUNS]
+    actions.append(np.random.default_rng(0).integers(0, 3, 500).tolist())
+    script = "async given => { const { %s } = await import('/runs.js'); return given.map((one) => %s) }"
+    assert tab.evaluate(script % ("packed", "packed(one)"), actions) == [runs(one) for one in actions]
+    assert tab.evaluate(script % ("unpacked", "unpacked(one)"), RUNS) == actions[:-1]
+    for text in NO_RUNS:
+        with pytest.raises(UserError, match=r"replay\.actions is"):
+            Replay(world="w", prompt=0, actions=text)
+    assert tab.evaluate(script % ("unpacked", "unpacked(one)"), NO_RUNS) == [None] * len(NO_RUNS)
+    assert tab.evaluate(script % ("LONGEST", "LONGEST"), [0]) == [LONGEST]
+
+
+def test_what_both_pages_have_is_written_once():
+    """No button of time and no figure stands in either page itself: both fit them in from the same file."""
+    for page in (STATIC / "index.html", STATIC.parents[1] / "static/index.html"):
+        text = page.read_text(encoding="utf-8")
+        assert 'data-do="restart"' not in text
+        assert 'data-fit="transport"' in text
+        assert all(f'id="{name}"' not in text for name in ("fps", "ms", "seed", "speed"))
 
 
 def at_modules(tab, served):

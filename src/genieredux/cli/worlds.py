@@ -1,5 +1,9 @@
 """`genieredux play list`: the worlds that ship with the package, with their cards. Reads and prints."""
 
+import os
+import sys
+from pathlib import Path
+
 from genieredux.cli.screen import say
 from genieredux.errors import UserError
 
@@ -19,6 +23,8 @@ def list_worlds(words: list[str]) -> None:
         if card is None:
             say("  nobody wrote down what it was made from")
             continue
+        if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+            _show_beginnings(world.path)
         say(f"  {card.title}: {card.about}")
         say(f"  learned from {card.frames:,} frames of {card.game}: {card.data}")
         for part in card.parts:
@@ -28,3 +34,12 @@ def list_worlds(words: list[str]) -> None:
         say(f"  made by `{card.command}` on {card.machine}")
         for on in dict.fromkeys(row.on for row in card.measured):
             say(f"  {on}: {'; '.join(f'{row.name} {row}' for row in card.measured if row.on == on)}")
+
+
+def _show_beginnings(world: Path, count: int = 3) -> None:
+    """Where dreams may begin, as pictures in the terminal."""
+    from genieredux.models.world.file import load_world
+    from genieredux.pictures.terminal import lines
+
+    frames = [given[-1] for given, _ in load_world(world)[1][:count]]
+    say("\n".join(f"  {line}" for line in lines(frames)))

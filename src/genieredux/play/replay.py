@@ -18,7 +18,7 @@ from genieredux.settings import Range, Settings
 VERSION = 1
 LONGEST = 20_000
 """Actions that a replay may have."""
-_RUN = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
+_RUN = re.compile(r"([0-9]{1,5})(?:x([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, kw_only=True)

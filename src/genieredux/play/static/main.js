@@ -1,5 +1,6 @@
 // The page's side of a dream. Keys and buttons press pieces (RIGHT, JUMP, ...); the server decides which action they make,
 // dreams a frame and sends it; the page draws it and says that it has.
+import "./fittings.js"; // before what looks for its buttons
 import { Keys } from "./keys.js";
 import { Panel } from "./panel.js";
 import { Readings } from "./readings.js";

@@ -30,7 +30,7 @@ RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-thre
 USUAL = Path("node_modules/onnxruntime-web/dist")
 """Where `npm install onnxruntime-web` puts them."""
 _STATIC = Path(__file__).parent / "static"
-_OF_PLAY = ("keys.js", "touchpad.js", "page.css", "controls.css", "icon.svg")
+_OF_PLAY = ("fittings.js", "keys.js", "runs.js", "touchpad.js", "page.css", "controls.css", "icon.svg")
 """What the page has in common with that of `genieredux play`."""
 
 

@@ -1,5 +1,7 @@
 // The page of a world that runs in this tab: keys to actions, a frame at a time, as fast as is wanted and can be.
+import "./fittings.js"; // before what looks for its buttons
 import { Keys } from "./keys.js";
+import { packed, unpacked } from "./runs.js";
 import { TouchPad } from "./touchpad.js";
 import { World, bytes } from "./world.js";
 
@@ -145,26 +147,13 @@ function command(name) {
   tell();
 }
 
-// A play as text: runs of actions, such as 0x12.4.0x9.
-function packed() {
-  const runs = [];
-  for (const action of actions) {
-    if (runs.length && runs[runs.length - 1][0] === action) runs[runs.length - 1][1] += 1;
-    else runs.push([action, 1]);
-  }
-  return runs.map(([action, count]) => (count > 1 ? `${action}x${count}` : `${action}`)).join(".");
-}
-
 function openLink() {
   const said = new URLSearchParams(location.hash.slice(1));
   if (!said.has("actions")) return;
   const [prompt, seed] = [Number(said.get("prompt")), Number(said.get("seed"))];
-  const taken = said.get("actions").split(".").filter(Boolean).flatMap((run) => {
-    const [action, count = "1"] = run.split("x");
-    return Array(Math.min(Number(count), 100000) || 0).fill(Number(action));
-  });
+  const taken = unpacked(said.get("actions"), ".");
   const { count } = world.about.prompts;
-  if (![prompt, seed].every(Number.isSafeInteger) || prompt < 0 || prompt >= count || seed < 0 || taken.length > 100000 || taken.some((action) => !(action in world.about.actions))) {
+  if (![prompt, seed].every(Number.isSafeInteger) || prompt < 0 || prompt >= count || seed < 0 || taken === null || taken.some((action) => !(action in world.about.actions))) {
     say("the link is damaged: it cannot be played again", true);
     return;
   }
@@ -237,7 +226,7 @@ function listen() {
   get("link").addEventListener("click", async () => {
     if (start.prompt === null) { say("a play that began at your own picture has no link", true); return; }
     const { choice, temperature } = world.sampling;
-    const said = new URLSearchParams({ prompt: start.prompt, seed: start.seed, choice, temperature, checksum: past[past.length - 1].checksum, actions: packed() });
+    const said = new URLSearchParams({ prompt: start.prompt, seed: start.seed, choice, temperature, checksum: past[past.length - 1].checksum, actions: packed(actions, ".") });
     history.replaceState(null, "", `#${said}`);
     const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
     say(copied ? "The link is copied; it stands in the address too." : "The link stands in the address of this page.");
