@@ -30,8 +30,8 @@ from genieredux.training.run import train
 
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "random": ("random", {}),
-    "sticky": ("random", {"sticky": 0.5}),
     "auto_explore": ("auto_explore", {"checkpoint_fpath": "coinrun", "gamma": 0.15, "temperature": 1.0}),
+    "sticky": ("random", {"sticky": 0.5}),
     "jumper": ("runners:Jumper", {}),
 }
 """Name -> policy, and how it plays."""
@@ -103,7 +103,8 @@ class Study:
                 dataset_root_dpath=str(test.parent),
                 dataset_name=test.name,
                 num_clips=self.given.clips,
-                metrics=("ST-LPIPS", "random_frechet"),
+                metrics=("ST-LPIPS",),
+                eval_control=False,
                 accelerator="cpu",
             )
             made = evaluate_file(settings, Dataset.open(str(test)), folder=folder)

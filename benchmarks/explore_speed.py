@@ -4,8 +4,8 @@ the same rating with one call for every environment and step and nothing kept in
     python benchmarks/explore_speed.py [--world coinrun] [--steps 128] [--envs 8] [--sampled 24]
 
 The reward is that of the very next frame (next_entropy). The naive way is timed on --sampled steps, spread evenly over
-the rollout, and must give the same rewards. One thread; seconds are of this process, so that other work on the machine
-counts little, and the games run in this process too.
+the rollout, and must give the same rewards. One thread. Rating is counted in CPU seconds of this process,
+so that other work on the machine counts little; playing by the clock, for the games run in a process of their own.
 """
 
 import argparse

@@ -37,7 +37,8 @@ run genie_redux train config=quickstart/dynamics train.dataset_name=coinrun_v0.0
 world=checkpoints/genie_redux_guided/random/model-$dynamics_steps.pt
 
 # 3. An agent that is rewarded for this world's doubt, the papers' way; and its play, as much as there was before.
-run auto_explore train config=quickstart/coinrun world_model.model_fpath=$world reward.kind=entropy $explore
+again=$([ -d checkpoints/auto_explore/001_auto_explore ] && echo common.resume_id=1 || true)
+run auto_explore train config=quickstart/coinrun world_model.model_fpath=$world reward.kind=entropy $explore $again
 agent=checkpoints/auto_explore/001_auto_explore/checkpoints/model_best_reward.pt
 run generate config=coinrun/auto_explore config.connector.agent.checkpoint_fpath=$agent $play \
   config.connector.splits='[{name: train, start_level: 0}]'

@@ -101,6 +101,8 @@ def test_train_then_eval_then_generate(here, capsys):
     assert len(found["episodes"]) == 2
     assert len(list((folder / "outputs/gifs").glob("model_best_reward-*.gif"))) == 2
     page = (folder / "outputs/page.html").read_text()
+    assert found["rewarded_for"] == "unseen"
+    assert "An agent rewarded for unseen; 2 episodes." in page
     assert page.count("<figure><img") == 2
     assert "map of the tiles that were visited" in page
     assert "what the episode had not shown before" in page

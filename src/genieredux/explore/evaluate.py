@@ -74,7 +74,7 @@ def evaluate(config: ExploreConfig) -> ExploreResult:
         looker.close()
     numbers = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} | coverage.numbers()
     results = path / "outputs" / "evaluation.json"
-    made = {"checkpoint": checkpoint.name, "game": setting.env.game, "reward": config.reward.kind, **numbers}
+    made = {"checkpoint": checkpoint.name, "game": setting.env.game, "rewarded_for": config.reward.kind, **numbers}
     write_text(results, json.dumps({**made, "curve": coverage.curve, "episodes": rows}, indent=2) + "\n")
     page = shown.write(path / "outputs" / "page.html", made, coverage.curve, path / "log.jsonl")
     return ExploreResult(numbers, results, gifs, page)

@@ -82,13 +82,13 @@ class Page:
         self._episodes += 1
 
     def write(self, path: Path, about: Mapping[str, Any], curve: Sequence[tuple[int, int, int]], log: Path) -> Path:
-        """Write it. about: game, reward, checkpoint and numbers. curve: of the coverage. log: log.jsonl of the
+        """Write it. about: game, rewarded_for, checkpoint and numbers. curve: of the coverage. log: log.jsonl of the
         training, which need not be there."""
         total = max(sum(self._actions.values()), 1)
         shares = {name: self._actions[k] / total for k, name in enumerate(self._world.action_names)}
         values = {
             "game": about["game"],
-            "summary": f"An agent rewarded for {about['reward']}; {self._episodes} episodes.",
+            "summary": f"An agent rewarded for {about['rewarded_for']}; {self._episodes} episodes.",
             "facts": [(name, f"{value:,.4g}" if isinstance(value, float) else value) for name, value in about.items()],
             "about_maps": "what the episode had not shown before" if self._unseen else "the entropy of every token",
             "films": self._films,
