@@ -52,8 +52,8 @@ mutations: install-dev
 	$(BIN)/python benchmarks/mutations.py
 
 sweep: install-dev
-	$(BIN)/python tests/reliability/sweep.py compact import collection evaluation
-	$(BIN)/python tests/reliability/sweep.py training --stride 17
+	$(BIN)/python tests/reliability/sweep.py compact import collection evaluation hub takes web
+	$(BIN)/python tests/reliability/sweep.py training heads auto_explore agent57 --stride 17
 	$(BIN)/python tests/reliability/sweep.py --truncate
 
 fuzz: install-dev

@@ -1,6 +1,12 @@
 """The table of `mutations.py`: single wrong lines, by what they are about."""
 
-from mutants import evaluation, models, playing, training
+from mutants import agents, evaluation, models, playing, training
 from mutants.row import Mutant
 
-MUTANTS: tuple[Mutant, ...] = (*evaluation.MUTANTS, *models.MUTANTS, *training.MUTANTS, *playing.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *evaluation.MUTANTS,
+    *models.MUTANTS,
+    *training.MUTANTS,
+    *playing.MUTANTS,
+    *agents.MUTANTS,
+)

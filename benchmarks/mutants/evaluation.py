@@ -57,7 +57,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *of(
         "evaluation/subjects/world.py",
-        f"evaluation/measuring/test_evaluate.py {RECOMPUTED}",
+        f"evaluation/measuring/test_evaluate.py evaluation/test_precision.py {RECOMPUTED}",
         (
             "true actions for the random dream",
             "self.roll(batch.prompt, given[RANDOM_ACTIONS], seeds).frames",

@@ -31,7 +31,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "training/test_update.py training/test_trainer.py training/test_gradients.py training/test_average.py",
         ("gradients not averaged", "fabric.backward(made.total / cfg.grad_accum)", "fabric.backward(made.total)"),
         ("not clipped", "max_norm=limit", "max_norm=1e9"),
-        ("micro-batches alone", "codebook.hold = cfg.grad_accum > 1", "codebook.hold = False"),
         ("average not updated", "            self._average.update()\n", "            pass\n"),
     ),
     *of(
@@ -43,6 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "training/loop/supervised.py",
         "training/test_update.py training/test_resume.py training/test_trainer.py training/test_average.py "
         "training/test_micro_batches.py",
+        ("micro-batches alone", "codebook.hold = cfg.grad_accum > 1", "codebook.hold = False"),
         ("same noise every step", 'self._cfg.seed, "train", k, part)', 'self._cfg.seed, "train", 0, part)'),
         (
             "data from the start",

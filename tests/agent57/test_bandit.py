@@ -29,6 +29,13 @@ def test_the_bound_by_hand():
     assert bandit.best(1.0) == 0
 
 
+def test_the_bonus_is_of_the_root_of_the_count():
+    bandit = SlidingWindowBandit(2, window=10, beta=1.0, epsilon=0.0)
+    for arm, value in [(0, 2.0), (0, 2.0), (0, 2.0), (0, 2.0), (1, 1.4)]:
+        bandit.update(arm, value)
+    assert bandit.best(1.0) == 0  # 2 + 1/2 and 1.4 + 1; without the root it were 2 + 1/4
+
+
 def test_the_window_slides():
     bandit = SlidingWindowBandit(2, window=3, beta=1.0, epsilon=0.0)
     bandit.update(0, 100.0)

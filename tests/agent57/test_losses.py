@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+import genieredux.agent57.losses as losses_module
 from genieredux.agent57.config import LearnConfig, ReplayConfig
 from genieredux.agent57.losses import Batch, curiosity_losses, unrolled, value_losses
 from genieredux.agent57.meme import ErrorSizes, trusted
 from genieredux.agent57.replay import Shape
+from genieredux.agent57.returns import retrace
 from genieredux.models.agent57.agent import Agent
 from genieredux.models.agent57.settings import AgentConfig
 
@@ -118,6 +120,40 @@ def test_the_priority_is_of_both_errors(agent):
     one = value_losses(agent, agent, calm, torch.ones(B), LEARN, REPLAY).priorities
     more = dataclasses.replace(calm, intrinsic=calm.intrinsic + 50)
     torch.testing.assert_close(value_losses(agent, agent, more, torch.ones(B), LEARN, REPLAY).priorities, one)
+    curious = dataclasses.replace(made, members=torch.full_like(made.members, 2))
+    more = dataclasses.replace(curious, intrinsic=curious.intrinsic + 50)
+    few, many = (value_losses(agent, agent, each, torch.ones(B), LEARN, REPLAY).priorities for each in (curious, more))
+    assert (many > few + agent.betas[2]).all()
+
+
+def test_the_online_network_chooses_and_each_member_looks_as_far_as_its_gamma(agent, monkeypatch):
+    made, target = batch(), Agent(config(), 4)  # another network, so that the two prefer different actions
+    asked, discounts = [], []
+
+    def choose(values, members):
+        asked.append(values)
+        return Agent.greedy_values(agent, values, members)
+
+    def noting(taken, expected, rewards, discounted, traces):
+        discounts.append(discounted)
+        return retrace(taken, expected, rewards, discounted, traces)
+
+    monkeypatch.setattr(agent, "greedy_values", choose)
+    monkeypatch.setattr(losses_module, "retrace", noting)
+    value_losses(agent, target, made, torch.ones(B), LEARN, REPLAY)
+    online = [unrolled(head, made, state, REPLAY.burn_in) for head, state in zip(agent.heads, made.states, strict=True)]
+    assert len(asked) == 1
+    assert all(torch.equal(a, b) for a, b in zip(asked[0], online, strict=True))
+    assert len(set(agent.gammas[made.members].tolist())) > 1
+    assert torch.equal(discounts[0], made.discount * agent.gammas[made.members])
+
+
+def test_a_sequence_counts_by_its_weight(agent):
+    made, weights = batch(), torch.linspace(0.5, 2, B)
+    whole = value_losses(agent, agent, made, weights, LEARN, REPLAY).losses
+    each = [value_losses(agent, agent, made, torch.eye(B)[k], LEARN, REPLAY).losses for k in range(B)]
+    for head in range(2):
+        torch.testing.assert_close(whole[head], sum(weights[k] * each[k][head] for k in range(B)))
 
 
 @pytest.mark.parametrize("target", ["retrace", "n_step"])

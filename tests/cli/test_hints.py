@@ -57,6 +57,33 @@ def test_the_published_lines_are_understood(line: str, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (
+            "train config=tokenizer tokenizer.codebook_size=1000000000",
+            "codebook_size is 1000000000; it must be from 2 to",
+        ),
+        (
+            "train config=quickstart/dynamics dynamics.heads=9223372036854775807",
+            "dynamics.heads is 9223372036854775807",
+        ),
+        (
+            "eval eval.model_fpath=none.pt eval.dataset_name=x eval.temperature=-5",
+            "temperature is -5.0; it must be from 0",
+        ),
+        ("eval eval.model_fpath=none.pt eval.dataset_name=x eval.choice=meen", "did you mean mean?"),
+    ],
+)
+def test_a_wrong_value_is_said_before_what_is_missing(
+    words: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["genie_redux", *words.split()]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert expected in said[-1]
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
         ("train config=presets/tiny/tokenizer", "generate config=quickstart/coinrun"),
         (
             "train config=latent_action_model train.dataset_name=retro_act_v0.0.0_g50",

@@ -182,6 +182,15 @@ def test_in_lock_step_too_a_death_costs_nothing_and_a_cursed_game_is_given_up(
     assert len([name for name in stored if "Fake" in name]) == 6
 
 
+def test_in_lock_step_too_a_game_whose_code_fails_costs_itself_alone(small, inline, monkeypatch):
+    fault = {"what": "raise", "step": 5, "game": "Broken"}
+    monkeypatch.setitem(VARIANTS, "random", f"{__name__}:Together")
+    with pytest.raises(GamesFailed, match=r"Broken: .*RuntimeError: the fake game was told to fail") as error:
+        collect(faulty(small, "raise", fault, games=("Broken", "Fake")), QUIET, inline)
+    assert set(Dataset.open(error.value.summary.path).index["game"].to_pylist()) == {"Fake"}
+    assert error.value.summary.total_episodes == 6
+
+
 @pytest.mark.parametrize("how", ["ctrl-c", "sigterm"])
 def test_an_interrupted_collection_is_valid_and_continues(small, how, inline, files_of):
     act = interrupt if how == "ctrl-c" else lambda: os.kill(os.getpid(), signal.SIGTERM)

@@ -62,6 +62,14 @@ def play(ledger, order, workers, fails=0.0):
             stored += ledger.arrived(planned, length_of(planned), planned.id)
 
 
+def test_those_given_back_come_again_in_the_order_of_the_plan():
+    ledger = Ledger(group(10), {})
+    taken = ledger.take(4)
+    for number in (2, 0, 3, 1):
+        ledger.give_back(taken[number])
+    assert [planned.number for planned in ledger.take(5)] == [0, 1, 2, 3, 4]
+
+
 amounts = st.one_of(st.integers(1, 40).map(lambda n: group(n)), st.integers(1, 700).map(lambda n: group(None, n)))
 
 

@@ -11,6 +11,7 @@ from gymnasium.utils.env_checker import check_env
 from genieredux.dreams.env import DreamEnv, DreamVectorEnv
 from genieredux.dreams.session import Prompt
 from genieredux.errors import UserError
+from genieredux.frames import to_bytes
 from genieredux.models.world.fake import FakeWorld
 
 
@@ -42,6 +43,24 @@ def test_it_shows_what_the_world_plays(world: FakeWorld, prompts: list[Prompt]) 
         shown = env.render()
         assert shown is not None
         assert (np.stack(shown) == frames).all()
+
+
+def test_of_longer_prompts_the_last_frames_serve_with_the_actions_between_them() -> None:
+    begun = []
+
+    class Watched(FakeWorld):
+        def dream(self, prompts, actions, seeds=0, sampling=None):  # type: ignore[no-untyped-def]
+            begun.append((prompts, actions))
+            return super().dream(prompts, actions, seeds, sampling)
+
+    world = Watched()
+    short, long = (Prompt(world.play(taken, 3), taken) for taken in (np.array([0, 3]), np.array([1, 2, 0, 4])))
+    env = DreamVectorEnv(world, [short, long], 2)
+    env.reset(seed=0, options={"prompt": np.array([0, 1])})
+    frames, actions = begun[-1]
+    assert actions.tolist() == [[0, 3], [0, 4]]
+    assert (to_bytes(frames[0]) == short.frames).all()
+    assert (to_bytes(frames[1]) == long.frames[2:]).all()
 
 
 def test_one_seed_for_many_is_the_first_and_the_others_count_on(prompts: list[Prompt]) -> None:

@@ -192,6 +192,18 @@ WRONG = {
     "no such run": ("common.resume_id=4", r"no run in checkpoints/auto_explore"),
     "a misspelt key": ("reward.kinds=rnd", r"did you mean 'reward.kind'"),
     "a long segment": ("training.actor_critic.sequence=900", r"sequence is 900; it must be at most num_steps"),
+    "more play than memory": (
+        "collection.train.config.num_steps=1000000 collection.train.config.num_envs=4096",
+        r"1000000 steps of 4096 environments need .* GiB of memory, .* are free; set .*num_steps=\d+ or less",
+    ),
+    "a reward that the world cannot give": (
+        "reward.kind=round_trip",
+        r"reward.kind=round_trip: tokens of this world say only how the picture moved",
+    ),
+    "levels beyond the last": (
+        "collection.num_levels=99999999999",
+        r"num_levels is 99999999999; it must be from 0 to 2147483646",
+    ),
     "no GPU": ("common.device=gpu", r"common.device is 'gpu'"),
     "no positions": (
         "collection.games=[maze]",
@@ -205,10 +217,20 @@ def test_wrong_words_are_one_line_and_leave_nothing(here, capsys, name):
     if name == "no GPU" and torch.cuda.is_available():
         pytest.skip("there is a GPU")
     words, message = WRONG[name]
-    assert run(["auto_explore", "train", "config=quickstart/coinrun", words]) == 2
+    assert run(["auto_explore", "train", "config=quickstart/coinrun", *words.split()]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert re.search(message, lines[-1]), lines
     assert list(here.iterdir()) == []
+
+
+def test_an_agent_of_another_image_size_is_refused_when_it_is_opened(here, capsys):
+    words = ["config=coinrun/auto_explore", f"config.connector.agent.checkpoint_fpath={agent(here / 'a.pt', size=32)}"]
+    assert run(["generate", *words, "root=data"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].endswith("the agent sees frames of 32x32, the game shows 64x64; set connector.image_size=32"), (
+        lines
+    )
+    assert not (here / "data").exists()
 
 
 def test_files_of_another_kind_are_refused(here, capsys):

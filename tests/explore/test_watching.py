@@ -88,6 +88,10 @@ def test_what_an_action_led_to_is_what_followed_also_at_an_ends():
         assert torch.equal(grown.to(torch.int64), 2 + look.actions)
     assert rollout.terminated.sum() >= 3
     assert len(rollout.ends) >= 3
+    for t, n in np.argwhere(~rollout.ended[:-1]).tolist():
+        assert np.array_equal(rollout.following(t, n), rollout.frames[t + 1, n])
+    for t, n in np.argwhere(rollout.ended[:-1]).tolist():
+        assert not np.array_equal(rollout.following(t, n), rollout.frames[t + 1, n])
     for look in ahead(KnownWorld(), rollout):
         assert torch.equal(
             ((look.after - look.before)[:, 0, 0, 0] * 255).round().remainder(200).long(), 2 + look.actions
@@ -135,6 +139,10 @@ def test_motion_divides_and_the_floor_holds():
     moved = still.clone()
     moved[1] = 0.19
     assert torch.allclose(per_motion(torch.ones(2), still, moved), torch.tensor([100.0, 5.0]))
+    swung = still + 0.5
+    swung[:, :, ::2] += 0.19
+    swung[:, :, 1::2] -= 0.19  # lighter here, darker there: it moved all the same
+    assert torch.allclose(per_motion(torch.ones(2), still + 0.5, swung), torch.tensor([5.0, 5.0]))
 
 
 def test_the_scale_is_the_spread_of_discounted_sums_cut_at_ends():

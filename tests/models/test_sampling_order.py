@@ -130,9 +130,12 @@ def test_what_decides_tokens_is_of_float32_whatever_the_networks_give() -> None:
 
 def test_the_expected_token_is_the_nearest_in_float32_also_under_autocast() -> None:
     generator = torch.Generator().manual_seed(0)
-    probabilities = torch.rand(2000, 64, generator=generator).softmax(-1)
-    codes = torch.randn(64, 16, generator=generator)
+    probabilities = (3 * torch.randn(2000, 64, generator=generator)).softmax(-1)
+    codes = 2 + torch.randn(64, 8, generator=generator)
     expected = torch.cdist(probabilities.double() @ codes.double(), codes.double()).argmin(-1)
     for enabled in (False, True):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
             assert (expected_token(probabilities, codes) == expected).double().mean() > 0.999
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # what it would be, so that this test can fail
+        rounded = (probabilities @ codes @ codes.t() - codes.square().sum(-1) / 2).argmax(-1)
+    assert (rounded == expected).double().mean() < 0.97

@@ -160,7 +160,7 @@ def test_a_policy_that_is_watched_sees_what_it_would_see(scene):
 
 
 def test_those_who_can_play_here_are_offered(world):
-    names = Policies().names(world.action_names)
+    names = Policies().names(world)
     assert {"random", "held"} <= set(names)
     assert "recorded" not in names  # it needs to be told of what
     assert Watched(PolicySpec("held", 5), 1).act(np.zeros((64, 64, 3), np.uint8), 0.0, None) in range(5)

@@ -6,7 +6,7 @@ All are small enough for a second or two on one core: the built-in toy game, two
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,25 +41,28 @@ EVAL += "eval.delta_psnr_horizon=2 eval.metrics=[] eval.precision=32 eval.accele
 
 @dataclass(frozen=True)
 class Scenario:
-    """prepare: makes what is there before, in the working folder. look: the result as a text that two right runs share.
-    readers: commands that read what was left.
+    """words: of a command. prepare: makes what is there before, in the working folder. look: the result as a text that
+    two right runs share. readers: commands that read what was left. call: what is done instead of a command, where
+    nobody types it.
     """
 
     words: tuple[str, ...]
     prepare: Callable[[], Any]
     look: Callable[[], str]
     readers: tuple[tuple[str, ...], ...] = ()
+    call: Callable[[], Any] | None = None
 
 
-def import_everything() -> None:
-    """What commands import when they run, once for all forks."""
-    import av
-    import cv2
-    import pyarrow.parquet
+def import_everything(names: Sequence[str]) -> None:
+    """What the commands of these scenarios import when they run, once for all forks."""
+    from importlib import import_module
 
-    assert av
-    assert cv2
-    assert pyarrow.parquet
+    modules = ["av", "cv2", "pyarrow.parquet"]
+    if set(names) - {"compact", "import"}:  # those two need no torch
+        rooms = ("collect", "training", "training.heads", "evaluation.job", "explore.train", "agent57.run", "play.web")
+        modules += ["torch.utils.tensorboard", "genieredux.report", *(f"genieredux.{room}" for room in rooms)]
+    for name in modules:
+        import_module(name)
 
 
 def configured() -> None:
@@ -128,16 +131,25 @@ def episodes_of(name: str) -> Callable[[], str]:
 
 
 def weights_and_losses() -> str:
-    """Losses of every step, once each, and a digest of the last weights, of the run `w`."""
+    """Losses of every step and a digest of the last weights, of the run `w`."""
+    (model,) = Path("checkpoints").glob("*/w/model-4.pt")
+    return json.dumps([losses_of(model.parent / "log.jsonl"), of_model(model)])
+
+
+def losses_of(log: Path) -> list[Any]:
+    """Of every step, once each: a killed execution may have logged a step that is done again."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    newest = {line["step"]: line.get("loss") for line in lines if line["event"] == "train"}
+    return sorted(newest.items())
+
+
+def of_model(path: Path) -> list[str]:
+    """Digests of all tensors of a model file."""
     import torch
 
-    (model,) = Path("checkpoints").glob("*/w/model-4.pt")
     tensors: list[str] = []
-    _digests(torch.load(model, weights_only=True), tensors)
-    lines = [json.loads(line) for line in (model.parent / "log.jsonl").read_text().splitlines()]
-    losses = [[line["step"], line["loss"]] for line in lines if line["event"] == "train"]
-    newest = dict(losses)  # a killed execution may have logged a step that is done again
-    return json.dumps([sorted(newest.items()), sorted(tensors)])
+    _digests(torch.load(path, weights_only=True), tensors)
+    return sorted(tensors)
 
 
 def _digests(value: Any, into: list[str]) -> None:

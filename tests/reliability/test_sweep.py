@@ -26,14 +26,24 @@ def test_files_that_are_cut_are_named_or_mended(scenario: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scenario", "stride"), [("training", 300), ("evaluation", 41), ("collection", 31)])
+@pytest.mark.parametrize(
+    ("scenario", "stride"),
+    [
+        *(("training", 300), ("evaluation", 41), ("collection", 31), ("hub", 5), ("takes", 41), ("web", 31)),
+        *(("heads", 600), ("auto_explore", 200), ("agent57", 600)),
+    ],
+)
 def test_a_job_that_fails_anywhere_says_so_and_is_finished_by_the_next(scenario: str, stride: int) -> None:
     swept(scenario, "--kinds", "kill,ENOSPC", "--first", "4", "--stride", str(stride))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scenario", "stride"), [("compact", 1), ("import", 1), ("collection", 1), ("evaluation", 1), ("training", 7)]
+    ("scenario", "stride"),
+    [
+        *(("compact", 1), ("import", 1), ("collection", 1), ("evaluation", 1), ("hub", 1), ("takes", 1), ("web", 1)),
+        *(("training", 7), ("heads", 7), ("auto_explore", 7), ("agent57", 7)),
+    ],
 )
 def test_the_whole_sweep(scenario: str, stride: int) -> None:
     swept(scenario, "--stride", str(stride))

@@ -3,6 +3,8 @@
 import os
 import signal
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import Assembled, Interrupted, fit
 from genieredux.training.fakes import FakeData, FakeModel, FakeModelConfig
+from genieredux.training.loop import drive
 from toy_runs import CONFIG, OPTIMIZER, assert_same, assert_same_files, new_model, train, without_measurements
 
 
@@ -56,6 +59,12 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, change):
     ]
 
 
+def test_the_precision_is_that_which_the_run_was_begun_with(tmp_path):
+    train(tmp_path, replace(CONFIG, num_train_steps=4, precision="32"))
+    train(tmp_path, replace(CONFIG, num_train_steps=8, precision="bf16"))
+    assert read_tensors(tmp_path / "state-8.pt")["values"]["precision"] == "32"
+
+
 def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(tmp_path):
     train(tmp_path / "a")
     torch.rand(7)  # global randomness outside does not reach in
@@ -85,6 +94,17 @@ def test_a_finished_run_says_so_and_trains_nothing(tmp_path, caplog):
     assert again.history == first.history
     assert "is finished (step 12 of 12)" in caplog.text
     assert (tmp_path / "model-12.pt").read_bytes() == before
+
+
+def test_the_time_of_all_executions_counts_for_the_limit(tmp_path, monkeypatch):
+    """By a clock that goes on a second whenever the driver looks at it: once to begin, once a step."""
+    ticks = count()
+    monkeypatch.setattr(drive, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    cfg = replace(CONFIG, num_train_steps=1000, validate_every=1000, time_limit_s=5.0)
+    first = train(tmp_path, cfg, validation=None)
+    assert first.last_step == 5
+    longer = replace(cfg, time_limit_s=first.seconds + 3)
+    assert train(tmp_path, longer, validation=None).last_step == 8
 
 
 def test_a_finished_run_goes_on_when_given_more_steps(tmp_path):

@@ -1,5 +1,7 @@
 """The loop beside its steps: validation, samples, what a checkpoint holds, logs, a limit of time."""
 
+import errno
+import os
 import time
 from dataclasses import replace
 
@@ -98,6 +100,18 @@ class Slow(FakeData):
     def batch(self, k: int) -> Batch:
         time.sleep(0.02)
         return super().batch(k)
+
+
+def test_a_full_disk_under_tensorboard_is_one_line(tmp_path, monkeypatch, capfd):
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(RecordWriter, "write", full)
+    with pytest.raises(UserError, match="tensorboard: the disk is full"):
+        train(tmp_path, replace(CONFIG, tensorboard=True))
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_time_limit_ends_the_run_at_the_lowest_rate(tmp_path):

@@ -61,6 +61,22 @@ def test_micro_batches_equal_one_batch_and_are_clipped_once(tmp_path):
     assert min(norms[0]) > 10  # what is logged is the norm before clipping, of the whole step
 
 
+def test_every_update_draws_noise_of_its_own_and_its_micro_batches_that_of_one_batch(tmp_path):
+    drawn = []
+
+    class Drawing(Linear):
+        def forward(self, batch, generator):
+            if self.training:
+                drawn.append(float(torch.rand((), generator=generator)))
+            return super().forward(batch, generator)
+
+    cfg = replace(CONFIG, grad_accum=2, batch_size=2, num_train_steps=3)
+    train(tmp_path, cfg, Split(2), Drawing(), validation=None)
+    updates = [drawn[-6:][k : k + 2] for k in (0, 2, 4)]
+    assert [len(set(update)) for update in updates] == [1, 1, 1]
+    assert len({update[0] for update in updates}) == 3
+
+
 def test_a_loss_that_is_not_a_number_names_its_step(tmp_path):
     cfg = replace(CONFIG, save_model_every=1)
     with pytest.raises(UserError, match="not finite at step 5"):

@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from genieredux.checking import at_least, within
 from genieredux.cli.actions import Action, act
 from genieredux.cli.screen import say
 from genieredux.config import FilePath
@@ -69,6 +70,10 @@ class WorldOptions:
     """Of their choice."""
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Of the stored weights."""
+
+    def __post_init__(self) -> None:
+        within("prompts", self.prompts, 1, 10_000)
+        at_least("seed", self.seed, 0)
 
 
 def _world(paths: list[str], options: WorldOptions) -> None:

@@ -11,11 +11,14 @@ def evaluate(command: GenieReduxCommand) -> None:
     from genieredux import report
     from genieredux.episodes import Dataset
     from genieredux.evaluation.job import evaluate_file
+    from genieredux.evaluation.opening import as_asked
+    from genieredux.models.sampling import Sampling
     from genieredux.report.worlds import RESULTS
     from genieredux.runs.progress import ProgressLine
     from genieredux.training.sources import choose_games
 
     config = command.eval
+    as_asked(Sampling(), config)  # a wrong value is said before what is missing
     root = config.dataset_root_dpath or command.train.dataset_root_dpath
     name = config.dataset_name or command.train.dataset_name
     if not (config.model_fpath or command.model_fpath):

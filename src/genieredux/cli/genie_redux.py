@@ -36,7 +36,13 @@ def genie_redux(words: list[str]) -> None:
     command = compose_config("genie_redux", SCHEMA, given)
     if words[0] == "train":
         check_architectures(command, given)
-        check_parts(command)
+        try:
+            check_parts(command)
+        except UserError:
+            from genieredux.training.kinds import check_job  # torch, for which a right command waits anyway
+
+            check_job(command)  # a wrong value is said before what is missing
+            raise
     from genieredux.cli.evaluate import evaluate  # torch: not for the help and not for a misspelt key
 
     if words[0] == "train":

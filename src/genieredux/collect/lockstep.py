@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from genieredux.collect.player import GameDied, Player
+from genieredux.collect.player import GameDied, Player, playing
 from genieredux.collect.progress import Tally
 from genieredux.collect.schedule import Work
 from genieredux.collect.shelf import Shelf
@@ -54,7 +54,8 @@ class LockStep:
         count = _balanced(suggested_num_envs(work.env), missing)
         if self._env is None or self._env_game != game or self._env.num_envs < count:
             self.close()
-            self._env, self._env_game = make(work.env, count, work.group.seed), game
+            with playing():
+                self._env, self._env_game = make(work.env, count, work.group.seed), game
         return self._env
 
 

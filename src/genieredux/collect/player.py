@@ -6,7 +6,7 @@ make of it, whatever is played beside it. Knows no file.
 """
 
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -26,7 +26,16 @@ MAX_DEATHS = 3
 
 
 class GameDied(UserError):
-    """A game's process died again and again."""
+    """A game is better given up: its process died again and again, it cannot be opened, or its own code fails."""
+
+
+@contextmanager
+def playing() -> Iterator[None]:
+    """What goes wrong in a game, by its own line, is a reason to give up that game; others can be played still."""
+    try:
+        yield
+    except UserError as error:
+        raise GameDied(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -100,13 +109,14 @@ class Player:
         """Yields what all environments did, a step at a time, until the plan is played; a plan may be endless.
 
         The policy acts between two steps, so what a learner changes in it counts from the next step on. Raises
-        `GameDied` where an environment dies `MAX_DEATHS` times on the same episode.
+        `GameDied` where an environment dies `MAX_DEATHS` times on the same episode, or the game's code fails.
         """
         frames, info = self._begin(plan)
         seen = Seen.first(frames, self._seeds())
         while any(stream.now for stream in self._streams):
             actions = self.policy.act(seen)
-            after, rewards, terminated, truncated, info_after = self.env.step(actions)
+            with playing():
+                after, rewards, terminated, truncated, info_after = self.env.step(actions)
             step = self._step(seen, info, actions, rewards.astype(np.float32), terminated, truncated, after, info_after)
             yield step
             begun = self._advance(step, plan)
@@ -175,7 +185,8 @@ class Player:
         for i, stream in enumerate(self._streams):
             if stream.now is not None:
                 self.env.assign(i, stream.now.start)
-        frames, info = self.env.reset()
+        with playing():
+            frames, info = self.env.reset()
         for i, stream in enumerate(self._streams):
             if stream.now is None:
                 self.env.park(i)

@@ -52,7 +52,12 @@ def all_work(cfg: CollectConfig, groups: Sequence[Group], stored: Mapping[str, E
         names = group.facts.action_names
         spec = specs[group.variant]
         policy = replace(
-            spec, num_actions=len(names), action_names=names, game_name=group.facts.game, wrappers=agent.wrappers
+            spec,
+            num_actions=len(names),
+            action_names=names,
+            game_name=group.facts.game,
+            image_size=connector.image_size,
+            wrappers=agent.wrappers,
         )
         works.append(Work(number, group, Ledger(group, stored), connector.env(group.game), policy))
     return works

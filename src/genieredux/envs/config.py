@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genieredux.checking import at_least, one_of, require
+from genieredux.checking import at_least, one_of, require, within
 from genieredux.envs.adapters import KINDS, adapter
 
 MAX_LEVEL = 2**31 - 2
@@ -57,8 +57,8 @@ class EnvConfig:
             at_least(name, getattr(self, name), 1)
         waits = not self.start_frames or adapter(self.kind).waits
         require(waits and self.start_frames >= 0, "n_skip_start_frames", self.start_frames, "0 but for kind retro")
-        levels = 0 <= self.start_level <= MAX_LEVEL - self.num_levels
-        require(levels and self.num_levels >= 0, "start_level", self.start_level, f"a level of 0 to {MAX_LEVEL}")
+        within("start_level", self.start_level, 0, MAX_LEVEL)
+        within("num_levels", self.num_levels, 0, MAX_LEVEL - self.start_level)
         if self.action_names is not None:
             object.__setattr__(self, "action_names", tuple(self.action_names))
         object.__setattr__(self, "options", dict(self.options))

@@ -64,7 +64,18 @@ def choose_sampling(world: WorldModel, config: EvalJobConfig) -> Sampling:
     A world that decides one frame at a time is measured so, whatever is asked, and a line says it. Raises UserError for
     a value out of range.
     """
-    sampling = world.sampling.changed(
+    sampling = as_asked(world.sampling, config)
+    together = sampling.method == "one_go" or sampling.dream_length > 1
+    if together and "one_go" not in world.supports:
+        asked = "inference_method=one_go" if sampling.method == "one_go" else f"dream_length={sampling.dream_length}"
+        log.warning("eval.%s: this world decides one frame at a time, and is measured so (autoregressive)", asked)
+        return dataclasses.replace(sampling, method="autoregressive", dream_length=1)
+    return sampling
+
+
+def as_asked(sampling: Sampling, config: EvalJobConfig) -> Sampling:
+    """A sampling with what the configuration says instead. Raises UserError for a value out of range."""
+    return sampling.changed(
         config.inference_steps,
         config.temperature,
         config.choice,
@@ -73,12 +84,6 @@ def choose_sampling(world: WorldModel, config: EvalJobConfig) -> Sampling:
         window=config.window,
         decided=config.decided,
     )
-    together = sampling.method == "one_go" or sampling.dream_length > 1
-    if together and "one_go" not in world.supports:
-        asked = "inference_method=one_go" if sampling.method == "one_go" else f"dream_length={sampling.dream_length}"
-        log.warning("eval.%s: this world decides one frame at a time, and is measured so (autoregressive)", asked)
-        return dataclasses.replace(sampling, method="autoregressive", dream_length=1)
-    return sampling
 
 
 def choose_device(accelerator: str) -> str:

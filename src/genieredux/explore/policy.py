@@ -36,12 +36,8 @@ class AutoExplorePolicy:
     @torch.no_grad()
     def logits(self, seen: Seen) -> NDArray[np.float32]:
         """Unnormalised log-probabilities float32 (N, A). Raises UserError for frames of another size."""
-        size, count = self._net.image_size, len(seen.frames)
-        if seen.frames.shape[1:3] != (size, size):
-            raise UserError(
-                f"the agent sees frames of {size}x{size}, the game shows "
-                f"{seen.frames.shape[2]}x{seen.frames.shape[1]}; set connector.image_size={size}"
-            )
+        count = len(seen.frames)
+        _check_size(self._net, seen.frames.shape[1:3])
         if self._state is None or len(self._state[0]) != count:
             self._state = self._net.begin(count)
         device = self._net.actor.weight.device
@@ -58,9 +54,11 @@ class AutoExplorePolicy:
         return draw(likely, np.array([generator.random() for generator in self._generators.of(seen)]))
 
 
-def load(num_actions: int, checkpoint: str, action_names: tuple[str, ...] = ()) -> AutoExplorePolicy:
+def load(
+    num_actions: int, checkpoint: str, action_names: tuple[str, ...] = (), image_size: int | None = None
+) -> AutoExplorePolicy:
     """The policy of an agent's file, or of an agent that ships by its name. Raises UserError where the file is none, or
-    was trained with other actions than those of the game."""
+    was trained with other actions than those of the game, or on frames of another size."""
     data = load_model(find_agent(checkpoint), expect=KIND)
     names = tuple(data.config.get("action_names", ()))
     if (action_names and names != tuple(action_names)) or len(names) != num_actions:
@@ -68,7 +66,20 @@ def load(num_actions: int, checkpoint: str, action_names: tuple[str, ...] = ()) 
             f"{data.path} was trained with the actions {', '.join(names)}; the game now has "
             f"{', '.join(action_names) or num_actions}: set connector.action_names=[{','.join(names)}]"
         )
-    return AutoExplorePolicy(restored(data))
+    net = restored(data)
+    if image_size is not None:
+        _check_size(net, (image_size, image_size))
+    return AutoExplorePolicy(net)
+
+
+def _check_size(net: ActorCritic, shown: tuple[int, ...]) -> None:
+    """Raises UserError for frames of another height and width than the agent's."""
+    size = net.image_size
+    if shown != (size, size):
+        raise UserError(
+            f"the agent sees frames of {size}x{size}, the game shows {shown[1]}x{shown[0]}; set "
+            f"connector.image_size={size}"
+        )
 
 
 def find_agent(name: str) -> Path:

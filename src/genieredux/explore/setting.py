@@ -13,8 +13,13 @@ from genieredux.explore.rewards import Reward, Watcher, make_reward
 from genieredux.models.world.file import find_world, load_world
 from genieredux.models.world.model import WorldModel
 from genieredux.models.world.protocol import World
+from genieredux.nn.memory import free_memory, gib
 
 LEVELS_OF_TEST = 100_000
+_TIMES = 3
+"""So often the frames of an epoch lie in memory: as they were played, as what is learned from, and a batch of them."""
+_SAFE = 0.8
+"""Share of the free memory that they may take."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,27 @@ def setting_of(config: ExploreConfig) -> Setting:
     world = open_world(config.world_model.path, device)
     previous = open_world(config.reward.previous_fpath, device) if config.reward.previous_fpath else None
     env = env_of(config, world)
+    check_room(config, env)
     facts = describe(env)
     test = config.collection.test
     own = config.collection.start_level + config.collection.num_levels if config.collection.num_levels else 0
     first = test.start_level if test.start_level is not None else (own or LEVELS_OF_TEST)
     looked = replace(env, start_level=first, num_levels=0, max_episode_steps=test.num_steps)
     return Setting(world, previous, env, looked, facts.action_names, device)
+
+
+def check_room(config: ExploreConfig, env: EnvConfig) -> None:
+    """Raises UserError, with the number that fits, where memory has no room for the frames of an epoch."""
+    play = config.collection.train.config
+    a_step = _TIMES * play.num_envs * env.image_size**2 * 3
+    needed, there = play.num_steps * a_step, free_memory()
+    if needed > _SAFE * there:
+        key, fits = "collection.train.config.num_steps", int(_SAFE * there // a_step)
+        fix = f"set {key}={fits} or less" if fits else "set a smaller collection.train.config.num_envs"
+        raise UserError(
+            f"{play.num_steps} steps of {play.num_envs} environments need {gib(needed)} of memory, {gib(there)} are "
+            f"free; {fix}"
+        )
 
 
 def open_world(path: str, device: torch.device) -> WorldModel:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from genieredux.checking import at_least, one_of
+from genieredux.checking import one_of, within
 from genieredux.dreams.prompts import Origin, places_of
 from genieredux.dreams.session import Prompt, check_prompts
 from genieredux.dreams.together import Together
@@ -23,6 +23,7 @@ from genieredux.models.world.protocol import World
 from genieredux.play.bindings import Bindings, bind
 from genieredux.play.doubt import Doubt, doubt_beside
 
+MOST_PROMPTS = 10_000
 MOST_LOADED = 2
 """Worlds that are held in memory at a time, besides those that somebody is in."""
 
@@ -97,8 +98,8 @@ class Wanted:
     choice: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises UserError for fewer than one beginning."""
-        at_least("prompts", self.prompts, 1)
+        """Raises UserError for fewer than one beginning, or more than anybody looks through."""
+        within("prompts", self.prompts, 1, MOST_PROMPTS)
 
 
 def scene_of(path: Path, wanted: Wanted | None = None) -> Scene:

@@ -149,8 +149,7 @@ class Seat:
     def watch(self, policies: Policies, name: str | None, on_game: bool = False) -> None:
         """A policy plays from now on (None: the person). on_game: it sees the real game, where there is one. Raises
         UserError where it cannot be made."""
-        names = self.scene.world.action_names
-        self._watched = None if name is None else policies.player(name, names, self._session.seed)
+        self._watched = None if name is None else policies.player(name, self.scene.world, self._session.seed)
         self._on_game = on_game
 
     def record(self, on: bool) -> None:

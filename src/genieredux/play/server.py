@@ -58,7 +58,7 @@ def serve(
     above("fps", settings.fps, 0)
     at_least("players", settings.players, 1)
     doors = Doors(host, settings.token)
-    policies.check(scenes.get(scenes.names[0]).world.action_names)
+    policies.check(scenes.get(scenes.names[0]).world)
     app = make_app(scenes, settings, policies, doors)
     listener = listen(port, host)
     shown = f"[{host}]" if ":" in host else host

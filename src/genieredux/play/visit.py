@@ -314,7 +314,7 @@ class Visit:
         seat = self._seat
         assert seat is not None
         scene, bindings, sampling = seat.scene, seat.scene.bindings, seat.scene.world.sampling
-        policies = await self._run(functools.partial(self._policies.names, scene.world.action_names))
+        policies = await self._run(functools.partial(self._policies.names, scene.world))
         await self._send(
             {
                 "type": "hello",

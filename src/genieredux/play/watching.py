@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genieredux.errors import UserError
+from genieredux.models.world.protocol import World
 from genieredux.policies import NO_ACTION, VARIANTS, PolicySpec, Seen
 
 
@@ -14,12 +15,12 @@ class Policies:
 
     agent: str | None = None
 
-    def check(self, action_names: tuple[str, ...]) -> None:
+    def check(self, world: World) -> None:
         """Raises UserError where the agent's file is given and is nobody's."""
         said: list[UserError] = []
         for name in VARIANTS if self.agent is not None else ():
             try:
-                PolicySpec(name, len(action_names), self.agent, action_names=action_names).build()
+                _spec(name, self.agent, world).build()
             except UserError as error:
                 said.append(error)
             else:
@@ -28,25 +29,30 @@ class Policies:
             whys = [str(error) for error in said if "leave it out" not in str(error)]
             raise UserError(f"agent={self.agent}: {(whys or ['no policy here takes a trained agent'])[-1]}")
 
-    def names(self, action_names: tuple[str, ...]) -> list[str]:
+    def names(self, world: World) -> list[str]:
         """Those that can be made here."""
-        return [name for name in VARIANTS if self._can(name, action_names)]
+        return [name for name in VARIANTS if self._can(name, world)]
 
-    def player(self, name: str, action_names: tuple[str, ...], seed: int) -> "Watched":
+    def player(self, name: str, world: World, seed: int) -> "Watched":
         """The policy of a name. Raises UserError where it cannot be made."""
         for checkpoint in dict.fromkeys((self.agent, None)):
             try:
-                return Watched(PolicySpec(name, len(action_names), checkpoint, action_names=action_names), seed)
+                return Watched(_spec(name, checkpoint, world), seed)
             except UserError as error:
                 said = error
         raise said
 
-    def _can(self, name: str, action_names: tuple[str, ...]) -> bool:
+    def _can(self, name: str, world: World) -> bool:
         try:
-            self.player(name, action_names, 0)
+            self.player(name, world, 0)
         except UserError:
             return False
         return True
+
+
+def _spec(name: str, checkpoint: str | None, world: World) -> PolicySpec:
+    names = tuple(world.action_names)
+    return PolicySpec(name, len(names), checkpoint, action_names=names, image_size=world.image_size)
 
 
 class Watched:

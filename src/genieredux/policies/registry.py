@@ -39,6 +39,8 @@ WRAPPERS: Mapping[str, Callable[[Policy, int, float], Policy]] = {
 """What may be put around any policy: name -> from the policy, the number of actions and a number."""
 
 _GIVEN = ("num_actions", "action_names", "game_name", "checkpoint")
+_GIVEN_TO_OURS = (*_GIVEN, "image_size")
+"""Of policies in the table; a function of the user's own may call an option so."""
 _OPTIONS = "connector.agent.options"
 
 
@@ -48,7 +50,7 @@ class PolicySpec:
 
     name: one of `VARIANTS`, or `module:function`. checkpoint: the agent's file, for policies that take one. options:
     the function's own. wrappers: (name in `WRAPPERS`, value) each, the innermost first. action_names: the game's
-    `num_actions` actions, and game_name: its own, where they are known.
+    `num_actions` actions, game_name: its own, and image_size: pixels of a side of the frames, where they are known.
     """
 
     name: str
@@ -58,13 +60,13 @@ class PolicySpec:
     wrappers: tuple[tuple[str, float], ...] = ()
     action_names: tuple[str, ...] = ()
     game_name: str = ""
+    image_size: int | None = None
 
     def build(self) -> Policy:
         """The policy. Raises `UserError` at an unknown name, at what it does not take, and at a value out of range."""
         maker = _Maker(self.name)
         maker.check(self.checkpoint, self.options)
-        given = {name: getattr(self, name) for name in _GIVEN}
-        arguments = {name: value for name, value in given.items() if name in maker.parameters}
+        arguments = {name: getattr(self, name) for name in maker.given if name in maker.parameters}
         with own_code.blamed(f"the policy '{self.name}' cannot be made"):
             policy = maker.function(**arguments, **maker.typed(self.options))
         for name, value in self.wrappers:
@@ -137,7 +139,8 @@ class _Maker:
             for key, one in signature.parameters.items()
             if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
         }
-        self.options = {key: one for key, one in self.parameters.items() if key not in _GIVEN}
+        self.given = _GIVEN if ":" in name else _GIVEN_TO_OURS
+        self.options = {key: one for key, one in self.parameters.items() if key not in self.given}
 
     @property
     def takes_checkpoint(self) -> bool:

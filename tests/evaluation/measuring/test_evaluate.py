@@ -214,6 +214,16 @@ def test_parts_add_up_to_the_whole(make_clips):
     assert exact["psnr"]["model"]["low"] <= exact["psnr"]["model"]["mean"] <= exact["psnr"]["model"]["high"]
 
 
+def test_a_part_that_is_the_whole_has_its_headline_numbers(make_clips):
+    plain = make_clips(episodes=4)
+    origins = tuple(Origin(str(episode), 0, "mario", "Nes", ()) for episode in plain.episodes)
+    clips = Clips(plain.frames, plain.actions, plain.episodes, origins)
+    result = measured(FakeWorld(noise=0.1), clips)
+    part = result["breakdown"]["game"]["mario"]
+    assert part["delta_psnr"]["genie"]["mean"] == pytest.approx(result["delta_psnr"]["genie"]["mean"][3])
+    assert part["psnr"]["model"]["mean"] == pytest.approx(mean(result, "psnr"))
+
+
 def test_an_action_is_blamed_for_the_frame_it_led_to(make_clips):
     class NeverLeft(FakeWorld):
         """Obeys every action but LEFT."""

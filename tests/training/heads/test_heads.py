@@ -204,7 +204,12 @@ def test_heads_of_another_world_are_named(world: Path, dataset: Dataset, tmp_pat
     [
         (["train", "out=a.pt"], "dataset is missing"),
         (["train", "dataset=D", "out=a.pt", "step=3"], "did you mean 'steps'"),
-        (["train", "dataset=D", "out=a.pt", "steps=0"], "steps is 0; it must be 1 or more"),
+        (["train", "dataset=D", "out=a.pt", "steps=0"], "steps is 0; it must be from 1 to 1000000000"),
+        (
+            ["train", "dataset=D", "out=a.pt", "batch_size=1000000000000"],
+            "batch_size is 1000000000000; it must be from",
+        ),
+        (["train", "dataset=D", "out=a.pt", "learning_rate=nan"], "learning_rate is nan; it must be from"),
         (["train", "dataset=nowhere", "out=a.pt"], "nowhere"),
         (["train", "dataset=D", "out=WORLD"], "exists; give another"),
         (["train", "dataset=D", "out=a.pt", "world=nowhere.pt"], "no checkpoint at nowhere.pt"),

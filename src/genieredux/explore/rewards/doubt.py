@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from genieredux.errors import UserError
 from genieredux.explore.reward import per_motion
 from genieredux.explore.rewards.protocol import RewardConfig, Settled, Values, Watcher, unrated
 from genieredux.explore.rollout import Rollout
@@ -15,7 +16,17 @@ from genieredux.models.sampling import Sampling
 
 class RoundTrip(Settled):
     """|z - Enc(Dec(z))| in pixels: how far the expected frame moves when it is encoded and decoded once more. A frame
-    that the tokenizer knows stays where it is. (A world whose tokens say only what changes has none: UserError.)"""
+    that the tokenizer knows stays where it is."""
+
+    def __init__(self, config: RewardConfig, watcher: Watcher) -> None:
+        """Raises UserError for a world whose tokens say only what changes: it has no such thing."""
+        super().__init__(config, watcher)
+        assert watcher.world is not None
+        side = watcher.world.image_size
+        try:
+            watcher.world.decode(watcher.world.encode(torch.zeros(1, 1, 3, side, side)))
+        except UserError as error:
+            raise UserError(f"reward.kind=round_trip: {error}; choose another reward.kind for this world") from error
 
     def rate(self, rollout: Rollout) -> Values:
         """0 and more."""

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from genieredux.checking import above, at_least
 from genieredux.config import FilePath
+from genieredux.settings import Range, Seed, Width, check_values
+
+Count = Annotated[int, Range(1, 1_000_000_000)]
+Dreamed = Annotated[int, Range(0, 10_000_000)]
+Horizon = Annotated[int, Range(1, 1024)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,28 +27,24 @@ class HeadsJob:
     """The run's folder is checkpoints_dpath/outcome_heads/run_name."""
     checkpoints_dpath: FilePath = "checkpoints"
     """The folder of all runs."""
-    steps: int = 1500
+    steps: Count = 1500
     """Updates."""
-    batch_size: int = 64
+    batch_size: Annotated[int, Range(1, 65_536)] = 64
     """Transitions of an update: half as they come, half of every outcome alike."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Range(1e-9, 1)] = 1e-3
     """The highest."""
-    width: int = 32
+    width: Width = 32
     """Channels of the network's first layer."""
-    dreamed: int = 1500
+    dreamed: Dreamed = 1500
     """So many transitions are drawn by the world too, and are half of what is learned from, so that the heads know what
     they will look at (0: true frames alone)."""
-    horizon: int = 4
+    horizon: Horizon = 4
     """Frames that the world dreams before such a transition, at the most."""
-    seed: int = 0
+    seed: Seed = 0
     """Of everything that is drawn."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "width", "horizon"):
-            at_least(name, getattr(self, name), 1)
-        at_least("dreamed", self.dreamed, 0)
-        at_least("seed", self.seed, 0)
-        above("learning_rate", self.learning_rate, 0)
+        check_values(HeadsJob, vars(self), "")
 
     @property
     def folder(self) -> Path:
@@ -59,17 +60,14 @@ class HeadsEval:
     """The world's file, with heads."""
     dataset: FilePath
     """The folder of a data set, of which the test splits serve."""
-    frames: int = 20_000
+    frames: Count = 20_000
     """True frames that are looked at, at the most: whole episodes."""
-    dreamed: int = 1000
+    dreamed: Dreamed = 1000
     """Transitions that the world draws, looked at besides."""
-    horizon: int = 4
+    horizon: Horizon = 4
     """Frames that the world dreams before such a transition, at the most."""
-    seed: int = 0
+    seed: Seed = 0
     """Of their choice."""
 
     def __post_init__(self) -> None:
-        for name in ("frames", "horizon"):
-            at_least(name, getattr(self, name), 1)
-        at_least("dreamed", self.dreamed, 0)
-        at_least("seed", self.seed, 0)
+        check_values(HeadsEval, vars(self), "")

@@ -1,6 +1,7 @@
 """What training writes down: means between two log lines, to log.jsonl, TensorBoard and wandb. Knows no loop."""
 
 import resource
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,10 +125,17 @@ class LogWriter:
 
             # Points from first_step on, of an execution that was killed after its last checkpoint, are
             # forgotten.
+            self._excepthook, threading.excepthook = threading.excepthook, self._thread_failed
             with writing(run.tensorboard):
                 self._board = SummaryWriter(str(run.tensorboard), purge_step=first_step)
         if cfg.wandb != "disabled":
             self._wandb = WandbLog(run, cfg.wandb, cfg.wandb_project)
+
+    def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread keeps what it failed by for whoever writes next, and says it once more as a traceback,
+        which nobody needs."""
+        if not type(failed.thread).__module__.startswith("tensorboard"):
+            self._excepthook(failed)
 
     def write(self, event: str, step: int, values: Mapping[str, float]) -> None:
         """One line in the log, one point a value in TensorBoard and wandb under `event/`."""
@@ -151,8 +159,11 @@ class LogWriter:
 
     def close(self) -> None:
         if self._board is not None:
-            with writing(self._run.tensorboard):
-                self._board.close()
+            try:
+                with writing(self._run.tensorboard):
+                    self._board.close()
+            finally:
+                threading.excepthook = self._excepthook
         if self._wandb is not None:
             self._wandb.close()
 
