@@ -115,7 +115,7 @@ class CanvasFuture:
         dynamics, new = self.parts.dynamics, frames[:, 0]
         shifts = dynamics.shifts(torch.stack([self._state.last, new], 1))
         tokens, self._owed = to_codes(shifts, dynamics.codes, self._owed)
-        known = dynamics.show(self._state, new, dynamics.codes[tokens[:, 0]])
+        known = dynamics.show(self._state, new, dynamics.codes[tokens[:, 0]], self.parts.conditions(actions[:, 0]))
         self._advance()
         return 1 - known[:, 0]
 

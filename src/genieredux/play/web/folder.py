@@ -122,6 +122,7 @@ def _said(scene: Scene, world: WorldModel, dynamics: CanvasDynamics, path: Path)
         "known": sheet.KNOWN,
         "changed": sheet.CHANGED,
         "inPlace": IN_PLACE,
+        "actor": dynamics.actor is not None,
         "codes": dynamics.codes.cpu().tolist(),
         "actions": list(world.action_names),
         **asdict(scene.bindings),

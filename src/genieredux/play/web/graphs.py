@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from genieredux.errors import UserError
 from genieredux.models.dynamics.canvas.model import CanvasDynamics
 from genieredux.models.dynamics.canvas.motion import MotionPrior
-from genieredux.models.dynamics.canvas.painter import Painter
 
 _OPSET = 17
 
@@ -31,15 +30,28 @@ class _Prior(nn.Module):
 
 
 class _Painter(nn.Module):
-    def __init__(self, painter: Painter, conditions: Tensor) -> None:
+    def __init__(self, dynamics: CanvasDynamics, conditions: Tensor) -> None:
         super().__init__()
-        self.painter = painter
+        self.painter, self.actor = dynamics.painter, dynamics.actor
+        vectors = dynamics.vectors(conditions)
         self.register_buffer("conditions", conditions)
+        self.register_buffer("vectors", torch.cat([vectors, torch.zeros_like(vectors[:1])]))  # the last: of no action
 
     def forward(
-        self, last: Tensor, before: Tensor, view: Tensor, known: Tensor, action: Tensor, motions: Tensor
+        self,
+        last: Tensor,
+        before: Tensor,
+        view: Tensor,
+        known: Tensor,
+        action: Tensor,
+        motions: Tensor,
+        previous: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        made = self.painter(last, before, view, known, self.conditions[action], motions)  # type: ignore[index]
+        in_place = None
+        if self.actor is not None:
+            vectors = self.vectors
+            in_place = self.actor(last, before, motions, vectors[action], vectors[previous])  # type: ignore[index]
+        made = self.painter(last, before, view, known, self.conditions[action], motions, in_place)  # type: ignore[index]
         return made.frames.clamp(0, 1), made.mix[:, 1:2]
 
 
@@ -48,8 +60,9 @@ def write_networks(folder: Path, dynamics: CanvasDynamics, conditions: Tensor) -
 
     conditions: what the dynamics takes for each action, int64 (A,) or float (A, action_width). prior: pair
     (1, 2, 3, S, S), motion (1, 2), action int64 (1,), memory (1, 1, W) -> logits (1, K), after (1, 1, W). painter:
-    last, before, view (1, 3, S, S), known (1, 1, S, S), action (1,), motions (1, 2, 2) -> frames in [0, 1], share
-    of the last frame (1, 1, S, S). Raises UserError where the package onnx is missing.
+    last, before, view (1, 3, S, S), known (1, 1, S, S), action (1,), motions (1, 2, 2), and where there is an actor
+    previous (1,), the action before or A for none -> frames in [0, 1], share of the last frame (1, 1, S, S). Raises
+    UserError where the package onnx is missing.
     """
     if find_spec("onnx") is None:
         raise UserError("the package onnx is missing, with which networks are written; pip install 'genieredux[web]'")
@@ -64,8 +77,10 @@ def write_networks(folder: Path, dynamics: CanvasDynamics, conditions: Tensor) -
     }
     painter = {"last": picture, "before": picture, "view": picture, "known": place}
     painter |= {"action": action, "motions": torch.zeros(1, 2, 2)}
+    if dynamics.actor is not None:
+        painter["previous"] = action
     _write(folder / "prior.onnx", _Prior(dynamics.prior, conditions), prior, ["logits", "after"])
-    _write(folder / "painter.onnx", _Painter(dynamics.painter, conditions), painter, ["frames", "share"])
+    _write(folder / "painter.onnx", _Painter(dynamics, conditions), painter, ["frames", "share"])
 
 
 def _write(path: Path, network: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> None:

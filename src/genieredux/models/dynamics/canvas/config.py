@@ -35,6 +35,11 @@ class CanvasConfig(Settings):
     """Width of the motion prior."""
     action_width: Width | None = None
     """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
+    actor: Annotated[int, Range(0, 1024)] = 0
+    """Side in pixels of the square that a network of its own redraws in place: the agent that a camera follows
+    (quickstart/canvas: 10). 0: none, as in worlds that were made before there was one."""
+    actor_width: Width = 512
+    """Width of that network."""
     chains: tuple[Annotated[int, Range(1, 1 << 14)], ...] = (4, 6, 12)
     """In training the painter goes on from its own frames for so many; one of them for each batch."""
     painted: Share = 0.25
@@ -55,6 +60,8 @@ class CanvasConfig(Settings):
         super().__post_init__()
         if not self.chains:
             raise UserError("dynamics.chains is empty; give at least one length, for example dynamics.chains=[4]")
+        if self.actor > self.image_size:
+            raise UserError(f"dynamics.actor={self.actor} is larger than the image, of {self.image_size} pixels a side")
         if self.image_size % SIDE:
             raise UserError(
                 f"dynamics.architecture=canvas takes frames whose side is a multiple of {SIDE}, and these are of "

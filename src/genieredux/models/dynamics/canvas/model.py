@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genieredux.models.dynamics.canvas.actor import Actor
 from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.canvas.motion import MotionPrior, around_stillness, find_codes, soft_targets, to_codes
 from genieredux.models.dynamics.canvas.painter import Painted, Painter
@@ -29,22 +30,25 @@ IN_PLACE = 0.5
 
 @dataclass
 class Pictures:
-    """What the painter goes on from: the last two frames (B, 3, H, W), the canvas, the last motion (B, 2)."""
+    """What the painter goes on from: the last two frames (B, 3, H, W), the canvas, the last motion (B, 2),
+    and the vector (B, A) of the action that led to the last frame, 0 where none did."""
 
     last: Tensor
     before: Tensor
     canvas: Canvas
     motion: Tensor
+    action: Tensor
 
     def clone(self) -> "Pictures":
         """Another, equal and independent."""
-        return Pictures(self.last, self.before, self.canvas.clone(), self.motion)
+        return Pictures(self.last, self.before, self.canvas.clone(), self.motion, self.action)
 
     def put(self, rows: Tensor, other: "Pictures") -> None:
         """The clips `rows` (int64 (R,)) become those of `other`."""
         self.last = self.last.index_copy(0, rows, other.last)
         self.before = self.before.index_copy(0, rows, other.before)
         self.motion = self.motion.index_copy(0, rows, other.motion)
+        self.action = self.action.index_copy(0, rows, other.action)
         self.canvas.put(rows, other.canvas)
 
 
@@ -60,6 +64,8 @@ class CanvasDynamics(nn.Module):
         self.num_actions = num_actions
         self.codes: Tensor
         self.register_buffer("codes", around_stillness(config.codebook_size))
+        self._vector = config.action_width or num_actions
+        self.actor = Actor(config, self._vector) if config.actor else None
         self.painter = Painter(config, num_actions)
         self.prior = MotionPrior(config, num_actions)
 
@@ -75,9 +81,13 @@ class CanvasDynamics(nn.Module):
 
     @torch.no_grad()
     def look_first(self, batches: Iterable[Batch]) -> None:
-        """Find the codebook in the motions of some batches of frames, before the first step of training."""
-        found = [self.shifts(batch.frames).flatten(0, 1) for batch in batches if batch.frames is not None]
-        self.codes.copy_(find_codes(torch.cat(found), self.config.codebook_size))
+        """Find the codebook in the motions of some batches of frames, and the actor's place in their pixels, before the
+        first step of training."""
+        clips = [(batch.frames, self.shifts(batch.frames)) for batch in batches if batch.frames is not None]
+        found = torch.cat([motions.flatten(0, 1) for _, motions in clips])
+        self.codes.copy_(find_codes(found, self.config.codebook_size))
+        if self.actor is not None:
+            self.actor.place(clips)
 
     def shifts(self, frames: Tensor) -> Tensor:
         """Motions (B, T - 1, 2) between frames (B, T, 3, H, W), as they were."""
@@ -104,10 +114,10 @@ class CanvasDynamics(nn.Module):
     # -- training ------------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Losses:
-        """The motion prior's cross-entropy in nats, and paint_weight times the painter's error.
+        """The motion prior's cross-entropy in nats, paint_weight times the painter's error, and the actor's error.
 
         batch.frames: float (B, T, 3, H, W), T >= 3; batch.actions: int64 (B, T-1), or float (B, T-1, action_width).
-        parts: motion, paint, squared_error (of the painted frames, mean).
+        parts: motion, paint, squared_error (of the painted frames, mean); actor, where there is one.
         """
         if batch.frames is None or batch.actions is None:
             raise ValueError("the canvas dynamics trains on frames and actions, and this batch lacks one of them")
@@ -126,7 +136,14 @@ class CanvasDynamics(nn.Module):
         motion = self._motion_loss(self._noisy(seen, generator), true, motions, actions)
         total = motion + self.config.paint_weight * share * paint
         parts = {"motion": motion.detach(), "paint": share * paint.detach(), "squared_error": share * error}
+        if self.actor is not None:
+            actor = self.actor.loss(frames, motions, self.vectors(actions))
+            total, parts = total + actor, parts | {"actor": actor.detach()}
         return Losses(total, parts)
+
+    def vectors(self, actions: Tensor) -> Tensor:
+        """Actions int64 (...) as vectors float (..., num_actions) of 0 and 1; vectors as they are."""
+        return actions if actions.is_floating_point() else F.one_hot(actions, self.num_actions).to(self.codes.dtype)
 
     def _motion_loss(self, frames: Tensor, true: Tensor, motions: Tensor, actions: Tensor) -> Tensor:
         """Of the motions after the first, whose own past is a single frame."""
@@ -144,7 +161,7 @@ class CanvasDynamics(nn.Module):
         for t in range(1, frames.shape[1]):
             truth, motion = frames[:, t], motions[:, t - 1]
             if t < min(_LEADING, frames.shape[1] - 1):
-                self.show(state, truth, motion)
+                self.show(state, truth, motion, actions[:, t - 1])
                 drawn.append(truth)
                 continue
             made = self.paint(state, motion, actions[:, t - 1])
@@ -185,25 +202,30 @@ class CanvasDynamics(nn.Module):
 
     def begin(self, frames: Tensor) -> Pictures:
         """After first frames (B, 3, H, W)."""
-        still = frames.new_zeros(len(frames), 2)
-        return Pictures(frames, frames, Canvas.of(frames, self.config.margin), still)
+        still, none = frames.new_zeros(len(frames), 2), frames.new_zeros(len(frames), self._vector)
+        return Pictures(frames, frames, Canvas.of(frames, self.config.margin), still, none)
 
-    def show(self, state: Pictures, frames: Tensor, motion: Tensor) -> Tensor:
-        """Go on with true frames (B, 3, H, W), which `motion` (B, 2) led to. Returns where they were known, (B, 1, H,
-        W), 0 or 1."""
+    def show(self, state: Pictures, frames: Tensor, motion: Tensor, action: Tensor) -> Tensor:
+        """Go on with true frames (B, 3, H, W), which `motion` (B, 2) and `action` led to. Returns where they were
+        known, (B, 1, H, W), 0 or 1."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
         state.canvas.write(frames, _changed(frames, view))
-        state.before, state.last, state.motion = state.last, frames, motion
+        state.before, state.last = state.last, frames
+        state.motion, state.action = motion, self.vectors(action)
         return known
 
     def paint(self, state: Pictures, motion: Tensor, action: Tensor) -> Painted:
         """The next frames under `motion` (B, 2) and `action`. The canvas moves; `_go_on` does the rest."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
-        motions = torch.stack([state.motion, motion], 1)
-        state.motion = motion
-        return self.painter(state.last, state.before, view, known, action, motions)
+        motions, vector = torch.stack([state.motion, motion], 1), self.vectors(action)
+        in_place = None
+        if self.actor is not None:
+            with torch.no_grad():  # it has a loss of its own
+                in_place = self.actor(state.last, state.before, motions, vector, state.action)
+        state.motion, state.action = motion, vector
+        return self.painter(state.last, state.before, view, known, action, motions, in_place)
 
     def draw(self, state: Pictures, motion: Tensor, action: Tensor) -> Tensor:
         """Go on with what follows: frames float32 (B, 3, H, W) in [0, 1]."""

@@ -101,10 +101,18 @@ class Painter(nn.Module):
         self.register_buffer("first", torch.tensor(_FIRST)[:, None, None], persistent=False)
 
     def forward(
-        self, last: Tensor, before: Tensor, view: Tensor, known: Tensor, action: Tensor, motions: Tensor
+        self,
+        last: Tensor,
+        before: Tensor,
+        view: Tensor,
+        known: Tensor,
+        action: Tensor,
+        motions: Tensor,
+        in_place: Tensor | None = None,
     ) -> Painted:
         """last, before: the last two frames (B, 3, H, W). view, known: what the canvas shows, after the move. action:
-        int64 (B,) or vectors (B, action_width). motions: (B, 2, 2), the last and the new (down, right) in pixels."""
+        int64 (B,) or vectors (B, action_width). motions: (B, 2, 2), the last and the new (down, right) in pixels.
+        in_place: what is mixed in as the last frame (what the actor made of it); None: the last frame."""
         seen = torch.where(known > 0.5, view, last)
         old, new = motions.unbind(1)
         moved = torch.cat([new, old, new - new.round()], 1) / _PIXELS
@@ -116,5 +124,5 @@ class Painter(nn.Module):
         barred = torch.cat([_BARRED * (1 - known), torch.zeros_like(logits[:, 1:])], 1)
         mix = ((logits - barred) * (1 if self.training else _DECISIVE)).softmax(1)
         paint = seen + made[:, 3:]
-        frames = mix[:, :1] * seen + mix[:, 1:2] * last + mix[:, 2:] * paint
+        frames = mix[:, :1] * seen + mix[:, 1:2] * (last if in_place is None else in_place) + mix[:, 2:] * paint
         return Painted(frames, paint, mix, view, known)

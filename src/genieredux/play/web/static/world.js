@@ -43,6 +43,7 @@ export class World {
       const { view } = seen(canvas, this.about.known);
       state = {
         ...state, frame: state.frame + 1, memory: after, motion, before: state.last, last: frame,
+        action: this.about.prompts.actions[prompt][t - 1],
         canvas: written(canvas, frame, changes(frame, view, this.about.changed)),
       };
     }
@@ -53,7 +54,7 @@ export class World {
   beginAt(rgb, seed) {
     const { size, margin, width } = this.about;
     const last = planes(rgb);
-    return { seed, frame: 1, last, before: last, motion: [0, 0], memory: new Float32Array(width), canvas: canvasOf(last, size, margin), checksum: 0, entropy: null };
+    return { seed, frame: 1, last, before: last, motion: [0, 0], action: null, memory: new Float32Array(width), canvas: canvasOf(last, size, margin), checksum: 0, entropy: null };
   }
 
   async outlook({ before, last, motion, memory }, action) {
@@ -69,20 +70,22 @@ export class World {
 
   // What follows an action.
   async step(state, action) {
-    const { size, codes, known: limit, changed, inPlace } = this.about;
+    const { size, codes, known: limit, changed, inPlace, actor, actions } = this.about;
     const { logits, after } = await this.outlook(state, action);
     const { token, entropy } = choose(logits, codes, this.sampling, state.seed, state.frame);
     const motion = codes[token];
     const canvas = moved(state.canvas, motion);
     const { view, known } = seen(canvas, limit);
     const shape = [1, 3, size, size];
+    const previous = actor ? { previous: index(state.action ?? actions.length) } : {};
     const { frames, share } = await this.painter.run({
+      ...previous,
       last: tensor(state.last, shape), before: tensor(state.before, shape), view: tensor(view, shape), known: tensor(known, [1, 1, size, size]),
       action: index(action), motions: tensor(Float32Array.from([...state.motion, ...motion]), [1, 2, 2]),
     });
     const over = changes(frames.data, view, changed, { share: share.data, least: inPlace });
     return {
-      seed: state.seed, frame: state.frame + 1, last: frames.data, before: state.last, motion, memory: after, token, entropy,
+      seed: state.seed, frame: state.frame + 1, last: frames.data, before: state.last, motion, action, memory: after, token, entropy,
       canvas: written(canvas, frames.data, over), checksum: checksum(state.checksum, token),
     };
   }
