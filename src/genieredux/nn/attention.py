@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from genieredux.nn.cache import KeyValues
 from genieredux.nn.kernels import attend
+from genieredux.nn.products import Linear
 
 QK_NORM_SCALE = 8.0
 """Scores of unit queries and keys are multiplied by this (published setting)."""
@@ -30,13 +31,13 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, self.gamma.shape, self.gamma, None, 1e-5)
 
 
-def linear_beside(dim: int, beside: int, out: int) -> nn.Linear:
+def linear_beside(dim: int, beside: int, out: int) -> Linear:
     """A linear map without bias of `dim` values and `beside` more.
 
     The columns of the latter begin as those of a map of `beside` values alone: as a few among hundreds, a one-hot
     vector would hardly be heard at first.
     """
-    linear = nn.Linear(dim + beside, out, bias=False)
+    linear = Linear(dim + beside, out)
     if beside:
         bound = beside**-0.5
         nn.init.uniform_(linear.weight[:, dim:], -bound, bound)
@@ -85,7 +86,7 @@ class Attention(nn.Module):
         if qk_norm:
             self.q_scale = nn.Parameter(torch.ones(dim_head))
             self.k_scale = nn.Parameter(torch.ones(dim_head))
-        self.to_out = nn.Linear(inner, dim, bias=False)
+        self.to_out = Linear(inner, dim)
 
     def forward(
         self,

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from genieredux.models.types import Batch
 from genieredux.nn.kernels import Kernel, use_kernel
-from genieredux.nn.precision import autocast
+from genieredux.nn.precision import autocast, slow_bf16_products
 
 SIDE = {"cpu": 512, "cuda": 8192}
 """Rows of the square matrices whose product is the machine's ceiling."""
@@ -30,10 +30,10 @@ def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
     device = next(model.parameters()).device
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    counter = FlopCounterMode(display=False)
+    counter, computing = FlopCounterMode(display=False), autocast(precision, device)  # which may try the CPU: before
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), use_kernel(Kernel.EXPLICIT), counter:
-        with autocast(precision, device):
+        with computing:
             losses = model(batch.first(1), torch.Generator(device).manual_seed(0))
         losses.total.backward()
     with torch.no_grad():
@@ -53,7 +53,8 @@ def matmul_ceiling(device: torch.device, precision: str) -> float:
     time until the result is there. Measured once per process.
     """
     side, on_cpu = SIDE.get(device.type, SIDE["cpu"]), device.type == "cpu"
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    narrow = precision == "bf16" and not (on_cpu and slow_bf16_products())  # such products are made in float32 there
+    dtype = torch.bfloat16 if narrow else torch.float32
     generator = torch.Generator(device).manual_seed(0)  # not of ones: a GPU multiplies those faster than real weights
     a = torch.randn(side, side, device=device, generator=generator).to(dtype)
     clock, threads = (time.process_time, torch.get_num_threads()) if on_cpu else (time.perf_counter, 1)

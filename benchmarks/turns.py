@@ -1,0 +1,228 @@
+"""Two checkouts of this project against each other, in turns: which is faster, by how much, and whether their numbers
+are the same.
+
+    git worktree add /tmp/before COMMIT
+    python benchmarks/turns.py --before /tmp/before --case tokenizer --precision bf16 --turns 8
+    python benchmarks/turns.py --before /tmp/before --case one_go --set blocks=3
+
+Two processes, one for each checkout's sources, do a piece of work by turns, ABBA, one thread each: whatever else runs
+on the machine falls on both. Given are the median of the ratios of CPU time (before over after, of a pair of turns)
+with the interval that 95 % of resampled medians lie in, that of the wall clock, the losses of all turns as exact
+numbers, whether they are equal, and each process's peak memory. The cases are of the papers' size at batch 1;
+--set changes settings of the model, such as fewer blocks of the same size where time or memory are short.
+This file runs with the sources of either side, so it calls only what both have.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FRAMES, PREDICTED, STEPS, CODES = 16, 10, 25, 1024
+GRID = (16, 16)
+ACTIONS = ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
+TRAININGS = {
+    "tokenizer": ("tokenizer", {"architecture": "st_vivit"}),
+    "lam": ("latent_action_model", {"architecture": "st_vivit"}),
+    "dynamics": ("genie_redux_guided", {"architecture": "st_maskgit"}),
+    "genie_redux": (
+        "genie_redux",
+        {"lam": {"architecture": "st_vivit"}, "dynamics": {"architecture": "st_maskgit", "conditioning": "add"}},
+    ),
+}
+GENERATIONS = ("one_go", "dream")
+CASES = (*TRAININGS, *GENERATIONS, "shipped")
+
+
+def training(case: str, settings: dict[str, Any], precision: str, checkpointing: bool) -> Callable[[], str]:
+    """A step of training: forward, backward, clipping, AdamW. Returns the loss."""
+    import torch
+
+    from genieredux.models.types import Batch
+    from genieredux.nn.precision import autocast
+    from genieredux.training import OptimizerConfig
+    from genieredux.training.loop.optimizer import build_optimizer
+    from genieredux.training.machine.memory import checkpoint_blocks
+
+    kind, values = TRAININGS[case]
+    parts = [values[name] for name in ("lam", "dynamics") if name in values] or [values]
+    for part in parts:
+        part.update(settings)
+    model = make(kind, values).train()
+    if checkpointing:
+        checkpoint_blocks(model)
+    optimizer = build_optimizer(model, OptimizerConfig())
+    generator = torch.Generator().manual_seed(0)
+    batch = Batch(
+        frames=torch.rand(1, FRAMES, 3, 64, 64, generator=generator),
+        tokens=torch.randint(CODES, (1, FRAMES, *GRID), generator=generator),
+        actions=torch.randint(len(ACTIONS), (1, FRAMES - 1), generator=generator),
+    )
+
+    def step() -> str:
+        with autocast(precision, torch.device("cpu")):
+            losses = model(batch, torch.Generator().manual_seed(0))
+        losses.total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return losses.total.item().hex()
+
+    return step
+
+
+def generation(case: str, settings: dict[str, Any], precision: str, steps: int) -> Callable[[], str]:
+    """PREDICTED frames after two: all together in `steps` refinement steps, or one after the other. Returns a digest
+    of the tokens."""
+    import torch
+
+    import genieredux as gr
+    from genieredux.models.sampling import Sampling
+    from genieredux.models.world.model import WorldModel
+
+    prompt = torch.rand(1, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    actions = torch.randint(len(ACTIONS), (1, 1 + PREDICTED), generator=torch.Generator().manual_seed(0))
+    world: Any
+    if case == "shipped":
+        world, sampling = gr.load("coinrun"), None
+    else:
+        tokenizer = make("tokenizer", {"architecture": "conv", "codebook_size": CODES, "codebook_dim": 32})
+        dynamics = make("genie_redux_guided", {"architecture": "st_maskgit", **settings})
+        world = WorldModel(tokenizer.eval(), dynamics.eval(), ACTIONS)  # type: ignore[arg-type]
+        method = "one_go" if case == "one_go" else "autoregressive"
+        sampling = Sampling(steps=steps, method=method, window=FRAMES)  # type: ignore[arg-type]
+    world.use_precision(precision)
+
+    def roll() -> str:
+        rollout = world.rollout(prompt, actions, sampling=sampling)
+        weights = torch.arange(rollout.tokens.numel()).view(rollout.tokens.shape) % 9973
+        return str(int((rollout.tokens * weights).sum()))
+
+    return roll
+
+
+def make(kind: str, values: dict[str, Any]) -> Any:
+    """An untrained model, the same on both sides."""
+    import torch
+
+    from genieredux.models.build import build_model
+
+    torch.manual_seed(0)
+    tokenizer: Any = None
+    if kind.startswith("genie_redux"):
+        tokenizer = build_model("tokenizer", {"architecture": "conv", "codebook_size": CODES, "codebook_dim": 32})
+        torch.manual_seed(0)
+    return build_model(kind, values, tokenizer=tokenizer, action_names=ACTIONS)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Do a turn for every line that comes, and answer with what it took."""
+    import torch
+
+    torch.set_num_threads(1)
+    settings = dict(item.split("=", 1) for item in options.set)
+    values = {key: json.loads(value) for key, value in settings.items()}
+    if options.case in TRAININGS:
+        work = training(options.case, values, options.precision, options.checkpointing)
+    else:
+        work = generation(options.case, values, options.precision, options.steps)
+    for _ in sys.stdin:
+        began, used = time.perf_counter(), time.process_time()
+        result = work()
+        spent = {"wall": time.perf_counter() - began, "cpu": time.process_time() - used}
+        status = Path("/proc/self/status").read_text()
+        peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
+        print(json.dumps({**spent, "result": result, "peak_mib": peak}), flush=True)
+
+
+class Side:
+    """The process of one checkout."""
+
+    def __init__(self, checkout: Path, words: list[str]) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, __file__, "--serve", *words]
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.turns: list[dict[str, Any]] = []
+
+    def turn(self) -> dict[str, Any]:
+        """One piece of work."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit("a process ended in the middle of its work; what it said is above")
+        self.turns.append(json.loads(line))
+        return self.turns[-1]
+
+    def end(self) -> None:
+        """No more turns."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def interval(ratios: list[float]) -> list[float]:
+    """In which 95 % of the medians of resampled ratios lie."""
+    draw = random.Random(0)
+    medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(2000))
+    return [round(medians[49], 3), round(medians[1949], 3)]
+
+
+def compare(before: Side, after: Side, turns: int, warm: int) -> dict[str, Any]:
+    """Turns of both, the first of each unmeasured."""
+    for number in range(warm + turns):
+        for side in (before, after) if number % 2 == 0 else (after, before):
+            side.turn()
+    out: dict[str, Any] = {}
+    for clock in ("cpu", "wall"):
+        first, second = ([turn[clock] for turn in side.turns[warm:]] for side in (before, after))
+        ratios = [one / two for one, two in zip(first, second, strict=True)]
+        out[f"times faster, {clock}"] = round(statistics.median(ratios), 3)
+        out[f"interval, {clock}"] = interval(ratios)
+        out[f"seconds, {clock}"] = [round(statistics.median(times), 3) for times in (first, second)]
+    results = [[turn["result"] for turn in side.turns] for side in (before, after)]
+    out["same results"] = results[0] == results[1]
+    out["results"] = results[0][:3] if out["same results"] else [result[:3] for result in results]
+    out["peak memory MiB"] = [side.turns[-1]["peak_mib"] for side in (before, after)]
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=Path, help="the older checkout")
+    parser.add_argument("--after", type=Path, default=Path(__file__).resolve().parents[1], help="(default: this one)")
+    parser.add_argument("--case", choices=CASES, default="tokenizer")
+    parser.add_argument("--precision", choices=("32", "bf16"), default="32")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the model")
+    parser.add_argument("--checkpointing", action="store_true", help="blocks are computed again in the backward pass")
+    parser.add_argument("--steps", type=int, default=STEPS, help="refinement steps of one_go")
+    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--warm", type=int, default=2, help="turns of each that are not counted")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        return serve(options)
+    if options.before is None or not (options.before / "src" / "genieredux").is_dir():
+        parser.error("--before is to be a checkout of this project, a folder with src/genieredux in it")
+    words = ["--case", options.case, "--precision", options.precision, "--steps", str(options.steps)]
+    words += ["--checkpointing"] * options.checkpointing + ["--set", *options.set]
+    sides = [Side(checkout.resolve(), words) for checkout in (options.before, options.after)]
+    report = compare(sides[0], sides[1], options.turns, options.warm)
+    for side in sides:
+        side.end()
+    print(json.dumps({"case": options.case, "precision": options.precision, "settings": options.set, **report}))
+
+
+if __name__ == "__main__":
+    main()
