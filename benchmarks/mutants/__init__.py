@@ -1,6 +1,6 @@
 """The table of `mutations.py`: single wrong lines, by what they are about."""
 
-from mutants import agents, evaluation, models, playing, training
+from mutants import agents, evaluation, models, playing, training, worlds
 from mutants.row import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -9,4 +9,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *training.MUTANTS,
     *playing.MUTANTS,
     *agents.MUTANTS,
+    *worlds.MUTANTS,
 )
