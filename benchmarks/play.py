@@ -3,7 +3,8 @@
     python benchmarks/play.py [--world FILE] [--players 1 4] [--seconds 20] [--long 10000]
 
 A player is a client that shows every picture at once and changes the key twice a second; a latency is the time from
-sending a key to the picture that heeds it (a browser adds 5 to 20 ms until it is on the screen). --long N plays N
+sending a key to the picture that heeds it (a browser adds 5 to 20 ms until it is on the screen). Processor time, of
+server and players together, says on a busy machine too what a frame costs. --long N plays N
 frames more with one player, and says how memory and the time per frame change from one tenth to the next. Prints one
 JSON object; measure on a quiet machine.
 """
@@ -15,6 +16,7 @@ import statistics
 import struct
 import threading
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,11 @@ from genieredux.play.server import LOOPBACK, listen, make_app, make_config
 KEYS = (["RIGHT"], ["LEFT"])
 
 
-def alone(scene: Scene, frames: int = 60) -> list[float]:
+ALONE = 60
+"""Frames of a dream without a server, the first ten of which are not counted among the times."""
+
+
+def alone(scene: Scene, frames: int = ALONE) -> list[float]:
     """Milliseconds of each frame of a dream without a server."""
     given, actions = scene.prompts[0]
     dream = scene.world.dream(to_float(given)[None], torch.from_numpy(np.asarray(actions, np.int64))[None])
@@ -90,18 +96,22 @@ class Player:
                     return
 
 
-def measured(address: str, count: int, seconds: float) -> dict[str, Any]:
-    """What `count` players see at once."""
-    players = [Player(address) for _ in range(count)]
+def measured(address: str, count: int, seconds: float, passes: Counter[int]) -> dict[str, Any]:
+    """What `count` players see at once. passes: the server's count of passes, by the dreams that were in them."""
+    players, before, cpu = [Player(address) for _ in range(count)], passes.copy(), time.process_time()
     threads = [threading.Thread(target=player.play, args=(seconds,)) for player in players]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    cpu, made = time.process_time() - cpu, passes - before
+    frames = sum(size * number for size, number in made.items())
     latencies = sorted(latency for player in players for latency in player.latencies)
     return {
         "frames_per_s_each": round(statistics.mean(player.frames / player.seconds for player in players), 1),
         "frames_per_s_slowest": round(min(player.frames / player.seconds for player in players), 1),
+        "cpu_ms_per_frame": round(1000 * cpu / frames, 2),
+        "dreams_in_a_pass": round(frames / made.total(), 2),
         "latency_ms_p50": round(latencies[len(latencies) // 2], 1),
         "latency_ms_p95": round(latencies[int(len(latencies) * 0.95)], 1),
         "model_ms_median": round(statistics.median(ms for player in players for ms in player.model), 1),
@@ -137,7 +147,10 @@ def main() -> None:
     options = parser.parse_args()
     path = Path(options.world or shipped_world())
     scenes = Scenes({path.stem: partial(scene_of, path, Wanted(game="none"))})
-    times = alone(scenes.get(path.stem))
+    scene = scenes.get(path.stem)
+    cpu = time.process_time()
+    times = alone(scene)
+    cpu = time.process_time() - cpu
     settings = Settings(
         fps=240, most_fps=240, players=max([4, *options.players]), return_seconds=0, messages_per_second=1e4
     )
@@ -150,9 +163,10 @@ def main() -> None:
         "world": path.stem,
         "threads": torch.get_num_threads(),
         "model_alone_frames_per_s": round(1000 / statistics.median(times), 1),
+        "model_alone_cpu_ms_per_frame": round(1000 * cpu / ALONE, 2),
     }
     for count in options.players:
-        report[f"players_{count}"] = measured(address, count, options.seconds)
+        report[f"players_{count}"] = measured(address, count, options.seconds, scene.together.passes)
         time.sleep(2)  # until their seats are free
     if options.long:
         report["long"] = long_session(address, options.long)

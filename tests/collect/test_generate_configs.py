@@ -30,6 +30,7 @@ DATASETS = {
     "procgen/jumper": "procgen_v0.0.0_jumper",
     "procgen/ninja": "procgen_v0.0.0_ninja",
     "quickstart/airstriker": "retro_act_v0.0.0_airstriker",
+    "quickstart/jumper": "jumper_v0.0.0",
     "quickstart/coinrun": "coinrun_v0.0.0",
     "retro_act/agent57_ai2": "retro_act_v0.0.0_agent57_ai2",
     "retro_act/agent57_smb": "retro_act_v0.0.0_agent57_smb",

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from genieredux.errors import UserError
+from genieredux.frames import to_float
 from genieredux.models.checkpoint import CheckpointData, Section, load_model, save_model
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.card import Card, card_path, read_card
@@ -82,8 +83,9 @@ class Opened(Companions):
 
 
 def open_world(path: str | Path, device: str = "cpu", latent: bool = False) -> Opened:
-    """A world with what travels in its file. latent: codes instead of the buttons that stand for them; prompts, which
-    are of buttons, are left out then, and heads too. Raises UserError."""
+    """A world with what travels in its file. latent: codes instead of the buttons that stand for them; the actions of
+    prompts are codes too then, read off their frames, and heads, which are of buttons, are left out. Raises
+    UserError."""
     data = load_model(path, expect=WORLD_KINDS)
     world = WorldModel.of(data, device, latent)
     beside = _companions(data, world)
@@ -98,7 +100,7 @@ def companions(world: World) -> Companions:
 
 def _companions(data: CheckpointData, world: World) -> Companions:
     if world.takes == "codes" and "action_mapping" in data.metadata:
-        return Companions([], None)
+        return Companions([(frames, _codes(world, frames)) for frames, _ in _prompts(data)], None)
     heads = read_heads(data.sections[HEADS], data.path) if HEADS in data.sections else None
     if heads is not None and heads.config.num_actions != len(world.action_names):
         raise UserError(
@@ -140,6 +142,12 @@ def _prompts(data: CheckpointData) -> list[Prompt]:
             f"{data.path} holds prompts that are none (frames and the actions between); make the world again"
         )
     return list(zip(frames.numpy(), actions.numpy(), strict=True))
+
+
+def _codes(world: World, frames: np.ndarray) -> np.ndarray:
+    """What the world reads off the frames of a prompt, int64 (P - 1,)."""
+    codes = world.actions_of(to_float(frames)[None]) if len(frames) > 1 else None
+    return np.zeros(0, np.int64) if codes is None else codes[0].cpu().numpy()
 
 
 def find_world(name: str | Path | None, revision: str | None = None, local_files_only: bool = False) -> Path:
