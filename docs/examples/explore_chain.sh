@@ -12,12 +12,14 @@ run() { echo "+ genieredux $*"; genieredux "$@"; }
 
 if [ -n "${SMALL:-}" ]; then
   play="config.connector.generator_config.n_sessions=12 config.connector.generator_config.n_steps_max=64"
-  tokenizer_steps=20 dynamics_steps=10 more_tokenizer=10 more_dynamics=10 clips=8
+  tokenizer_steps=20 dynamics_steps=10 more_tokenizer=10 more_dynamics=10
+  measured="eval.num_clips=8 eval.metrics=[] eval.eval_control=false"
   explore="common.epochs=1 collection.train.config.num_steps=32 collection.train.config.num_envs=2 collection.test.num_steps=32
            collection.test.num_envs=1 training.actor_critic.steps_per_epoch=2 training.actor_critic.batch_size=2"
 else
   play="config.connector.generator_config.n_sessions=400"
-  tokenizer_steps=1500 dynamics_steps=3000 more_tokenizer=500 more_dynamics=1000 clips=256
+  tokenizer_steps=1500 dynamics_steps=3000 more_tokenizer=500 more_dynamics=1000
+  measured="eval.num_clips=256"
   explore="common.epochs=24"
 fi
 data="config.connector.name=coinrun config.connector.kind=procgen config.connector.games=[coinrun] config.connector.image_size=64"
@@ -52,7 +54,7 @@ run genie_redux train config=quickstart/dynamics run_name=genie_redux_guided_ft 
   train.dataset_name=coinrun_v0.0.0_auto_explore train.num_train_steps=$more_dynamics \
   train.save_model_every=$more_dynamics train.validate_every=$more_dynamics
 
-# 5. Before and after, on the third player's test set, and one page that compares them.
+# 5. Before and after, on the third player's test set; each leaves a page (outputs/evaluation).
 for made in $world checkpoints/genie_redux_guided/genie_redux_guided_ft/model-$more_dynamics.pt; do
-  run genie_redux eval eval.model_fpath=$made train.dataset_name=coinrun_v0.0.0_held eval.num_clips=$clips
+  run genie_redux eval eval.model_fpath=$made train.dataset_name=coinrun_v0.0.0_held $measured
 done
