@@ -1,6 +1,6 @@
 """The table of `mutations.py`: single wrong lines, by what they are about."""
 
-from mutants import agents, evaluation, models, playing, training, worlds
+from mutants import agents, canvas, evaluation, models, playing, training
 from mutants.row import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -9,5 +9,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *training.MUTANTS,
     *playing.MUTANTS,
     *agents.MUTANTS,
-    *worlds.MUTANTS,
+    *canvas.MUTANTS,
 )

@@ -49,6 +49,14 @@ def test_the_headline_numbers_are_in_a_flat_file(out: Path) -> None:
     assert numbers["action_following"] == of["action_following"]["model"]["average"]["mean"]
 
 
+def test_a_metric_that_is_none_is_one_line_before_anything_is_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["demo", "config=smoke", f"out={tmp_path / 'run'}", "metrics=[random_frechey]"]) == 2
+    assert "metrics is 'random_frechey'; did you mean random_frechet?" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_summary_takes_long_dreams_and_networks_too(tmp_path: Path) -> None:
     row = {"mean": [0.5] * 10, "low": [0.4] * 10, "high": [0.6] * 10, "average": {"mean": 0.5, "low": 0.4, "high": 0.6}}
     numbers = {

@@ -6,6 +6,7 @@ from genieredux.collect import ConnectorConfig
 from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig
+from genieredux.evaluation.metrics import check_names
 from genieredux.models.sampling import Sampling
 from genieredux.settings import Seed, check_values
 from genieredux.training.jobs import JobConfig
@@ -32,6 +33,8 @@ class DemoConfig:
     """Test sets: the splits of this name, or that begin with it and a dot."""
     num_clips: int = 256
     """At most this many clips of each test set."""
+    metrics: tuple[str, ...] = ("random_frechet", "action_accuracy", "ST-LPIPS")
+    """What is measured besides (genieredux metrics); one whose weights are not there is left out, in a line."""
     num_prompts: int = 12
     """Prompts that travel with the world, to begin a dream from."""
     world_precision: str = "float32"
@@ -44,5 +47,6 @@ class DemoConfig:
         for name in ("num_clips", "num_prompts"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        check_names(self.metrics, "metrics")
         if self.tokenizer.model != "tokenizer":
             raise UserError(f"tokenizer.model is '{self.tokenizer.model}'; it must be tokenizer")

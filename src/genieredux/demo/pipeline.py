@@ -126,7 +126,7 @@ def _cache(run: RunFolder, dataset: Dataset, path: str | Path, cfg: TrainConfig)
 
 
 def _measure(world: Path, dataset: Dataset, config: DemoConfig) -> Evaluated:
-    """The same job as `genie_redux eval`, into the demo's own folder; only metrics that need no weights."""
+    """The same job as `genie_redux eval`, into the demo's own folder."""
     settings = EvalJobConfig(
         **dataclasses.asdict(config.eval),
         model_fpath=str(world),
@@ -134,7 +134,7 @@ def _measure(world: Path, dataset: Dataset, config: DemoConfig) -> Evaluated:
         dataset_name=Path(dataset.path).name,
         split=config.split,
         num_clips=config.num_clips,
-        metrics=("random_frechet",),
+        metrics=config.metrics,
     )
     with ProgressLine("evaluation", config.num_clips, unit="clip") as line:
         return evaluate_file(

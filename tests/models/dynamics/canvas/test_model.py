@@ -8,6 +8,7 @@ from genieredux.errors import UserError
 from genieredux.models.build import build_model, needs_tokenizer
 from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.canvas.model import CanvasDynamics
+from genieredux.models.dynamics.canvas.painter import Painted
 from genieredux.models.types import Batch
 from models.dynamics.canvas.test_registration import scene, window
 
@@ -86,6 +87,57 @@ def test_the_motion_loss_sees_no_future():
     other, _ = model.prior(changed, motions, later)
     torch.testing.assert_close(usual[:, :5], other[:, :5])
     assert (usual[:, 5:] - other[:, 5:]).abs().max() > 1e-4
+
+
+def test_the_motion_loss_looks_at_no_frame_that_its_motion_led_to():
+    """The last frame is nobody's past; the one before is the last motion's."""
+    model = make().eval()
+    data = batch(2)
+    frames = data.frames.clone().requires_grad_()
+    motions = torch.zeros(2, 8, 2)
+    model._motion_loss(frames, motions, motions, data.actions).backward()
+    assert not frames.grad[:, -1].any()
+    assert all(frames.grad[:, t].any() for t in range(frames.shape[1] - 1))
+
+
+def test_what_was_drawn_is_the_past():
+    model = make().eval()
+    data = batch(2)
+    state = model.begin(data.frames[:, 0])
+    first = model.draw(state, torch.full((2, 2), 1.0), data.actions[:, 0])
+    assert torch.equal(state.last, first)
+    assert torch.equal(state.before, data.frames[:, 0])
+    second = model.draw(state, torch.full((2, 2), -2.0), data.actions[:, 1])
+    assert torch.equal(state.last, second)
+    assert torch.equal(state.before, first)
+    assert torch.equal(state.motion, torch.full((2, 2), -2.0))
+
+
+def test_what_stays_in_place_is_not_laid_on_the_canvas():
+    """Where every pixel is the last frame's in place, the canvas moves on under it and stays what it was."""
+    model = make().eval()
+    bias = torch.tensor([-100.0, 100, -100, 0, 0, 0]).repeat_interleave(4)
+    with torch.no_grad():
+        model.painter.network.leave.bias.copy_(bias)
+    data = batch(2)
+    state = model.begin(data.frames[:, 0])
+    drawn = model.draw(state, torch.tensor([[0.0, -3.0]] * 2), data.actions[:, 0])
+    torch.testing.assert_close(drawn, data.frames[:, 0], atol=1e-3, rtol=0)
+    view, _ = state.canvas.view()
+    torch.testing.assert_close(view[..., :-3], data.frames[:, 0, :, :, 3:], atol=1e-5, rtol=0)
+
+
+def test_the_painters_error_by_hand():
+    """Truth 0; frames .2 and paint .4 everywhere but for one column, half of the picture unknown."""
+    model = make()
+    frames, paint, known = torch.full((1, 3, 8, 8), 0.2), torch.full((1, 3, 8, 8), 0.4), torch.ones(1, 1, 8, 8)
+    frames[..., 0] = 0.6
+    known[:, :, :4] = 0
+    made = Painted(frames, paint, frames, frames, known)
+    counts = 1 + 2.0 * 0.5  # new_weight is 2
+    edges = 0.4 / 7  # one of seven differences across, none down
+    expected = 0.25 * counts + 0.5 * 0.4 * counts + 0.25 * edges
+    torch.testing.assert_close(model._error(made, torch.zeros_like(frames)), torch.tensor(expected))
 
 
 def test_chains_begin_anew_with_the_truth():
