@@ -216,8 +216,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "training/test_trainer.py evaluation/test_precision.py models/world/test_model.py",
         (
             "autocast where 32 is asked",
-            'if precision == "bf16":\n        return torch',
-            'if precision != "bf16":\n        return torch',
+            'if precision == "bf16":\n        if device',
+            'if precision != "bf16":\n        if device',
         ),
     ),
     *of(
