@@ -40,7 +40,8 @@ test: install-dev
 
 # Slow tests that fit beside the others; docs/reliability.md says when the rest runs.
 GATE = tests/training/test_processes.py tests/training/test_blocks.py tests/training/test_killed.py \
-	tests/collect/test_faults.py tests/envs/test_ram.py tests/reliability/test_group_stop.py
+	tests/collect/test_faults.py tests/envs/test_ram.py tests/reliability/test_group_stop.py \
+	tests/benchmarks/test_gpu.py
 
 test-gate: install-dev
 	$(BIN)/python -m pytest -m slow $(GATE)
