@@ -47,7 +47,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *of(
         _HERE + "painter.py",
-        f"{_HERE}test_painter.py {_HERE}test_model.py {_WORLD}",
+        f"{_HERE}test_painter.py {_HERE}test_actor.py {_HERE}test_model.py {_WORLD}",
         ("unknown canvas mixed", "_BARRED * (1 - known)", "0 * (1 - known)"),
         ("never decided", "(1 if self.training else _DECISIVE)", "1"),
         ("paint from nothing", "paint = seen + made[:, 3:]", "paint = made[:, 3:]"),
@@ -64,7 +64,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *of(
         "models/world/canvas.py",
-        f"{_WORLD} models/world/test_contract.py",
+        _WORLD,
         ("owed never", "tokens, self._owed = to_codes(shifts", "tokens, _ = to_codes(shifts"),
         ("memory stands still", "self._memory = self._next", "pass"),
         ("seen counts as unseen", "return 1 - known[:, 0]", "return known[:, 0]"),
