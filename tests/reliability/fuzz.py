@@ -73,7 +73,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="this case alone, with all it says")
     options = parser.parse_args()
-    scenarios.import_everything()
+    scenarios.import_everything(list(scenarios.SCENARIOS))
     tallies = {}
     with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
         prepared = Path(place) / "prepared"

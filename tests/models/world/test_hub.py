@@ -183,8 +183,8 @@ def test_the_shipped_worlds_have_cards(capsys: pytest.CaptureFixture[str]) -> No
             assert part.parameters == sum(tensor.numel() for tensor in held[part.name].values())
     assert run(["play", "list"]) == 0
     said = capsys.readouterr().out
-    assert "coinrun  (4 MiB)" in said
-    assert "PSNR, t = 4 22.66 dB" in said
+    assert "coinrun  (6 MiB)" in said
+    assert "PSNR, t = 4 22.78 dB" in said
     assert run(["play", "list", "x=1"]) == 2
 
 
