@@ -10,7 +10,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _HERE + "actor.py",
         _HERE + "test_actor.py",
         ("place where most changes", "found = stays if moved else changes", "found = changes"),
-        ("place of what moves along", "(1 - changed[far]) * _differ(new[far], view)", "(1 - changed[far])"),
+        ("place of what moves along", "(1 - changed[far]) * differ(new[far], view)", "(1 - changed[far])"),
         ("own pixels without a border", "F.max_pool2d(own, 3, 1, 1)", "own"),
         ("own pixels like others", "_OWN * (error * self.own)", "0 * (error * self.own)"),
         ("actor from the truth", "made.detach().clamp(0, 1), truth)", "truth, truth)"),

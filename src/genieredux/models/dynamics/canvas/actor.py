@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.models.dynamics.canvas.config import CanvasConfig
-from genieredux.models.dynamics.canvas.sheet import CHANGED, Canvas
+from genieredux.models.dynamics.canvas.sheet import Canvas, differ
 
 _MOVED = 1.0
 """In pixels: a picture that moved by less says nothing of what stays in place."""
@@ -92,14 +92,14 @@ class Actor(nn.Module):
         moved = False
         for frames, motions in clips:
             last, new = frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1)
-            changed = _differ(new, last)
+            changed = differ(new, last)
             changes = changes + changed.sum(0)
             far = motions.flatten(0, 1).abs().amax(1) >= _MOVED
             if far.any():
                 canvas = Canvas.of(last[far], self.margin)
                 canvas.move(motions.flatten(0, 1)[far])
                 view, known = canvas.view()
-                stays = stays + ((1 - changed[far]) * _differ(new[far], view) * known).sum(0)
+                stays = stays + ((1 - changed[far]) * differ(new[far], view) * known).sum(0)
                 moved = True
         found = stays if moved else changes
         best = int(F.avg_pool2d(found[None], self.side, 1).argmax())
@@ -123,8 +123,3 @@ class Actor(nn.Module):
     def _place(self) -> tuple[slice, slice]:
         row, column = self.corner.tolist()
         return slice(row, row + self.side), slice(column, column + self.side)
-
-
-def _differ(frames: Tensor, other: Tensor) -> Tensor:
-    """Where two batches of frames (B, 3, H, W) differ: (B, 1, H, W), 0 or 1."""
-    return ((frames - other).abs().amax(1, keepdim=True) > CHANGED).to(frames.dtype)

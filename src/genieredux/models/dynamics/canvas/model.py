@@ -18,7 +18,7 @@ from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.canvas.motion import MotionPrior, around_stillness, find_codes, soft_targets, to_codes
 from genieredux.models.dynamics.canvas.painter import Painted, Painter
 from genieredux.models.dynamics.canvas.registration import shifts
-from genieredux.models.dynamics.canvas.sheet import CHANGED, Canvas
+from genieredux.models.dynamics.canvas.sheet import Canvas, differ
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.draws import for_all_clips, uniform, usual_count
 
@@ -210,7 +210,7 @@ class CanvasDynamics(nn.Module):
         known, (B, 1, H, W), 0 or 1."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
-        state.canvas.write(frames, _changed(frames, view))
+        state.canvas.write(frames, differ(frames, view))
         state.before, state.last = state.last, frames
         state.motion, state.action = motion, self.vectors(action)
         return known
@@ -234,11 +234,6 @@ class CanvasDynamics(nn.Module):
     def _go_on(self, state: Pictures, made: Painted) -> Tensor:
         """What was painted is the past from now on; returns it, in [0, 1] and without gradient."""
         picture = made.frames.detach().clamp(0, 1)
-        state.canvas.write(picture, _changed(picture, made.view) * (made.mix.detach()[:, 1:2] < IN_PLACE))
+        state.canvas.write(picture, differ(picture, made.view) * (made.mix.detach()[:, 1:2] < IN_PLACE))
         state.before, state.last = state.last, picture
         return picture
-
-
-def _changed(frames: Tensor, view: Tensor) -> Tensor:
-    """Where frames (B, 3, H, W) differ from what the canvas shows: (B, 1, H, W), 0 or 1."""
-    return ((frames - view).abs().amax(1, keepdim=True) > CHANGED).to(frames.dtype)

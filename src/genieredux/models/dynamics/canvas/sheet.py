@@ -94,6 +94,11 @@ class Canvas:
         )
 
 
+def differ(frames: Tensor, other: Tensor) -> Tensor:
+    """Where two batches of pictures (B, 3, H, W) differ by more than CHANGED: (B, 1, H, W), 0 or 1."""
+    return ((frames - other).abs().amax(1, keepdim=True) > CHANGED).to(frames.dtype)
+
+
 def _rolled(clip: Tensor, down: int, right: int) -> Tensor:
     """Row r of the result is row r + down of `clip` (C, S, S), 0 where there is none."""
     size = clip.shape[-1]
