@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
+from genieredux.demo.sharing import shared
 from genieredux.demo.summary import write_summary
 from genieredux.dreams.prompts import prompts_of
 from genieredux.episodes import Dataset
@@ -60,6 +61,8 @@ def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
         path = stages.run("play", lambda: collect(spec).path)
         dataset = Dataset.open(str(path))
         dynamics_job = _placed(config, config.dynamics, path)
+        if not of_tokens(dynamics_job):
+            dynamics_job = dataclasses.replace(dynamics_job, train=shared(dynamics_job.train))
         jobs = [dynamics_job]
         if of_tokens(dynamics_job):
             tokenizer_job = _placed(config, config.tokenizer, path)

@@ -1,10 +1,15 @@
 """Training what a job names, or what was assembled: a model that learns from batches, driven in a run folder."""
 
 import dataclasses
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
 
 from lightning_fabric import Fabric
 
 from genieredux.checking import one_of
+from genieredux.errors import UserError
 from genieredux.nn.precision import choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training.assembled import Assembled, Look
@@ -23,11 +28,21 @@ def train(cfg: JobConfig, on_sample: Look | None = None) -> RunResult:
     Raises UserError for whatever is wrong with the settings, the files or the data, before the folder is made; and as
     `drive` does.
     """
-    materials = Opened(cfg)
-    parts = assemble(cfg, materials)
-    if on_sample is not None:
-        parts = dataclasses.replace(parts, looks=(*parts.looks, on_sample))
-    return fit(parts, cfg.train, RunFolder(cfg.folder, settings=cfg), cfg.optimizer, materials.fabric)
+    with ExitStack() as processes:
+        materials = Opened(cfg, processes)
+        parts = assemble(cfg, materials)
+        if on_sample is not None:
+            parts = dataclasses.replace(parts, looks=(*parts.looks, on_sample))
+        return fit(parts, cfg.train, RunFolder(cfg.folder, settings=cfg), cfg.optimizer, materials.fabric)
+
+
+def follow(pipe: Connection, environment: Mapping[str, str], cfg: JobConfig) -> None:
+    """What every process of a training but the first does (machine/crew.py): the same."""
+    os.environ.update(environment)
+    try:
+        train(cfg)
+    except UserError as error:
+        pipe.send(str(error))
 
 
 def fit(

@@ -28,7 +28,7 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
         take_codes(model, tokenizer)
     data, held_out = materials.clips(frames=tokenizer is None, tokenizer=tokenizer)
     if tokenizer is None and start is None:
-        show_first(model, data)
+        show_first(model, materials)
     samples = cfg.train.samples
     looks = (dreamed(materials.shown(), samples, tokenizer.model if tokenizer else None, names),) if samples else ()
     sections = {"tokenizer": tokenizer.section} if tokenizer else {}

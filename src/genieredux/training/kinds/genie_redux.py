@@ -44,7 +44,7 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
     model = cast(GenieRedux, build_seeded(cfg, config, tokenizer=tokenizer.model if tokenizer else None))
     data, held_out = materials.clips(frames=True, tokenizer=tokenizer)
     if tokenizer is None and (start is None or guided):
-        show_first(model, data)
+        show_first(model, materials)
     if start and guided:
         load_what_fits(model.dynamics, start)
     elif start:

@@ -24,7 +24,7 @@ def assemble(cfg: JobConfig, materials: Opened) -> Assembled:
         load_weights(model, start)
     data, held_out = materials.clips(frames=True)
     if start is None:
-        show_first(model, data)
+        show_first(model, materials)
     counts = CodeCounts(model, materials, cfg.train)
     looks = (redrawn(held_out, cfg.train.samples),) if cfg.train.samples else ()
     return Assembled(model, data, held_out, (*looks, counts.look), metadata=counts.about)

@@ -3,7 +3,8 @@
 Knows no kind of model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
@@ -15,22 +16,26 @@ from genieredux.episodes import Dataset, DatasetSpec
 from genieredux.errors import UserError
 from genieredux.models.build import build_model, restore
 from genieredux.models.checkpoint import CheckpointData, Section, load_model
+from genieredux.models.types import Batch
 from genieredux.training.clips import ClipSource, DataSource, Place, make_samplers
 from genieredux.training.jobs import JobConfig
 from genieredux.training.kinds.tokens import LoadedTokenizer, open_tokens, window_stride
+from genieredux.training.machine.crew import crew
 from genieredux.training.machine.devices import make_fabric
 from genieredux.training.sources import open_dataset, split_for_training
 
 LOOKS = 16
-"""Batches that a new model looks at before its first step."""
+"""Updates whose batches a new model looks at before its first step."""
 
 
 class Opened:
     """The files of a job. Processes are started (`fabric`) when batches or the device are asked for, which is after
     everything else was checked."""
 
-    def __init__(self, cfg: JobConfig) -> None:
+    def __init__(self, cfg: JobConfig, processes: ExitStack | None = None) -> None:
+        """processes: in which the others of several run the same job; None: this program is run again for each."""
         self.cfg = cfg
+        self._processes = processes
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -53,6 +58,9 @@ class Opened:
 
     @cached_property
     def fabric(self) -> Fabric:
+        if self._processes is not None:
+            count = self.cfg.train.num_processes
+            self._processes.enter_context(crew(count, "genieredux.training.run:follow", self.cfg))
         return make_fabric(self.cfg.train)
 
     def start(self, path: str | None, kind: str | tuple[str, ...]) -> CheckpointData | None:
@@ -91,6 +99,13 @@ class Opened:
         train, (training, held_out) = self.cfg.train, self.split
         return ClipSource(make_samplers(training.lengths, held_out.lengths, train, train.seed)[1], held_out)
 
+    def first_batches(self) -> Iterator[Batch]:
+        """The frames and actions that the first LOOKS updates learn from, the same however a batch is cut."""
+        train, (training, held_out) = self.cfg.train, self.split
+        source = ClipSource(make_samplers(training.lengths, held_out.lengths, train, train.seed)[0], training)
+        for k in range(LOOKS * self.fabric.world_size * train.grad_accum):
+            yield source.batch(k).to(torch.device("cpu"))
+
     def describe(self) -> dict[str, Any]:
         """What a checkpoint says of the data it was trained on."""
         spec = self.spec
@@ -119,12 +134,11 @@ def build_seeded(cfg: JobConfig, config: Mapping[str, Any], **parts: Any) -> nn.
         return build_model(cfg.kind, config, **parts)
 
 
-def show_first(model: nn.Module, data: DataSource) -> None:
+def show_first(model: nn.Module, materials: Opened) -> None:
     """Let a new model look at some batches before its first step; one that wants to has `look_first`."""
     look_first = getattr(model, "look_first", None)
     if look_first is not None:
-        cpu = torch.device("cpu")
-        look_first(data.batch(k).to(cpu) for k in range(LOOKS))
+        look_first(materials.first_batches())
 
 
 def fitting_image(config: Mapping[str, Any], materials: Opened, group: str) -> dict[str, Any]:

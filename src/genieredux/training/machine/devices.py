@@ -8,6 +8,7 @@ import atexit
 import logging
 import os
 import subprocess
+import warnings
 from typing import Any
 
 import torch
@@ -20,8 +21,8 @@ from genieredux.training.machine.sharding import shard
 
 
 def make_fabric(config: MachineConfig) -> Fabric:
-    """A Fabric, launched. num_processes > 1 starts the other processes by running this command again (or
-    joins a torchrun that is already there), so call it before anything else is made or written.
+    """A Fabric, launched. num_processes > 1 joins those that a `crew` or torchrun started; where there are none it
+    starts them by running this program again, so call it before anything else is made or written.
 
     Raises UserError where there are fewer GPUs than processes, or the launcher's numbers are none.
     """
@@ -41,6 +42,8 @@ def make_fabric(config: MachineConfig) -> Fabric:
             logging.getLogger("genieredux").setLevel(logging.ERROR)  # the first one says it for all
         for name in ("lightning", "lightning_fabric", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        # a convolution's gradients lie as its inputs do; DDP copies them, which costs nothing beside the convolution
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         fabric.launch()
         _end_children_with_us(fabric)
     return fabric

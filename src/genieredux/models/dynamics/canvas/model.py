@@ -182,9 +182,13 @@ class CanvasDynamics(nn.Module):
         return error + 0.5 * alone + self.config.edges_weight / 2 * edges
 
     def _painted(self, clips: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
-        """Bool (clips,): which are painted; at least one."""
-        rank = uniform((clips,), generator, device).argsort().argsort()
-        return rank < max(1, round(self.config.painted * clips))
+        """Bool (clips,): which are painted; at least one. They are drawn from equal parts of the batch, so that each of
+        several processes paints as many."""
+        count = max(1, round(self.config.painted * clips))
+        part = torch.arange(clips, device=device) * count // clips
+        drawn = uniform((clips,), generator, device)
+        best = drawn.new_zeros(count).scatter_reduce(0, part, drawn, "amax")
+        return drawn == best[part]
 
     def _chain(self, generator: torch.Generator | None, device: torch.device) -> int:
         drawn = float(uniform((1,), generator, device, shared=True))
