@@ -19,12 +19,16 @@ CONFIGURES = r"(--)?(config|model)="
 
 
 def doctor(words: list[str]) -> None:
-    """Look at the machine, or at what a run would take on it."""
+    """Look at the machine, or at what a run would take on it, or at what all of them would take on others."""
+    if words[:1] == ["costs"]:
+        from genieredux.cli.costs import costs
+
+        return costs(words[1:])
     if wants_help(words):
         about = (
             "Without a configuration: versions, devices, memory, disk, ROMs, optional packages. With one of "
             "`genie_redux train` (and the keys that go with it): parameters, memory and time per step, measured by "
-            "a few real steps here, and what will not fit."
+            "a few real steps here, and what will not fit. `doctor costs` is about other machines: doctor costs --help."
         )
         return say(manual("doctor [config=NAME] [key=value ...]", about, SCHEMA, "genie_redux"))
     words = list(words[2:] if words[:2] == ["genie_redux", "train"] else words)

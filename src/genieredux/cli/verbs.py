@@ -72,7 +72,8 @@ VERBS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "metrics": [("metrics list|check|convert-...", "which pretrained metrics can be measured here", "metrics list")],
     "doctor": [
-        ("doctor [config=NAME]", "this machine, or what a training run would take on it", "doctor config=tokenizer")
+        ("doctor [config=NAME]", "this machine, or what a training run would take on it", "doctor config=tokenizer"),
+        ("doctor costs", "what all published runs would take on machines you describe", "doctor costs gpus=8"),
     ],
 }
 """Verb -> (form, what it does, an example) for the help of the program. A verb is the function of its own name in the

@@ -5,6 +5,7 @@ its game open from task to task, and closes it before it opens another, since so
 process.
 """
 
+import sys
 import time
 from collections.abc import Generator, Iterator
 
@@ -55,6 +56,8 @@ class Worker:
             self._game, self._env = make_solo(task.env), task.env
             yield Alive()
         policy = self._policies.get(task.policy)
+        if (torch := sys.modules.get("torch")) is not None:  # only a policy with a network brings it
+            torch.set_num_threads(1)
         for planned in task.episodes:
             recording = _Recording(self._game, policy, task.env.max_episode_steps)
             episode = yield from recording.play(planned, task.group)

@@ -26,7 +26,7 @@ class AutoExplorePolicy:
     """Draws actions from the agent's distribution, each stream with the random numbers of its episode; a temperature is
     put around it (policies/wrappers.py). What it remembers begins anew where an episode does."""
 
-    name, plays_alone = "auto_explore", False
+    name, plays_alone = "auto_explore", True
 
     def __init__(self, net: ActorCritic) -> None:
         self._net = net

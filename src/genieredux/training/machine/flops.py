@@ -9,7 +9,8 @@ import functools
 import time
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from genieredux.models.types import Batch
@@ -26,6 +27,9 @@ MEASURABLE_S = 5e-3
 def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
     """FLOPs of forward and backward on one clip, counted by doing it with the first of `batch` (on the model's
     device). Parameters, gradients, buffers and global randomness stay as they were.
+
+    What the forward pass keeps for the backward one is dropped, zeros of its shape take its place: the count is the
+    same, and counting takes less memory than a step that computes its activations again.
     """
     device = next(model.parameters()).device
     buffers = {name: value.clone() for name, value in model.named_buffers()}
@@ -33,7 +37,7 @@ def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
     counter, computing = FlopCounterMode(display=False), autocast(precision, device)  # which may try the CPU: before
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), use_kernel(Kernel.EXPLICIT), counter:
-        with computing:
+        with computing, saved_tensors_hooks(_shape_of, _zeros_of):
             losses = model(batch.first(1), torch.Generator(device).manual_seed(0))
         losses.total.backward()
     with torch.no_grad():
@@ -42,6 +46,18 @@ def flops_per_clip(model: nn.Module, batch: Batch, precision: str) -> float:
         for name, value in model.named_buffers():
             value.copy_(buffers[name])
     return float(counter.get_total_flops())
+
+
+_Kept = Tensor | tuple[torch.Size, torch.dtype, torch.device]
+
+
+def _shape_of(value: Tensor) -> _Kept:
+    """What is kept of a value; parameters are there anyway."""
+    return value if isinstance(value, nn.Parameter) else (value.shape, value.dtype, value.device)
+
+
+def _zeros_of(kept: _Kept) -> Tensor:
+    return kept if isinstance(kept, Tensor) else torch.zeros(kept[0], dtype=kept[1], device=kept[2])
 
 
 @functools.cache

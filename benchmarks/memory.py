@@ -1,0 +1,128 @@
+"""What a training run takes of main memory: the real command on a small data set, watched from outside.
+
+    python benchmarks/memory.py --case tokenizer genie_redux --checkpointing --precision bf16
+    python benchmarks/memory.py --case tokenizer --before CHECKOUT       # an older checkout beside it
+
+Each run is `genieredux genie_redux train` of the published configuration (100 M and 250 M parameters) at batch 1, two
+updates with a validation and a checkpoint, in a process of its own. Given are the peak of what the process held
+(VmHWM), what it held when everything was imported and nothing was made (the difference is what the run takes), what is
+files mapped into memory at the end, and the losses as they were logged, which must not depend on how memory is spared.
+The data are made up, 64 x 64; a tokenizer that was never trained gives the tokens.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+CASES = {
+    "tokenizer": "tokenizer",
+    "lam": "latent_action_model",
+    "dynamics": "genie_redux_guided_pretrain",
+    "genie_redux": "genie_redux",
+}
+NEEDS_TOKENIZER = ("dynamics", "genie_redux")
+
+
+def held(field: str) -> float:
+    """GiB that the system says of this process: VmHWM (peak), VmRSS, RssFile."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1]) / 2**20
+
+
+def serve(words: list[str]) -> None:
+    """In a process of its own: run the command, then say what it held."""
+    import torch
+
+    import genieredux.cli.genie_redux
+    import genieredux.models.build
+    import genieredux.training  # noqa: F401
+    from genieredux.cli.main import run
+
+    torch.set_num_threads(1)
+    before = held("VmRSS")
+    code = run(words)
+    print(json.dumps({"exit": code, "imports": before, "peak": held("VmHWM"), "files": held("RssFile")}))
+
+
+def prepare(folder: Path) -> None:
+    """A data set of four short episodes, and a tokenizer of the published shape with its first weights."""
+    import torch
+
+    from genieredux.episodes import DatasetSpec, DatasetWriter
+    from genieredux.episodes.fake import ACTION_NAMES, fake_episode
+    from genieredux.models.build import build_model
+    from genieredux.models.checkpoint import save_model
+
+    with DatasetWriter(folder / "datasets" / "made_up", DatasetSpec("made_up", 64, ACTION_NAMES)) as writer:
+        for seed in range(4):
+            writer.append(fake_episode(17, seed, 64))
+    torch.manual_seed(0)
+    model = build_model("tokenizer", {"architecture": "st_vivit"})
+    save_model(folder / "tokenizer.pt", "tokenizer", model.config, model.state_dict())
+
+
+def look(case: str, checkout: Path, folder: Path, options: argparse.Namespace) -> dict[str, object]:
+    """One run with the sources of one checkout."""
+    words = ["genie_redux", "train", f"config={CASES[case]}", "run_name=memory", f"checkpoints_dpath={folder}/{case}"]
+    train = {
+        "dataset_root_dpath": folder / "datasets",
+        "dataset_name": "made_up",
+        "batch_size": 1,
+        "grad_accum": 1,
+        "num_train_steps": options.updates,
+        "validate_every": options.updates,
+        "save_model_every": options.updates,
+        "log_every": 1,
+        "precision": options.precision,
+        "activation_checkpointing": str(options.checkpointing).lower(),
+        "tensorboard": "false",
+        "samples": 0,
+        "n_envs": 0,
+    }
+    words += [f"train.{key}={value}" for key, value in train.items()]
+    if case in NEEDS_TOKENIZER:
+        words.append(f"tokenizer_fpath={folder}/tokenizer.pt")
+    environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, "--serve", *words]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    said = json.loads(done.stdout.splitlines()[-1])
+    if said.pop("exit"):
+        sys.exit(f"the run of {case} failed; what it said is above")
+    logs = sorted(folder.glob(f"{case}/**/log.jsonl"))
+    records = [json.loads(line) for line in logs[-1].read_text().splitlines()]
+    losses = [record["loss"] for record in records if record.get("event") == "train"]
+    for path in folder.glob(f"{case}/**/*.pt"):
+        path.unlink()
+    logs[-1].rename(logs[-1].with_suffix(".done"))
+    figures = {name: round(value, 2) for name, value in said.items()}
+    return {"case": case, "taken": round(said["peak"] - said["imports"], 2), **figures, "losses": losses}
+
+
+def main() -> None:
+    if "--serve" in sys.argv[1:2]:
+        return serve(sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", nargs="+", choices=CASES, default=["tokenizer", "genie_redux"])
+    parser.add_argument("--precision", choices=("32", "bf16"), default="bf16")
+    parser.add_argument("--checkpointing", action="store_true", help="train.activation_checkpointing=true")
+    parser.add_argument("--updates", type=int, default=2)
+    parser.add_argument("--before", type=Path, help="an older checkout, which is run first")
+    options = parser.parse_args()
+    checkouts = {"before": options.before, "now": HERE} if options.before else {"now": HERE}
+    with tempfile.TemporaryDirectory(prefix="genieredux-memory-") as name:
+        prepare(Path(name))
+        for case in options.case:
+            for which, checkout in checkouts.items():
+                row = {"checkout": which, **look(case, Path(checkout).resolve(), Path(name), options)}
+                row |= {"precision": options.precision, "checkpointing": options.checkpointing}
+                sys.stdout.write(json.dumps(row) + "\n")
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
