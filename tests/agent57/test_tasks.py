@@ -49,3 +49,32 @@ def test_only_right_all_the_way_reaches_the_treasure(size):
         right = env._right[env._row, env._column]
         total += env.step(right if row != size - 2 else 1 - right)[1]
     assert total < 0
+
+
+def test_the_sea_is_that_of_bsuite():
+    ten = [0, 1, 0, 1, 0, 1, 0, 0, 1, 0]  # np.random.RandomState(42).binomial(1, .5, [10, 10]), its diagonal
+    assert np.diag(DeepSea(10)._right).tolist() == ten
+    assert not np.array_equal(DeepSea(10)._right, DeepSea(10, mapping=43)._right)
+
+
+@pytest.mark.parametrize("size", [8, 10, 12, 14])
+def test_who_prefers_one_action_gets_nowhere_in_the_sea(size):
+    env = DeepSea(size)
+    ones = int(np.diag(env._right).sum())
+    assert size // 3 <= ones <= size - size // 3
+    for action in (0, 1):
+        env.reset()
+        assert sum(env.step(action)[1] for _ in range(size)) < 0
+
+
+def test_a_frame_of_the_sea_tells_the_cell():
+    env = DeepSea(4, pixels=1)
+    shown = set()
+    for k in range(16):  # every way down
+        frame, _ = env.reset()
+        for row in range(4):
+            assert np.argwhere(frame[..., 0]).tolist() == [[env._row, env._column]]
+            shown.add(frame.tobytes())
+            frame = env.step(k >> row & 1)[0]
+        assert not frame.any()
+    assert len(shown) == 10  # 1 + 2 + 3 + 4 cells

@@ -322,8 +322,8 @@ def test_a_cluster_for_one_command_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_nodes_of_other_versions_do_not_play(small, cluster, monkeypatch):
-    ours = ray_backend._installed()
-    monkeypatch.setattr(ray_backend, "_installed", lambda: {**ours, "pyarrow": "1.2.3"})
+    ours = ray_backend.installed()
+    monkeypatch.setattr(ray_backend, "installed", lambda: {**ours, "pyarrow": "1.2.3"})
     with on(cluster, 1) as (make, _), pytest.raises(UserError, match=r"no node.*pyarrow.*1\.2\.3.*same versions"):
         collect(some(small, "other"), QUIET, make)
 

@@ -1,6 +1,7 @@
 """An actor: some games side by side, played by members of the family that a bandit chooses, cut into sequences.
 
-It runs here or in a process of its own (`crew`); it never learns. Knows no replay and no optimiser.
+It runs here, in a process of its own, or on another machine (`crew`); it never learns. Knows no replay and no
+optimiser.
 """
 
 from collections.abc import Mapping
@@ -92,6 +93,11 @@ class Actor:
         if isinstance(self.curiosity, FamilyCuriosity):
             played.distance = self.curiosity.memories.mean
         return played
+
+    def answer(self, verb: str, *arguments: Any) -> Any:
+        """What one that is apart is told to do: `play`, `state` or `restore`, by its name."""
+        methods: dict[str, Any] = {"play": self.play, "state": self.state, "restore": self.restore}
+        return methods[verb](*arguments)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs: arrays and plain values."""

@@ -59,6 +59,11 @@ class ActorsConfig:
     processes: Annotated[int, Range(0, 4096)] = 0
     """Processes that play; 0 = the learner plays itself, between its updates. It changes no number that is learned
     where the same lanes play in as many actors."""
+    backend: Literal["local", "ray"] = "local"
+    """Where they run: `local`, on this machine, or `ray`, on a Ray cluster, one CPU each. It changes no number."""
+    ray_address: str = "auto"
+    """`auto` (the cluster that this machine belongs to), the head's `HOST:PORT`, or `local` (one started for this
+    command)."""
     lanes: Annotated[int, Range(1, 1024)] = 8
     """Games that each actor plays side by side (1 for retro, which has one emulator in a process)."""
     steps: Count = 8
@@ -215,6 +220,8 @@ class Agent57Config:
         if adapter(self.env.kind).processes == "each":
             require(actors.lanes == 1, "actors.lanes", actors.lanes, f"1 for env.kind={self.env.kind}")
             at_least(f"actors.processes (for env.kind={self.env.kind})", actors.processes, 1)
+        if self.actors.backend == "ray":
+            at_least("actors.processes (for actors.backend=ray)", self.actors.processes, 1)
         if self.learn.trust_region is not None:
             require(self.learn.normalise, "learn.normalise", self.learn.normalise, "true where trust_region is set")
         if self.eval.member is not None:

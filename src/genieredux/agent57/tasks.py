@@ -57,17 +57,20 @@ class RandomCoin(gymnasium.Env[Picture, np.int64]):
 class DeepSea(gymnasium.Env[Picture, np.int64]):
     """A dive of N steps through an N x N sea: one down each step, and left or right (Osband et al. 2019).
 
-    Which of the two actions is right differs from cell to cell. Right costs 0.01 / N each time; only N times right ends
-    at the treasure, worth 1. The best return is 0.99; random play finds it once in 2^N episodes.
+    Which of the two actions is right differs from cell to cell, by bsuite's own table (Osband et al. 2020), so that a
+    network that happens to prefer one action gets nowhere. A frame tells the cell and nothing else. Right costs
+    0.01 / N each time; only N times right ends at the treasure, worth 1. The best return is 0.99; random play finds it
+    once in 2^N episodes.
     """
 
     game, console, action_names = "DeepSea", "Toy", ("A", "B")
     action_space = Discrete(2)
 
-    def __init__(self, size: int = 10, mapping: int = 0, pixels: int = 2) -> None:
-        """size: N. mapping: seeds which action is right in which cell. pixels: side of a cell."""
+    def __init__(self, size: int = 10, mapping: int = 42, pixels: int = 2) -> None:
+        """size: N. mapping: seeds which action is right in which cell, as bsuite's `mapping_seed` does (42 there).
+        pixels: side of a cell."""
         self.size, self.pixels = size, pixels
-        self._right = np.random.default_rng(mapping).integers(2, size=(size, size))
+        self._right = np.random.RandomState(mapping).binomial(1, 0.5, (size, size))
         self.observation_space = Box(0, 255, (size * pixels, size * pixels, 3), np.uint8)
 
     def reset(

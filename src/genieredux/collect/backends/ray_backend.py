@@ -7,16 +7,14 @@ a place for it, which may be never, its worker takes no tasks, and the others pl
 
 import logging
 import os
-import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from importlib import metadata
+from collections.abc import Iterator
 from typing import Any
 
 from genieredux.collect.backends.local import START_SECONDS, STEP_SECONDS
 from genieredux.collect.backends.ray_cluster import library
-from genieredux.collect.backends.ray_seat import VERSIONS, Place, Rom, pack, seat_class
+from genieredux.collect.backends.ray_seat import VERSIONS, Place, Rom, differing, installed, pack, reason, seat_class
 from genieredux.collect.tasks import Alive, Finished, Lost, Message, Refused, Task
 from genieredux.errors import UserError
 from genieredux.own_code import working_folder_last
@@ -63,7 +61,7 @@ class RayBackend:
         self._ray = library()
         self._patience = {False: step_seconds, True: start_seconds}
         self._actor = self._ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")(seat_class())
-        self._versions = _installed()
+        self._versions = installed()
         self._here = self._ray.get_runtime_context().get_node_id()
         self._roms: dict[str, Rom | None] = {}
         self._problems: dict[str, str] = {}
@@ -147,7 +145,7 @@ class RayBackend:
         try:
             message: Message = self._ray.get(slot.arriving)
         except self._ray.exceptions.RayError as error:
-            return self._lose(slot, _reason(error, slot.place))
+            return self._lose(slot, reason(error, slot.place))
         slot.arriving, slot.heard = None, time.monotonic()
         slot.starting = isinstance(message, Alive) and message.opening
         if isinstance(message, Finished | Refused):
@@ -163,11 +161,11 @@ class RayBackend:
         except self._ray.exceptions.RayError as error:
             slot.failures += 1
             self._dismiss(slot)
-            self._problems[f"worker {self._slots.index(slot)}"] = _reason(error, None)
+            self._problems[f"worker {self._slots.index(slot)}"] = reason(error, None)
             if slot.failures < _MOST_FAILURES:
                 self._engage(slot)
             return None
-        if problem := place.problem or self._differs(place.versions):
+        if problem := place.problem or differing(self._versions, place.versions):
             self._dismiss(slot)
             if place.host not in self._problems:
                 log.error("node %s cannot play: %s; the others go on", place.host, problem)
@@ -175,17 +173,6 @@ class RayBackend:
             return None
         slot.sitting, slot.place, slot.failures = None, place, 0
         return Alive()
-
-    def _differs(self, versions: Mapping[str, str]) -> str:
-        """Why another node would not make the same bytes; empty if it would."""
-        for package, ours in self._versions.items():
-            theirs = versions.get(package, "(none)")
-            if ours != theirs:
-                return (
-                    f"it has {package} {theirs}, and this machine {ours}, so the same seed would not give the same "
-                    "bytes; install the same versions on every node"
-                )
-        return ""
 
     def _lose(self, slot: _Slot, reason: str) -> Lost:
         self._dismiss(slot)
@@ -214,27 +201,3 @@ class RayBackend:
             self._roms = {name: rom for name, rom in self._roms.items() if name in wanted}
             self._roms[game] = pack(task.env, self._ray.put)
         return self._roms[game]
-
-
-def _installed() -> dict[str, str]:
-    found = {}
-    for package in VERSIONS:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _reason(error: Exception, place: Place | None) -> str:
-    """Ray's pages of explanation as a few words."""
-    where = f" on node {place.host}" if place else ""
-    text = str(error)
-    if "its node has died" in text:
-        return f"its node{' ' + place.host if place else ''} died"
-    cause = getattr(error, "cause", None)
-    if isinstance(cause, Exception):
-        return f"{type(cause).__name__}: {' '.join(str(cause).split())}{where}"
-    if isinstance(error, sys.modules["ray"].exceptions.RayActorError):
-        return f"the actor{where} died"
-    return f"{type(error).__name__}{where}"

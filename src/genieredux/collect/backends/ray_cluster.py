@@ -1,4 +1,7 @@
-"""The connection to a Ray cluster: quiet, offline, and ended by whoever opened it. It knows no task and no game."""
+"""The connection to a Ray cluster: quiet, offline, and ended by whoever opened it. It knows no task and no game.
+
+group: the settings that asked for it, `<group>.backend` and `<group>.ray_address`, as errors name them.
+"""
 
 import contextlib
 import importlib
@@ -29,7 +32,7 @@ _LIBRARY_SETTINGS = {
 }
 
 
-def library() -> Any:
+def library(group: str = "collect") -> Any:
     """The package ray. Raises `UserError` where it is not installed."""
     if "ray" in sys.modules and sys.modules["ray"] is not None:
         return sys.modules["ray"]
@@ -39,28 +42,28 @@ def library() -> Any:
         return importlib.import_module("ray")
     except ImportError as error:
         raise UserError(
-            f'collect.backend=ray needs the package ray ({error}): pip install "genieredux[ray]"'
+            f'{group}.backend=ray needs the package ray ({error}): pip install "genieredux[ray]"'
         ) from error
     finally:
         os.environ.pop("RAY_DEDUP_LOGS_SKIP_REGEX" if "RAY_DEDUP_LOGS_SKIP_REGEX" in missing else "", None)
 
 
 @contextlib.contextmanager
-def connected(address: str, n_workers: int | None) -> Iterator[int]:
+def connected(address: str, n_workers: int | None, group: str = "collect") -> Iterator[int]:
     """Be connected to a cluster; gives the number of workers to ask it for: `n_workers`, or one per CPU it has.
 
     address: `auto` (the cluster that this machine belongs to, or $RAY_ADDRESS), `HOST:PORT` of the head, or `local`
-    (a cluster of this machine alone, started now and ended with the collection). Where the program is connected
+    (a cluster of this machine alone, started now and ended with the job). Where the program is connected
     already, that connection is used and kept. Raises `UserError` where there is no such cluster.
     """
-    ray = library()
+    ray = library(group)
     if ray.is_initialized():
         yield _workers(ray, n_workers)
         return
-    with _own_cluster(n_workers) if address == "local" else _elsewhere(address) as options:
+    with _own_cluster(n_workers) if address == "local" else _elsewhere(address, group) as options:
         try:
             with _sigterm_kept():
-                _init(ray, address, options)
+                _init(ray, address, options, group)
             yield _workers(ray, n_workers)
         finally:
             with _sigterm_kept():
@@ -92,14 +95,14 @@ def _own_cluster(n_workers: int | None) -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _elsewhere(address: str) -> Iterator[dict[str, Any]]:
+def _elsewhere(address: str, group: str) -> Iterator[dict[str, Any]]:
     """What a cluster that runs already is joined with: nothing."""
     if address != "auto":
-        _knock(address)
+        _knock(address, group)
     yield {}
 
 
-def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
+def _init(ray: Any, address: str, options: dict[str, Any], group: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
@@ -107,20 +110,20 @@ def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
         if reason.startswith("Could not find any running Ray instance"):
             reason = "no Ray cluster is running on this machine"
         raise UserError(
-            f"collect.ray_address={address}: {reason}; start one (`ray start --head`, and `ray start "
-            "--address=HOST:6379` on the other machines) and run this on one of them, or set collect.ray_address=local"
+            f"{group}.ray_address={address}: {reason}; start one (`ray start --head`, and `ray start "
+            f"--address=HOST:6379` on the other machines) and run this on one of them, or set {group}.ray_address=local"
         ) from error
 
 
-def _knock(address: str) -> None:
+def _knock(address: str, group: str) -> None:
     """Ray itself would try for a minute and then end the program."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
-        raise UserError(f"collect.ray_address is '{address}'; it is auto, local or the head's HOST:PORT")
+        raise UserError(f"{group}.ray_address is '{address}'; it is auto, local or the head's HOST:PORT")
     try:
         socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
     except OSError as error:
-        raise UserError(f"collect.ray_address={address}: nobody answers there ({error}); is the head up?") from error
+        raise UserError(f"{group}.ray_address={address}: nobody answers there ({error}); is the head up?") from error
 
 
 def _workers(ray: Any, n_workers: int | None) -> int:

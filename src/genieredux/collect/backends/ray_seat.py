@@ -1,12 +1,15 @@
-"""A worker's seat on a Ray cluster: the actor that runs `collect.worker.Worker` in a process of its own.
+"""A worker's seat on a Ray cluster: the actor that runs `collect.worker.Worker`, or another that plays, in a process of
+its own.
 
 Its class is made by a function, so that it travels to a node as a whole and nothing of the package is needed there to
 receive it: what a node lacks, the seat can say.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +30,9 @@ VERSIONS = (
 )
 """Packages whose version may change what is played or the bytes it is stored as."""
 
+WORKER = "genieredux.collect.worker:Worker"
+"""What plays in a seat of a collection."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -34,6 +40,7 @@ class Place:
 
     node: str = ""
     host: str = ""
+    pid: int = 0
     versions: dict[str, str] = field(default_factory=dict)
     problem: str = ""
 
@@ -44,27 +51,33 @@ def seat_class() -> Any:
     class Seat:
         """One worker. It is seated once, then plays one task after the other."""
 
-        def sit(self, paths: Sequence[str], packages: Sequence[str], home: str, cache: str) -> dict[str, Any]:
-            """Get ready to play; `Place`'s fields. home: the node of who asks, whose `cache` of ROMs is used there."""
+        def sit(
+            self, paths: Sequence[str], packages: Sequence[str], home: str, cache: str, worker: str = WORKER
+        ) -> dict[str, Any]:
+            """Get ready to play; `Place`'s fields. home: the node of who asks, whose `cache` of ROMs is used there.
+            worker: the class, "module:Class", of what plays, `run(task)`, which says messages."""
             import os
             import sys
 
             here = os.getcwd()  # a `queue.py` of the working folder must not stand in for Python's own
             sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
             sys.path += [path for path in paths if path not in sys.path and os.path.exists(path)]
+            import importlib
             import importlib.metadata
 
             import ray
 
             context = ray.get_runtime_context()
             versions: dict[str, str] = {}
-            place = {"node": context.get_node_id(), "host": ray.util.get_node_ip_address(), "versions": versions}
+            where = {"node": context.get_node_id(), "host": ray.util.get_node_ip_address(), "pid": os.getpid()}
+            place = {**where, "versions": versions}
             if context.get_node_id() == home and cache:
                 os.environ["GENIEREDUX_CACHE"] = cache
             try:
                 import cv2
 
-                from genieredux.collect.worker import Worker
+                module, _, name = worker.partition(":")
+                made = getattr(importlib.import_module(module), name)
             except ImportError as error:
                 return {**place, "problem": f"genieredux cannot be imported there ({error}); install it on every node"}
             for package in packages:
@@ -73,7 +86,7 @@ def seat_class() -> Any:
                 except importlib.metadata.PackageNotFoundError:
                     continue
             cv2.setNumThreads(1)
-            self._worker = Worker()
+            self._worker = made()
             return place
 
         def play(self, task: Any, rom: Any) -> Iterator[Any]:
@@ -126,6 +139,43 @@ def bring(env: EnvConfig, rom: Rom, fetch: Any) -> None:
     with TemporaryDirectory(prefix="genieredux-rom-") as folder:
         write_bytes(Path(folder) / rom.name, fetch(rom.content))
         import_roms([folder])
+
+
+def installed(packages: Iterable[str] = VERSIONS) -> dict[str, str]:
+    """Package -> the version that is here, of those that are."""
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+    """Why a node with these versions would not play the same; empty if it would."""
+    for package, version in ours.items():
+        there = theirs.get(package, "(none)")
+        if version != there:
+            return (
+                f"it has {package} {there}, and this machine {version}, so the same seed would not give the same "
+                "bytes; install the same versions on every node"
+            )
+    return ""
+
+
+def reason(error: Exception, place: Place | None) -> str:
+    """Ray's pages of explanation as a few words."""
+    where = f" on node {place.host}" if place else ""
+    text = str(error)
+    if "its node has died" in text:
+        return f"its node{' ' + place.host if place else ''} died"
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, Exception):
+        return f"{type(cause).__name__}: {' '.join(str(cause).split())}{where}"
+    if isinstance(error, sys.modules["ray"].exceptions.RayActorError):
+        return f"the actor{where} died"
+    return f"{type(error).__name__}{where}"
 
 
 def _sha1(content: bytes) -> str:
