@@ -56,6 +56,19 @@ def test_tokens_are_the_motions_and_redraw_the_truth(world):
             world.decode(tokens, **given)
 
 
+def test_true_frames_move_a_dream_as_their_tokens_say(world):
+    """One after another, of which it is told, or all at once."""
+    actions = torch.tensor([[1, 1, 3, 3, 0, 2, 1, 1, 1, 2, 3, 3]])
+    frames = walk(actions, seed=3)
+    tokens = world.encode(frames)[0, :, 0, 0]
+    dream = world.dream(frames[:, :2], actions[:, :1])
+    for t in range(2, frames.shape[1]):
+        dream.watch(frames[:, t], actions[:, t - 1])
+        motion = dream._future._state.motion[0]
+        torch.testing.assert_close(motion, world.dynamics.codes[tokens[t]])
+    assert tokens.unique().numel() > 3
+
+
 def test_it_goes_where_the_actions_say_and_finds_its_way_back(world):
     """Away and back by opposite actions: the first picture, though part of it had left the window."""
     there, back = [1] * 4 + [2] * 4, [3] * 4

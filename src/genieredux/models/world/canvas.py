@@ -14,11 +14,12 @@ from torch import Tensor
 from genieredux.errors import UserError
 from genieredux.models.dynamics.canvas.model import CanvasDynamics, Pictures
 from genieredux.models.dynamics.canvas.motion import to_codes
+from genieredux.models.dynamics.canvas.tracking import Track
 from genieredux.models.sampling import Sampling, decode_masked
 from genieredux.models.world.dream import Computing, Drawn, Noise
 from genieredux.models.world.together import concatenated, divided
 
-_BY_DREAM = {"_state": 0, "_memory": 1, "_next": 1, "_owed": 0}
+_BY_DREAM = {"_state": 0, "_memory": 1, "_next": 1, "_owed": 0, "_track": 0}
 """What a future knows of each dream, and the axis on which dreams lie side by side."""
 
 
@@ -64,7 +65,8 @@ class CanvasParts:
 
 
 class CanvasFuture:
-    """What B dreams know (dream.Future): pictures and canvas, the prior's state, what motions owe the truth."""
+    """What B dreams know (dream.Future): pictures and canvas, the prior's state, where the true
+    pictures lay, and what motions owe them."""
 
     def __init__(
         self, parts: CanvasParts, prompts: Tensor, actions: Tensor, seeds: Sequence[int], sampling: Sampling
@@ -78,6 +80,7 @@ class CanvasFuture:
         self._memory = dynamics.codes.new_zeros(1, clips, dynamics.config.motion_width)
         self._next = self._memory
         self._owed = dynamics.codes.new_zeros(clips, 2)
+        self._track = Track.of(prompts[:, 0])
         self._shown: list[Tensor] = []
         for t in range(1, given):
             self._outlook(actions[:, t - 1])
@@ -102,6 +105,7 @@ class CanvasFuture:
     def go_on(self, tokens: Tensor, actions: Tensor) -> None:
         """See dream.Future."""
         self._shown.append(self.parts.draw(self._state, tokens[:, 0], actions[:, 0]))
+        self._track = Track.of(self._state.last)
         self._advance()
 
     def shown(self) -> Tensor:
@@ -113,7 +117,7 @@ class CanvasFuture:
     def watch(self, frames: Tensor, actions: Tensor) -> Tensor:
         """See dream.Future."""
         dynamics, new = self.parts.dynamics, frames[:, 0]
-        shifts = dynamics.shifts(torch.stack([self._state.last, new], 1))
+        shifts = dynamics.shift(self._track, self._state.last, new)[:, None]
         tokens, self._owed = to_codes(shifts, dynamics.codes, self._owed)
         known = dynamics.show(self._state, new, dynamics.codes[tokens[:, 0]], self.parts.conditions(actions[:, 0]))
         self._advance()
@@ -125,6 +129,7 @@ class CanvasFuture:
         self._state.put(rows_there, other._state)
         self._memory = self._memory.index_copy(1, rows_there, other._memory)
         self._owed = self._owed.index_copy(0, rows_there, other._owed)
+        self._track.put(rows_there, other._track)
         self._noise.put(rows, other._noise)
 
     def copy(self) -> "CanvasFuture":

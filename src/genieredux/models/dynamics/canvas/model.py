@@ -19,6 +19,7 @@ from genieredux.models.dynamics.canvas.motion import MotionPrior, around_stillne
 from genieredux.models.dynamics.canvas.painter import Painted, Painter
 from genieredux.models.dynamics.canvas.registration import shifts
 from genieredux.models.dynamics.canvas.sheet import Canvas, differ
+from genieredux.models.dynamics.canvas.tracking import Track
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.draws import for_all_clips, uniform, usual_count
 
@@ -92,7 +93,14 @@ class CanvasDynamics(nn.Module):
     def shifts(self, frames: Tensor) -> Tensor:
         """Motions (B, T - 1, 2) between frames (B, T, 3, H, W), as they were."""
         found = shifts(frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), self.config.reach)
-        return found.view(len(frames), -1, 2)
+        found, track = found.view(len(frames), -1, 2), Track.of(frames[:, 0])
+        for t in range(found.shape[1]):
+            found[:, t] = track.step(frames[:, t + 1], found[:, t])
+        return found
+
+    def shift(self, track: Track, last: Tensor, frames: Tensor) -> Tensor:
+        """The motions (B, 2) that led from frames `last` (B, 3, H, W) to the next ones; the track goes on."""
+        return track.step(frames, shifts(last, frames, self.config.reach))
 
     # -- what is said of any dynamics ----------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from genieredux.models.dynamics.canvas.config import CanvasConfig
 _LOST = 1.0
 """In pixels: a motion farther than this from every code is another thing (a scene cut), and no error to be made up."""
 _ROUNDS = 15
+_ALIKE = 0.05
+"""In pixels: how exactly a motion is measured."""
 
 
 def around_stillness(count: int) -> Tensor:
@@ -28,15 +30,17 @@ def around_stillness(count: int) -> Tensor:
 def find_codes(shifts: Tensor, count: int) -> Tensor:
     """`count` motions (K, 2) that stand for shifts (N, 2), by k-means; the first is that nothing moves.
 
-    Where fewer different shifts than that were seen, the rest lie around stillness.
+    It begins with shifts of all kinds, those that differ by less than _ALIKE being of one. Where there are fewer kinds
+    than codes, the rest lie around stillness.
     """
-    different = shifts.unique(dim=0)
-    if len(different) < count:
+    kinds = (shifts / _ALIKE).round().unique(dim=0) * _ALIKE
+    if len(kinds) < count:
         rest = around_stillness(count).to(shifts)
-        moved = different[different.abs().amax(1) > 0]
-        return torch.cat([rest[:1], moved, rest[1:]])[:count].contiguous()
-    order = torch.linspace(0, len(different) - 1, count, device=shifts.device).long()
-    codes = different[order].clone()
+        moved = kinds[kinds.abs().amax(1) > 0]
+        codes = torch.cat([rest[:1], moved, rest[1:]])[:count].contiguous()
+    else:
+        order = torch.linspace(0, len(kinds) - 1, count, device=shifts.device).long()
+        codes = kinds[order].clone()
     for _ in range(_ROUNDS):
         codes[0] = 0
         nearest = torch.cdist(shifts, codes).argmin(1)

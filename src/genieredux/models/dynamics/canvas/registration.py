@@ -32,12 +32,27 @@ def shifts(before: Tensor, after: Tensor, reach: int) -> Tensor:
     return torch.cat([_shifts((a.float() * weights).sum(1), (b.float() * weights).sum(1), half) for a, b in pairs])
 
 
+def shifts_near(before: Tensor, after: Tensor, guess: Tensor) -> Tensor:
+    """As `shifts`, but looked for within a pixel of what `guess` (N, 2) rounds to, however far that is."""
+    weights = before.new_tensor(_GREY)[:, None, None]
+    a, b = (before.float() * weights).sum(1), (after.float() * weights).sum(1)
+    return _best_around(a, b, guess.round().long())[0]
+
+
 def _shifts(a: Tensor, b: Tensor, half: int) -> Tensor:
     """a, b: grey values (N, H, W). half: of the reach."""
     side = 2 * half + 1
     coarse = _differences(F.avg_pool2d(a[:, None], 2)[:, 0], F.avg_pool2d(b[:, None], 2)[:, 0], half)
     best = coarse.flatten(1).argmin(1)
     start = torch.stack([best // side - half, best % side - half], 1) * 2
+    shift, whole, difference = _best_around(a, b, start)
+    no_better = ((a - b).square().clamp(max=CAP).mean((1, 2)) <= difference + 1e-7) & (whole != 0).any(1)
+    in_place = no_better | (_edges_in_place(a, b) & (whole == 0).all(1))
+    return torch.where((shift.abs() < STILL) | in_place[:, None], 0.0, shift)
+
+
+def _best_around(a: Tensor, b: Tensor, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The best shift around `start`, whole numbers (N, 2); that in whole pixels; and how much differs under it (N,)."""
     fine = _differences_around(a, b, start)
     inner = fine[:, 1:-1, 1:-1]
     width = inner.shape[-1]
@@ -48,10 +63,7 @@ def _shifts(a: Tensor, b: Tensor, half: int) -> Tensor:
     whole = start + torch.stack([row, column], 1) - _AROUND
     down = _vertex(fine[n, row - 1, column], middle, fine[n, row + 1, column])
     right = _vertex(fine[n, row, column - 1], middle, fine[n, row, column + 1])
-    shift = whole + torch.stack([down, right], 1)
-    no_better = ((a - b).square().clamp(max=CAP).mean((1, 2)) <= middle + 1e-7) & (whole != 0).any(1)
-    in_place = no_better | (_edges_in_place(a, b) & (whole == 0).all(1))
-    return torch.where((shift.abs() < STILL) | in_place[:, None], 0.0, shift)
+    return whole + torch.stack([down, right], 1), whole, middle
 
 
 def _edges_in_place(a: Tensor, b: Tensor) -> Tensor:

@@ -1,0 +1,131 @@
+"""The demo's world beside the world of tokens, both untuned, on other games and seeds, in the same seconds of training.
+
+    python benchmarks/games.py --games climber,ninja,airstriker,hero --seconds 400 --out runs/games
+    python benchmarks/games.py --games coinrun --seeds 0,1 --seconds 600 --out runs/games
+
+Both worlds of a game are made at the same time, each by one core of its own, from equal data (the same seeds play the
+same levels), and measured on the same clips, which training never saw. What is there already is not
+made again. The table is in Markdown; films lie in the folders (GAME-SEED-ARCHITECTURE/media).
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = {"canvas": "quickstart/coinrun", "tokens": "quickstart/coinrun_tokens"}
+TOKENIZER_SHARE = 0.24
+"""Of the seconds of a world of tokens: what the demo gives its tokenizer."""
+_SESSIONS = (
+    "connector.splits=[{name: train, variant: random, n_sessions: 20}, {name: train, variant: held, n_sessions: 20}, "
+)
+_SESSIONS += "{name: test.random, variant: random, n_sessions: 8}, {name: test.held, variant: held, n_sessions: 8}]"
+_ARROWS = "connector.action_names=[RIGHT, LEFT, UP, DOWN, ACTION_JUMP]"
+WORDS = {
+    "coinrun": (),
+    "climber": ("connector.name=climber", "connector.games=[climber]"),
+    "ninja": ("connector.name=ninja", "connector.games=[ninja]"),
+    "jumper": ("connector.name=jumper", "connector.games=[jumper]"),
+    "airstriker": (
+        *("connector.name=airstriker", "connector.kind=retro", "connector.games=[Airstriker-Genesis]", _SESSIONS),
+        *("connector.n_skip_frames=4", "connector.tags={Airstriker-Genesis: [top, h, space_shooter]}"),
+    ),
+    "hero": (
+        *("connector.name=hero", "connector.kind=ale", "connector.games=[hero]", _SESSIONS, _ARROWS),
+        "connector.n_skip_frames=4",
+    ),
+}
+
+
+def main() -> None:
+    """Make what is not there, then print the table of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--games", default="climber,ninja,airstriker,hero", help=f"of {', '.join(WORDS)}")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--seconds", type=float, default=400.0, help="of training, of each world")
+    parser.add_argument("--clips", type=int, default=64)
+    parser.add_argument("--out", type=Path, default=Path("runs/games"))
+    options = parser.parse_args()
+    rows = []
+    for game in options.games.split(","):
+        for seed in options.seeds.split(","):
+            folders = make(game, int(seed), options.seconds, options.clips, options.out)
+            rows += [
+                row for architecture, folder in folders.items() for row in measured(game, seed, architecture, folder)
+            ]
+            print(table(rows), flush=True)
+
+
+def make(game: str, seed: int, seconds: float, clips: int, out: Path) -> dict[str, Path]:
+    """Both worlds of a game, side by side; architecture -> the demo's folder."""
+    folders = {name: out / f"{game}-{seed}-{name}" for name in CONFIGS}
+    running = []
+    for core, (name, folder) in enumerate(folders.items()):
+        words = [f"config={CONFIGS[name]}", f"out={folder}", f"seed={seed}", *WORDS[game], *_seconds(name, seconds)]
+        words += [f"num_clips={clips}", "metrics=[ST-LPIPS]", "eval.drift_clips=16"]
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "said.txt").open("a") as said:
+            command = [sys.executable, str(ROOT / "run.py"), "demo", *words]
+            running.append((folder, subprocess.Popen(_on_core(core, command), stdout=said, stderr=said)))
+    for folder, process in running:
+        if process.wait() != 0:
+            sys.exit(f"{folder}: it ended with {process.returncode}; see {folder / 'said.txt'}")
+    return folders
+
+
+def _seconds(architecture: str, seconds: float) -> list[str]:
+    if architecture == "canvas":
+        return [f"dynamics.train.time_limit_s={seconds}"]
+    first = TOKENIZER_SHARE * seconds
+    return [f"tokenizer.train.time_limit_s={first}", f"dynamics.train.time_limit_s={seconds - first}"]
+
+
+def _on_core(number: int, command: list[str]) -> list[str]:
+    cores = sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(cores[number % len(cores)]), "env", "OMP_NUM_THREADS=1", *command]
+
+
+def measured(game: str, seed: str, architecture: str, folder: Path) -> list[str]:
+    """A row for each test set."""
+    results = json.loads((folder / "results.json").read_text())
+    return [
+        f"| {game} | {seed} | {name} | {architecture} | {_cells(numbers)} |"
+        for name, numbers in results.items()
+        if isinstance(numbers, Mapping) and "clips" in numbers
+    ]
+
+
+def _cells(numbers: Mapping[str, Any]) -> str:
+    at = numbers["compare_at"] - 1
+    delta = {key: numbers["delta_psnr"]["genie"][key][at] for key in ("mean", "low", "high")}
+    lpips = next((value for name, value in numbers.items() if name.startswith("ST-LPIPS")), None)
+    cells = [
+        _estimate(numbers["gain"]["repeat_last"]["average"]),
+        "" if lpips is None else " / ".join(f"{lpips[row]['average']['mean']:.3f}" for row in ("model", "repeat_last")),
+        f"{numbers['sharpness']['model']['mean'][-1]:.2f}",
+        _estimate(delta),
+    ]
+    drift = numbers.get("drift")
+    if drift:
+        cells.append(" / ".join(f"{drift[name]['model']['mean'][-1]:.2f}" for name in ("psnr", "sharpness")))
+    return " | ".join(cells)
+
+
+def _estimate(value: Mapping[str, float]) -> str:
+    return f"{value['mean']:+.2f} [{value['low']:.2f}, {value['high']:.2f}]"
+
+
+def table(rows: list[str]) -> str:
+    """In Markdown."""
+    head = "| game | seed | played | world | gain over repeating, dB | ST-LPIPS, world / repeating | sharpness, last | "
+    head += "ΔPSNR | frame 100: PSNR / sharpness |"
+    return "\n".join([head, "|---" * 9 + "|", *rows])
+
+
+if __name__ == "__main__":
+    main()
