@@ -27,6 +27,21 @@ MUTANTS: tuple[Mutant, ...] = (
         ("bootstrap level", "(50 * (1 - level), 100 - 50 * (1 - level))", "(100 * (1 - level), 100 * level)"),
         ("bootstrap weights", "above.sum(0) / below.sum(0)", "above.mean(0)"),
         ("ranks of ties", "(ends - (counts - 1) / 2)", "ends"),
+        (
+            "clips as episodes",
+            "_, self._of_clip = np.unique(episodes, return_inverse=True)",
+            "self._of_clip = np.arange(len(episodes))",
+        ),
+        (
+            "an episode fewer is drawn",
+            "rng.multinomial(self.episodes, share",
+            "rng.multinomial(self.episodes - 1, share",
+        ),
+        ("draws of one seed", "rng = np.random.default_rng(seed)", "rng = np.random.default_rng(0)"),
+        ("draws of one size", "(self._draws @ above) / (self._draws @ below)", "(self._draws @ above) / below.sum(0)"),
+        ("no interval of two", "if self.episodes < 2:", "if self.episodes < 3:"),
+        ("correlation about zero", "r = (n * xy - x * y)", "r = (n * xy)"),
+        ("variance about zero", "(n * xx - x * x)", "(n * xx)"),
     ),
     *of(
         "evaluation/metrics/calibration.py",
@@ -171,6 +186,18 @@ MUTANTS: tuple[Mutant, ...] = (
         "evaluation/compare.py",
         "evaluation/test_compare.py",
         ("difference the other way", "gap = other - values", "gap = values - other"),
+        ("paired clips as episodes", "EpisodeBootstrap(a.episodes,", "EpisodeBootstrap(np.arange(len(a)),"),
+        ("known by the first", "known = np.isfinite(gap)", "known = np.isfinite(values)"),
+        (
+            "unmeasured counts as no gap",
+            "np.where(known, gap, 0), np.where(known, divisor, 0)",
+            "np.where(known, gap, 0), divisor",
+        ),
+        (
+            "average of the first horizon alone",
+            "bootstrap.ratio(filled.sum(1), below.sum(1))",
+            "bootstrap.ratio(filled[:, 0], below[:, 0])",
+        ),
         (
             "clips by place",
             "b = second.take(np.array([place[digest] for digest in a.hashes]))",

@@ -14,6 +14,80 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         ("one epoch's order", "[abs(self.seed), int(self.seed < 0), epoch]", "[abs(self.seed), int(self.seed < 0), 0]"),
         ("stride ignored", "(windows - before) * self.stride", "(windows - before)"),
+        (
+            "windows of the next episode",
+            'np.searchsorted(self._ends, windows, side="right")',
+            "np.searchsorted(self._ends, windows)",
+        ),
+        ("first of an episode", "np.where(episodes > 0, self._ends[episodes - 1], 0)", "self._ends[episodes - 1] * 0"),
+    ),
+    *of(
+        "episodes/tokens.py",
+        "episodes/test_tokens.py",
+        (
+            "actions of the frame before",
+            "self.actions[first + np.arange(num_actions(num_frames))]",
+            "self.actions[first - 1 + np.arange(num_actions(num_frames))]",
+        ),
+        (
+            "tokens of the next episode",
+            "self.offsets = np.cumsum(lengths) - lengths",
+            "self.offsets = np.cumsum(lengths)",
+        ),
+        (
+            "windows may leave",
+            "np.any(starts + num_frames > self.lengths[episodes])",
+            "np.any(starts > self.lengths[episodes])",
+        ),
+        (
+            "actions end early",
+            "actions[lo:hi] = np.append(episode.actions, -1)",
+            "actions[lo:hi] = np.append(-1, episode.actions)",
+        ),
+        (
+            "other content's tokens",
+            "if checks.pop(episode.id, episode.checksum) != episode.checksum:",
+            "if checks.pop(episode.id, None) is None:",
+        ),
+        (
+            "a select of a cache",
+            "offsets = dict(zip(dataset.ids,",
+            "offsets = dict(zip(sorted(dataset.ids, reverse=True),",
+        ),
+    ),
+    *of(
+        "episodes/token_build.py",
+        "episodes/test_tokens.py",
+        ("changed episodes stay", "            stale.append(name)\n            continue\n", "            pass\n"),
+        (
+            "clips end to end",
+            "np.concatenate([np.arange(count) for count in counts]) * clip_frames",
+            "np.concatenate([np.arange(count) for count in counts])",
+        ),
+        (
+            "end of an episode lost",
+            "counts = -(-lengths // clip_frames)",
+            "counts = np.maximum(lengths // clip_frames, 1)",
+        ),
+    ),
+    *of(
+        "training/clips.py",
+        "training/test_jobs.py training/test_parts.py",
+        (
+            "tokens of other windows",
+            "tokens, actions = self.tokens.windows(*windows)",
+            "tokens, actions = self.tokens.windows(windows[0], windows[1] * 0, windows[2])",
+        ),
+        (
+            "training of one seed",
+            "WindowSampler(training, *of, seed, *where)",
+            "WindowSampler(training, *of, 0, *where)",
+        ),
+        (
+            "one rank's windows",
+            "where = (place.rank, place.world_size, stride)",
+            "where = (0, place.world_size, stride)",
+        ),
     ),
     *of(
         "episodes/alignment.py",
@@ -158,6 +232,17 @@ MUTANTS: tuple[Mutant, ...] = (
             "blocks from the first",
             "block[max(-at, 0) : len(frames) - at]",
             "block[: min(len(block), len(frames) - max(at, 0))]",
+        ),
+        ("any of the conditions", "mask &= pc.is_in(", "mask |= pc.is_in("),
+        (
+            "taken in order",
+            "self.index.take(pa.array(episodes, pa.int64()))",
+            "self.index.take(pa.array(sorted(episodes), pa.int64()))",
+        ),
+        (
+            "checksums not compared",
+            "if checksum(self.episode(i)) != row.meta.checksum:",
+            "if checksum(self.episode(i)) is None:",
         ),
         (
             "windows of one episode",

@@ -57,6 +57,29 @@ def test_a_mistake_is_one_line(mistake: str, place: str, elsewhere: Path) -> Non
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("section", ["[1, 2]", "3", "!!python/object/apply:os.system [x]", "word"])
+def test_a_section_that_is_none_is_named_where_a_word_sets_a_key_of_it(section: str, elsewhere: Path) -> None:
+    (elsewhere / "mine.yaml").write_text(f"train: {section}\n")
+    with pytest.raises(UserError, match=r"train.batch_size cannot be set: the configuration says train: \S+") as error:
+        compose_config("genie_redux", GenieReduxCommand, ["config=mine.yaml", "train.batch_size=3"])
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_build_on_each_other_in_a_circle(elsewhere: Path) -> None:
+    folder = elsewhere / "configs" / "genie_redux" / "config"
+    folder.mkdir(parents=True)
+    for name, other in (("one", "two"), ("two", "one")):
+        (folder / f"{name}.yaml").write_text(f"# @package _global_\ndefaults: [{other}]\nrun_name: x\n")
+    with pytest.raises(UserError, match=r"configs/genie_redux build on each other in a circle"):
+        compose("one")
+
+
+@pytest.mark.parametrize("word", ["/", "..", "/..", "//"])
+def test_a_folder_for_a_configuration(word: str) -> None:
+    with pytest.raises(UserError, match="is a folder; a configuration is a file"):
+        compose(word)
+
+
 def test_a_folder_named_like_a_file_and_the_other_ending(elsewhere: Path) -> None:
     folder = elsewhere / "configs" / "genie_redux" / "config"
     (folder / "x.yaml").mkdir(parents=True)

@@ -50,10 +50,18 @@ def test_others_are_let_in_with_a_token_and_record_nothing_unasked(served):
         (["coinrun", "other"], "cannot read 'other'"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(words, said):
+def test_what_is_wrong_is_said_in_one_line(words, said, monkeypatch):
+    monkeypatch.setattr("genieredux.play.server.listen", lambda *address: pytest.fail("it is listened on"))
     with pytest.raises(UserError, match=said) as error:
-        play([*words, "port=70000", "browser=false"])
+        play([*words, "browser=false"])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_is_none_is_said_before_a_world_is_opened(port, monkeypatch):
+    monkeypatch.setattr("genieredux.models.world.file.find_world", lambda world: pytest.fail("a world is looked for"))
+    with pytest.raises(UserError, match=f"port is {port}; it must be from 0 to 65535"):
+        play(["coinrun", f"port={port}"])
 
 
 def test_help_is_shown_without_a_world(capsys):

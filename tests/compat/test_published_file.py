@@ -171,6 +171,15 @@ def test_damage(tmp_path: Path) -> None:
         open_published(tmp_path / "missing.pt")
 
 
+@pytest.mark.parametrize("content", [b"RIFF\x00\x01AVI LIST", b"}", b"(", b"t.", b"\x8a\xff\xff", b"Q.", b"\x95" * 9])
+def test_bytes_that_are_no_pickle(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "film.avi"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"film.avi is damaged or no torch file"):
+        open_published(path)
+    assert not is_foreign(path)
+
+
 def test_a_file_of_this_project(tmp_path: Path) -> None:
     path = save_model(tmp_path / "model-1.pt", "tokenizer", {}, {"a": torch.zeros(1)})
     assert not is_foreign(path)

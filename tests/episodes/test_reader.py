@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -208,6 +209,25 @@ def test_a_data_set_can_be_moved(tmp_path) -> None:
     expected = dataset.episode(1)
     shutil.move(tmp_path / "a", tmp_path / "b")
     assert Dataset.open(tmp_path / "b", verify=True).episode(1).same_as(expected)
+
+
+def test_a_reward_that_was_changed_under_its_checksum_is_found(tmp_path) -> None:
+    dataset = fake_dataset(tmp_path, lengths=(5, 6))
+    one = tmp_path / dataset.index["file"][1].as_py()
+    table = pq.read_table(one)
+    at = table.column_names.index("rewards")
+    rewards = [[value + 1 for value in row] for row in table["rewards"].to_pylist()]
+    changed = table.set_column(at, table.schema.field(at), pa.array(rewards, table.schema.field(at).type))
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), one, row_group_size=1)
+    assert f"episode {dataset.ids[1]} is not what was written" in _complaint(tmp_path)
+
+
+def test_episodes_are_taken_in_the_order_that_is_asked_for(tmp_path) -> None:
+    dataset = fake_dataset(tmp_path, lengths=(5, 6, 7))
+    part = dataset.take([2, 0])
+    assert part.ids == (dataset.ids[2], dataset.ids[0])
+    assert np.array_equal(part.frames(0), dataset.frames(2))
+    assert part.lengths.tolist() == dataset.lengths[[2, 0]].tolist()
 
 
 def test_many_threads_read_at_once(tmp_path) -> None:

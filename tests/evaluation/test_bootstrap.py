@@ -48,6 +48,34 @@ def test_seed_fixes_it_and_constants_have_no_width():
     assert constant.low == constant.high == 1
 
 
+def test_an_episode_of_more_clips_weighs_more_in_every_draw():
+    """Where all clips say the same there is no doubt, however unevenly the episodes hold them."""
+    uneven = [0, 0, 0, 0, 0, 1, 2, 2]
+    alike = bootstrap(uneven).estimate(np.ones(8))
+    assert alike.low == alike.high == 1
+    assert bootstrap(uneven).estimate(np.array([0.0, 0, 0, 0, 0, 8, 0, 0])).mean == 1
+
+
+def test_as_many_episodes_are_drawn_as_there_are_with_replacement():
+    """Half of all draws of two hold both of them, so the middle 40 % are their mean; the outer ones hold one twice."""
+    values = np.array([0.0, 2.0])
+    middle = EpisodeBootstrap(np.array([3, 8]), 4000, 0.4, 0).estimate(values)
+    assert (middle.low, middle.mean, middle.high) == (1, 1, 1)
+    whole = bootstrap([3, 8]).estimate(values)
+    assert (whole.low, whole.high) == (0, 2)
+
+
+def test_a_correlation_is_of_the_drawn_clips_about_their_own_mean():
+    """Of two episodes, one in which y follows x and one in which it does the opposite, far apart: drawn alone, each
+    says its own."""
+    steps = np.arange(5.0)
+    x, y = np.concatenate([steps + 100, steps - 100]), np.concatenate([steps + 100, -steps - 100])
+    found = bootstrap(np.repeat([0, 1], 5)).correlation(x, y)
+    assert found.mean == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert (float(found.low), float(found.high)) == (pytest.approx(-1), pytest.approx(1))
+    assert np.isnan(bootstrap([0, 1]).correlation(np.ones(2), np.arange(2.0)).mean)
+
+
 def test_one_episode_gives_a_mean_and_no_interval():
     estimate = bootstrap([7, 7, 7]).estimate(np.array([1.0, 2.0, 3.0]))
     assert estimate.mean == 2

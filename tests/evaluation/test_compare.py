@@ -11,6 +11,7 @@ import pytest
 
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig, evaluate
+from genieredux.evaluation.bootstrap import EpisodeBootstrap
 from genieredux.evaluation.clips import Origin
 from genieredux.evaluation.compare import compare
 from genieredux.evaluation.numbers import read_parquet, write_frames_csv, write_parquet
@@ -129,6 +130,22 @@ def test_clips_are_paired_by_their_content_whatever_their_order(make_clips):
     )
     np.testing.assert_allclose(one.by_horizon.low, other.by_horizon.low)
     np.testing.assert_allclose(one.by_horizon.high, other.by_horizon.high)
+
+
+def test_the_interval_is_that_of_the_gaps_by_episode_where_both_measured(make_clips):
+    sets = {"a": make_clips(episodes=4, per_episode=2)}
+    first, second = numbers(FakeWorld(noise=0.2), sets), numbers(FakeWorld(noise=0.1), sets)
+    gap = second["a"].values["psnr"]["model"] - first["a"].values["psnr"]["model"]
+    expected = EpisodeBootstrap(first["a"].episodes, 300, 0.8, 5).estimate(gap)
+    found = compare(first, second, 300, 0.8, 5)["a"].differences["psnr"]["model"].by_horizon
+    for one, other in ((found.mean, expected.mean), (found.low, expected.low), (found.high, expected.high)):
+        np.testing.assert_allclose(one, other)
+    second["a"].values["psnr"]["model"][3, 0] = np.nan
+    first["a"].values["psnr"]["model"][5, 0] = np.nan
+    left = compare(first, second, 300, 0.8, 5)["a"].differences["psnr"]["model"]
+    assert left.by_horizon.mean[0] == pytest.approx(np.delete(gap[:, 0], [3, 5]).mean())
+    np.testing.assert_allclose(left.by_horizon.mean[1:], expected.mean[1:])
+    assert left.average.mean == pytest.approx((gap.sum() - gap[[3, 5], 0].sum()) / (gap.size - 2))
 
 
 def test_a_ratio_s_difference_is_over_what_the_first_is_relative_to(make_clips):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import Section, fingerprint, load_model, save_model
 from genieredux.models.tensor_file import read_tensors, write_tensors
+from genieredux.runs.below import files_below
 
 
 @dataclass
@@ -183,6 +184,18 @@ def test_missing_file_names_the_nearest(saved):
     os.mkfifo(saved.parent / "pipe.pt")
     with pytest.raises(UserError, match=r"pipe\.pt is no file"):
         load_model(saved.parent / "pipe.pt")
+
+
+def test_a_hint_is_not_looked_for_on_a_whole_disk(saved, monkeypatch):
+    deep = saved.parent / "a/b"
+    deep.mkdir(parents=True)
+    saved.rename(deep / saved.name)
+    (saved.parent / "around").symlink_to(saved.parent)
+    with pytest.raises(UserError, match=r"is a folder, not a checkpoint; give one of its files: .*/a/b/model-30.pt$"):
+        load_model(saved.parent)
+    monkeypatch.setattr("genieredux.models.tensor_file.files_below", lambda folder: files_below(folder, most=2))
+    with pytest.raises(UserError, match="give one of its files: it has none"):
+        load_model(saved.parent)
 
 
 def test_foreign_files_are_refused(tmp_path):

@@ -293,7 +293,7 @@ def test_a_taken_port_names_a_free_one(scene):
     free = int(str(error.value).rpartition("=")[2].rstrip("."))
     with socket.socket() as probe:
         probe.bind((LOOPBACK, free))
-    with pytest.raises(UserError, match="port=70000 is no port"):
+    with pytest.raises(UserError, match="port is 70000; it must be from 0 to 65535"):
         serve(scenes, port=70000, open_browser=False)
 
 

@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factories import tokenizer_of
-from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Episode
+from genieredux.agent57.config import Agent57Config
+from genieredux.episodes import Dataset, DatasetSpec, DatasetWriter, Episode, TokenCache, WindowSampler
 from genieredux.errors import UserError
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
 from genieredux.training import ClipSource, JobConfig, OptimizerConfig, TrainConfig, WarmupConfig, train
 from genieredux.training.clips import ALONE, Place, make_samplers
+from genieredux.training.heads.config import HeadsJob
 from genieredux.training.kinds.materials import load_tokenizer
 from genieredux.training.kinds.tokens import build_token_cache, window_stride
 from genieredux.training.sources import choose_games, split_for_training, trainable
@@ -29,6 +31,15 @@ TOKENIZER: dict[str, Any] = {
 }
 ST: dict[str, Any] = {"patch_size": 4, "dim": 16, "blocks": 1, "heads": 2, "dim_head": 8, "codebook_size": 16}
 DYNAMICS: dict[str, Any] = {"dim": 16, "history_blocks": 1, "heads": 2, "dim_head": 8, "group": 2, "local_width": 8}
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", ".", "a/../../x", "a//b", "x\n"])
+def test_a_run_lies_below_the_folder_of_its_kind(name: str) -> None:
+    for job in (JobConfig(run_name=name), HeadsJob(dataset="d", out="o", run_name=name), Agent57Config(run_name=name)):
+        with pytest.raises(UserError, match=r"run_name is .*; it must be a path below its own folder"):
+            _ = job.folder
+    assert str(JobConfig(run_name="été, [a]/2").folder) == "checkpoints/tokenizer/été, [a]/2"
+    assert str(JobConfig(model="lam").folder) == "checkpoints/latent_action_model/lam"
 
 
 def write_dataset(
@@ -276,6 +287,16 @@ def test_games_first_last_all(tmp_path):
         choose_games(dataset, 4)
 
 
+def test_tokens_are_those_of_the_frames_beside_them(tmp_path):
+    write_dataset(tmp_path / "d")
+    dataset = Dataset.open(tmp_path / "d")
+    cache = TokenCache.build(dataset, lambda clips: clips[:, :, ::8, ::8, 0].astype(np.int64), "corners", clip_frames=5)
+    sampler = WindowSampler(dataset.lengths, 5, 4, seed=0)
+    batch = ClipSource(sampler, dataset, cache).batch(3)
+    assert torch.equal(batch.tokens, batch.frames[:, :, 0, ::8, ::8].long())
+    assert torch.equal(batch.actions, ClipSource(sampler, dataset).batch(3).actions)
+
+
 def test_batches_are_a_function_of_their_number_and_differ_by_rank(tmp_path, job):
     write_dataset(tmp_path / "d")
     training, held_out = split_for_training(Dataset.open(tmp_path / "d"), 5)
@@ -290,8 +311,10 @@ def test_batches_are_a_function_of_their_number_and_differ_by_rank(tmp_path, job
     assert batch.actions.shape == (2, 4)
     assert torch.equal(batch.frames, source().batch(5).frames)
     assert not torch.equal(batch.frames, source(Place(1, 2)).batch(5).frames)
+    whole = source(batch_size=4).batch(2).frames
     parts = torch.cat([source().batch(k).frames for k in (4, 5)])
-    assert torch.equal(parts, source(batch_size=4).batch(2).frames)  # N micro-batches are one batch, in data too
+    assert torch.equal(parts, whole)  # N micro-batches are one batch, in data too
+    assert torch.equal(torch.cat([source(Place(rank, 2)).batch(2).frames for rank in (0, 1)]), whole)  # and N processes
 
 
 def test_windows_of_a_tokenizer_that_looks_back_start_with_its_clips():

@@ -10,6 +10,7 @@ from genieredux.config import FilePath
 from genieredux.envs.adapters import KINDS, adapter
 from genieredux.envs.config import EnvConfig
 from genieredux.models.agent57.settings import AgentConfig
+from genieredux.runs.places import inside
 from genieredux.settings import Range, Seed, Share, check_values
 from genieredux.training.config import LogConfig, LoopConfig
 
@@ -231,4 +232,4 @@ class Agent57Config:
     @property
     def folder(self) -> Path:
         """The run folder."""
-        return Path(self.checkpoints_dpath) / "agent57" / self.run_name
+        return inside(Path(self.checkpoints_dpath) / "agent57", self.run_name, "run_name")

@@ -142,7 +142,7 @@ def _habits(given: Sequence[str], asked: Asked) -> list[str]:
 
 def _choose(verb: str, group: str, name: str, asked: Asked) -> None:
     plain, names = _ENDING.sub("", name), configurations(verb, group)
-    own = next((path for path in [(SEARCHED / verb / group / plain).with_suffix(".yml")] if path.is_file()), None)
+    own = next((path for path in [SEARCHED / verb / group / f"{plain}.yml"] if path.is_file()), None)
     path = Path(expanded(name))
     if plain in names:
         asked.chosen[group] = plain
@@ -168,7 +168,7 @@ def _composed(verb: str, schema: str, asked: Asked) -> dict[str, Any]:
             values = OmegaConf.create(_of_file(verb, schema, asked.file))
             tree = OmegaConf.merge(*((values, tree) if asked.chosen else (tree, values)))
         for key, value in asked.rest.values.items():
-            OmegaConf.update(tree, key, _shielded(value), force_add=True)
+            _put(tree, key, value)
         plain = OmegaConf.to_container(tree, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
         raise UserError(f"configuration: {first_line(error)}") from error
@@ -176,6 +176,20 @@ def _composed(verb: str, schema: str, asked: Asked) -> dict[str, Any]:
         _drop(plain, key.split("."))
     opened: dict[str, Any] = _mapped(plain, lambda text: text.replace(_SHIELD, "$"))
     return opened
+
+
+def _put(tree: Any, key: str, value: Any) -> None:
+    """Set what a word says. Raises UserError where a file has no section for it, but a list or one value."""
+    from omegaconf import OmegaConf
+
+    section, _, _ = key.rpartition(".")
+    above = OmegaConf.select(tree, section) if section else tree
+    if above is not None and not OmegaConf.is_config(above):
+        raise UserError(f"{key} cannot be set: the configuration says {section}: {above!s:.60}, which has no keys")
+    try:
+        OmegaConf.update(tree, key, _shielded(value), force_add=True)
+    except (ValueError, IndexError) as error:  # of a list's place
+        raise UserError(f"{key} cannot be set: the configuration says {section}: {above!s:.60}, a list") from error
 
 
 def _of_file(verb: str, schema: str, path: Path) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def compose_tree(verb: str, chosen: Mapping[str, str], without_config: bool = Fa
             tree = compose("main", overrides=overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"configuration: {first_line(error)}") from error
+    except RecursionError as error:
+        raise UserError(f"configuration: files of {own} build on each other in a circle (defaults:)") from error
     OmegaConf.set_struct(tree, False)
     return tree
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from genieredux.checking import above, at_least
+from genieredux.checking import above, at_least, within
 from genieredux.cli.compose import compose_config
 from genieredux.cli.manual import manual
 from genieredux.cli.screen import say, wants_help
@@ -71,6 +71,7 @@ def play(words: list[str]) -> None:
     command = compose_config("play", PlayCommand, words)
     above("fps", command.fps, 0)
     at_least("players", command.players, 1)
+    within("port", command.port, 0, 65535)
     from genieredux.models.world.file import find_world, shipped_worlds
     from genieredux.play import Policies, Scenes, Settings, Wanted, scene_of, serve
     from genieredux.play.doors import Doors

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from genieredux.compat.published_layout import State, flatten, shape, split_models
 from genieredux.errors import UserError
+from genieredux.models.tensor_file import UNREADABLE
 
 _EMBEDDINGS = {"action_embeddings", "action_embeddings.weight"}
 """Where a file holds its table of action embeddings, if it does."""
@@ -138,7 +139,7 @@ def _read(path: Path, verify: bool = True) -> dict[str, Any]:
             payload = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise UserError(_refusal(path, zipped, error)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         reason = re.split(r"\n|\. ", str(error))[0] if isinstance(error, RuntimeError | OSError) else "not readable"
         raise UserError(f"{path} is damaged or no torch file ({reason}); fetch it again") from error
     if not isinstance(payload, Mapping):

@@ -86,7 +86,7 @@ def read_spec(fs: fsspec.AbstractFileSystem, root: str) -> DatasetSpec:
         text = fs.cat_file(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(
-            f"{root}: no data set here ({SPEC_NAME} is missing); give the folder that `genieredux generate` made"
+            f"{root or '/'}: no data set here ({SPEC_NAME} is missing); give the folder that `genieredux generate` made"
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -6,6 +6,7 @@ its CRC-32, verified before anything is unpickled; a checksum covers the content
 
 import hashlib
 import pickle
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,9 +18,15 @@ from torch import Tensor
 
 from genieredux.checking import nearest_few
 from genieredux.errors import UserError
+from genieredux.runs.below import files_below
 from genieredux.runs.files import write_atomically
 
 CHECKSUM = "checksum"
+UNREADABLE = (
+    *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, MemoryError, struct.error),
+)
+"""What torch's unpickler raises at bytes that are no pickle, besides its own error."""
 
 
 def write_tensors(path: str | Path, payload: Mapping[str, Any]) -> Path:
@@ -51,7 +58,7 @@ def read_tensors(path: str | Path) -> dict[str, Any]:
         raise UserError(
             f"{path} holds more than tensors and plain values and is not opened; give one genieredux wrote"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except UNREADABLE as error:
         raise UserError(_damaged(path, error)) from error
     _check_sizes(path, payload)
     if not isinstance(payload, dict) or CHECKSUM not in payload:
@@ -119,26 +126,21 @@ def _damaged(path: Path, reason: object) -> str:
 
 def _missing(path: Path) -> str:
     if path.is_dir():
-        newest = [str(file) for file in _checkpoints_in(path, "**/*.pt")[-3:]]
+        newest = [str(file) for file in _checkpoints_in(path, deep=True)[-3:]]
         return f"{path} is a folder, not a checkpoint; give one of its files: {', '.join(newest) or 'it has none'}"
     if path.exists():
         return f"{path} is no file; a checkpoint is one"
     folder = next(parent for parent in [path.parent, *path.parent.parents] if parent.is_dir())
-    pattern = "*.pt" if folder == path.parent else "**/*.pt"
-    files = _checkpoints_in(folder, pattern)
+    files = _checkpoints_in(folder, deep=folder != path.parent)
     by_name = {str(file): file for file in files}
     near = nearest_few(str(path), by_name)
     return f"no checkpoint at {path}; nearest: {', '.join(near) or f'none in {folder}'}"
 
 
-def _checkpoints_in(folder: Path, pattern: str = "*.pt") -> list[Path]:
-    """Checkpoints below `folder`, oldest step first; gives up looking after a few thousand files."""
-    found = []
-    for count, file in enumerate(folder.glob(pattern)):
-        if count > 5000:
-            break
-        if not file.name.startswith((".", "state-")):
-            found.append(file)
+def _checkpoints_in(folder: Path, deep: bool = False) -> list[Path]:
+    """Checkpoints in `folder`, or anywhere below it that is soon looked at, oldest step first."""
+    files = files_below(folder) if deep else folder.glob("*.pt")
+    found = [file for file in files if file.suffix == ".pt" and not file.name.startswith((".", "state-"))]
     return sorted(found, key=lambda file: (len(file.name), file.name))
 
 

@@ -17,7 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from genieredux.checking import above, at_least
+from genieredux.checking import above, at_least, within
 from genieredux.errors import UserError
 from genieredux.play.doors import LOOPBACK, Doors
 from genieredux.play.hall import Hall
@@ -158,8 +158,7 @@ def make_app(
 
 def listen(port: int, host: str = LOOPBACK) -> socket.socket:
     """A socket bound to the address. Raises UserError that names a free port when this one is taken."""
-    if not 0 <= port <= 65535:
-        raise UserError(f"port={port} is no port: choose one from 1024 to 65535, or 0 for any free one.")
+    within("port", port, 0, 65535)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left by us may be taken again
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from genieredux.config import FilePath
+from genieredux.runs.places import inside
 from genieredux.training.config import OptimizerConfig, TrainConfig
 
 MODEL_NAMES = {"genie_redux_guided_pretrain": "genie_redux_guided", "lam": "latent_action_model"}
@@ -46,5 +47,5 @@ class JobConfig:
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
-        return Path(self.checkpoints_dpath) / self.kind / (self.run_name or self.model)
+        """The run folder. Raises UserError for a run_name that lies elsewhere."""
+        return inside(Path(self.checkpoints_dpath) / self.kind, self.run_name or self.model, "run_name")

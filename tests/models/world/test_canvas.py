@@ -1,10 +1,13 @@
 """Worlds that carry over what was seen: the contract of any world, and what is theirs alone."""
 
+import copy
+
 import pytest
 import torch
 
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import save_model
+from genieredux.models.dynamics.canvas.motion import to_codes
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.contract import check_world
 from genieredux.models.world.model import WorldModel
@@ -128,6 +131,40 @@ def test_it_is_saved_and_loaded_without_a_tokenizer(tmp_path, world):
     assert again.image_size == 32
     with pytest.raises(UserError, match="one frame at a time"):
         again.rollout(prompt, actions, 0, Sampling(method="one_go"))
+
+
+def test_tokens_and_actions_of_a_rollout_are_decoded_to_its_frames(world):
+    actions = batch(2, 7, seed=4).actions
+    first = batch(2, 3, seed=5).frames[:, :1]
+    made = world.rollout(first, actions)
+    tokens = torch.cat([world.encode(first), made.tokens], 1)
+    torch.testing.assert_close(world.decode(tokens, actions, first[:, 0])[:, 1:], made.frames, atol=1e-5, rtol=0)
+
+
+def test_a_dream_that_is_told_the_truth_judges_it_as_training_does(world):
+    """Its logits along a walk are the prior's over the whole clip, memory and roundings owed included, also in a dream
+    that began anew among others. No code is a step of this walk, so that every motion leaves a rest."""
+    model = copy.deepcopy(world.dynamics)
+    right, up, aslant = (-torch.tensor(step, dtype=torch.float32) for step in STEPS[1:])
+    codes = [0 * up, 0.7 * right, 1.4 * right, 0.7 * up, 0.7 * aslant, 1.4 * aslant]
+    model.codes.copy_(torch.stack(codes))
+    world = WorldModel(None, model, NAMES)
+    clips, given = batch(2, 9, seed=1), 4
+    frames, actions = clips.frames, clips.actions
+    chosen = world.encode(frames)[:, 1:, 0, 0]
+    shifts = model.shifts(frames)
+    alone = [to_codes(shifts[:, [t]], model.codes, torch.zeros(2, 2))[0] for t in range(8)]
+    assert (chosen != torch.cat(alone, 1))[:, 4:7].any()
+    motions = model.codes[chosen]
+    past = torch.cat([frames[:, :1], frames[:, :-1]], 1)
+    with torch.no_grad():
+        wanted, _ = model.prior(past, torch.cat([torch.zeros(2, 1, 2), motions[:, :-1]], 1), actions)
+    prompts, led = frames[:, :given], actions[:, : given - 1]
+    dream = world.dream(prompts[[0, 0]], led[[0, 0]], [0, 0])
+    dream.restart(torch.tensor([False, True]), prompts[1:], led[1:], [0])
+    for t in range(given - 1, 8):
+        logits = dream.follow(frames[:, t + 1], actions[:, t]).logits
+        torch.testing.assert_close(logits.view(2, -1), wanted[:, t], atol=1e-4, rtol=1e-4)
 
 
 def test_what_it_was_not_shown_is_where_the_picture_went(world):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from genieredux.config import FilePath
+from genieredux.runs.places import inside
 from genieredux.settings import Range, Seed, Width, check_values
 
 Count = Annotated[int, Range(1, 1_000_000_000)]
@@ -49,7 +50,7 @@ class HeadsJob:
     @property
     def folder(self) -> Path:
         """The run folder."""
-        return Path(self.checkpoints_dpath) / "outcome_heads" / self.run_name
+        return inside(Path(self.checkpoints_dpath) / "outcome_heads", self.run_name, "run_name")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The canvas remembers what was seen, at its place."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -83,6 +84,17 @@ def test_a_fraction_of_a_pixel_is_kept_and_read_between_pixels():
     between, _ = canvas.view()
     mean = (at(0, 0)[..., :-3, :] + at(0, 0)[..., 1:-2, :]) / 2
     assert (between[..., 2:-1, :] - mean).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("fraction", [0.25, 0.5, 0.75])
+def test_beside_what_is_unknown_colours_are_neither_darker_nor_brighter(fraction: float):
+    """Cubic weights over the border of what is known do not add up to one: what is read is divided by what they do."""
+    canvas = Canvas.of(torch.full((1, 3, 32, 32), 0.5), 16)
+    move(canvas, -fraction, fraction)
+    view, known = canvas.view()
+    assert 0 < known.sum() < known.numel()
+    seen = view[known.expand_as(view) > 0]
+    torch.testing.assert_close(seen, torch.full_like(seen, 0.5), atol=1e-6, rtol=0)
 
 
 def test_a_write_between_pixels_comes_back_where_it_was_drawn():
