@@ -1,13 +1,16 @@
 """Whether what an explorer plays makes a world better than equally much of other play.
 
     python benchmarks/explore_data.py OUT [--seeds 0,1,2] [--pretrain 100] [--updates 80] [--episodes 60] [--agent FILE]
-    python benchmarks/explore_data.py OUT --table
+        [--arms base,random,auto_explore,sticky,jumper] [--test-level 400000] [--no-control]
+    python benchmarks/explore_data.py OUT --table [--test-level 400000]
 
-One world per seed learns from random play. From it every arm goes on for equally many updates, on equally many episodes
-of the same levels: random, sticky (the action before repeated with chance 0.5), auto_explore (the agent that ships, or
---agent, with the papers' chance of 0.15 for a random action), and jumper (a strong player, for the ceiling). All are
-evaluated on the same clips of another strong player, which no arm has seen, on levels of their own. The game is
-CoinRun, the world a canvas of the quickstart's size. What is done is not done again.
+One world per seed learns from random play. From it (base) every arm goes on for equally many updates, on equally many
+episodes that begin on the same levels: random, sticky (the action before repeated with chance 0.5), auto_explore (the
+agent that ships, or --agent, with the papers' chance of 0.15 for a random action), and jumper (a strong player, for
+the ceiling); both is auto_explore as sticky as sticky is. A seed has its own play, on levels of its own, and its own
+draws of training. All are evaluated on the same clips of another strong player, which no arm has seen, on levels that
+no other part of the project uses: 96 from --test-level on. The game is CoinRun, the world a canvas of the
+quickstart's size. What is done is not done again.
 """
 
 import argparse
@@ -20,10 +23,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from genieredux.collect import AgentConfig, CollectConfig, ConnectorConfig, GeneratorConfig, SplitConfig, collect
 from genieredux.episodes import Dataset
-from genieredux.evaluation.compare import compare
+from genieredux.evaluation.bootstrap import EpisodeBootstrap
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.job import evaluate_file
-from genieredux.evaluation.numbers import read_parquet
+from genieredux.evaluation.numbers import ClipNumbers, read_parquet
 from genieredux.training.config import CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig
 from genieredux.training.jobs import JobConfig
 from genieredux.training.run import train
@@ -33,9 +36,19 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "auto_explore": ("auto_explore", {"checkpoint_fpath": "coinrun", "gamma": 0.15, "temperature": 1.0}),
     "sticky": ("random", {"sticky": 0.5}),
     "jumper": ("runners:Jumper", {}),
+    "both": ("auto_explore", {"checkpoint_fpath": "coinrun", "gamma": 0.15, "temperature": 1.0, "sticky": 0.5}),
 }
 """Name -> policy, and how it plays."""
-TEST_LEVELS, ARM_LEVELS = 100_000, 10_000
+TEST_LEVEL, BASE_LEVELS, ARM_LEVELS = 400_000, 20_000, 10_000
+LEVELS_OF_A_SEED = 1_000
+METRICS = {
+    "PSNR": ("psnr", "model", slice(None)),
+    "SSIM": ("ssim", "model", slice(None)),
+    "ST-LPIPS": ("ST-LPIPS (alex)", "model", slice(None)),
+    "ΔPSNR": ("delta_psnr", "genie", slice(3, 4)),
+}
+"""Column -> metric, row, and the horizons whose mean it is."""
+TEST_EPISODES = 96
 
 
 class Study:
@@ -43,8 +56,11 @@ class Study:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given, self.root = given, Path(given.out)
+        self.results = self.root / "results" / str(given.test_level)
 
-    def data(self, name: str, variant: str, agent: dict[str, Any], split: str, level: int, episodes: int) -> Path:
+    def data(
+        self, name: str, variant: str, agent: dict[str, Any], split: str, level: int, episodes: int, seed: int
+    ) -> Path:
         """A data set of that many episodes, each on a level of its own."""
         connector = ConnectorConfig(
             name="coinrun",
@@ -57,7 +73,7 @@ class Study:
             agent=AgentConfig(**agent),
             splits=(SplitConfig(split, start_level=level),),
         )
-        return collect(CollectConfig(connector, str(self.root / "datasets"), 0)).path
+        return collect(CollectConfig(connector, str(self.root / "datasets"), seed)).path
 
     def learned(self, seed: int, name: str, data: Path, updates: int, rate: float, start: Path | None) -> Path:
         """A world that learned from that data, from `start` or from nothing."""
@@ -96,7 +112,7 @@ class Study:
 
     def measured(self, name: str, seed: int, world: Path, test: Path) -> Path:
         """The folder with its numbers of every clip."""
-        folder = self.root / "results" / f"{name}-{seed}"
+        folder = self.results / f"{name}-{seed}"
         if not (folder / "done.json").is_file():
             settings = EvalJobConfig(
                 model_fpath=str(world),
@@ -104,7 +120,7 @@ class Study:
                 dataset_name=test.name,
                 num_clips=self.given.clips,
                 metrics=("ST-LPIPS",),
-                eval_control=False,
+                eval_control=not self.given.no_control,
                 accelerator="cpu",
             )
             made = evaluate_file(settings, Dataset.open(str(test)), folder=folder)
@@ -113,40 +129,47 @@ class Study:
         return folder
 
     def run(self, seed: int) -> None:
-        """One seed: of the worlds; the episodes are the same for all."""
+        """One seed: its play, and its worlds."""
         given = self.given
-        if given.agent:
-            ARMS["auto_explore"][1]["checkpoint_fpath"] = given.agent
-        test = self.data("test", "runners:Runner", {}, "test.runner", TEST_LEVELS, 48)
-        base = self.data("base", "random", {}, "train", 0, given.episodes)
+        own = LEVELS_OF_A_SEED * seed
+        level = given.test_level
+        test = self.data(f"test-{level}", "runners:Runner", {}, "test.runner", level, TEST_EPISODES, 0)
+        base = self.data(f"base-{seed}", "random", {}, "train", BASE_LEVELS + own, given.episodes, seed)
         before = self.learned(seed, "base", base, given.pretrain, 1.5e-3, None)
-        self.measured("base", seed, before, test)
-        for arm, (variant, agent) in ARMS.items():
-            data = self.data(arm, variant, agent, "train", ARM_LEVELS, given.episodes)
+        for arm in given.arms.split(","):
+            if arm == "base":
+                self.measured(arm, seed, before, test)
+                continue
+            variant, agent = ARMS[arm]
+            if variant == "auto_explore" and given.agent:
+                agent = {**agent, "checkpoint_fpath": given.agent}
+            data = self.data(f"{arm}-{seed}", variant, agent, "train", ARM_LEVELS + own, given.episodes, seed + 1_000)
             world = self.learned(seed, arm, data, given.updates, 1e-3, before)
             self.measured(arm, seed, world, test)
 
     def table(self) -> None:
-        """Every arm less the random one, on the same clips, seed by seed."""
-        print("| seed | arm | frames of play | PSNR | less random's | SSIM | less random's |")
-        print("|---|---|---|---|---|---|---|")
-        for folder in sorted((self.root / "results").iterdir()):
+        """Every arm, and less the random one on the same clips, seed by seed: means over the horizons (delta PSNR: at
+        t = 4), with 95 % intervals by resampling episodes; there is a clip of each."""
+        print(f"| seed | arm | frames of play | {' | '.join(f'{name} | less random' for name in METRICS)} |")
+        print("|---|---|---|" + "---|---|" * len(METRICS))
+        for folder in sorted(self.results.iterdir(), key=lambda one: one.name.rpartition("-")[::-1]):
             arm, _, seed = folder.name.rpartition("-")
             numbers = self._numbers(folder)
-            apart = compare(self._numbers(self.root / "results" / f"random-{seed}"), numbers)
-            played = self.root / "datasets" / f"coinrun_v0.0.0_{arm}"
+            baseline = self._numbers(self.results / f"random-{seed}")
+            assert numbers.hashes == baseline.hashes
+            played = self.root / "datasets" / f"coinrun_v0.0.0_{folder.name}"
             cells = [seed, arm, f"{sum(Dataset.open(str(played)).lengths):,}"]
-            for metric in ("psnr", "ssim"):
-                values = next(iter(numbers.values())).values[metric]["model"]
-                gap = next(iter(apart.values())).differences[metric]["model"].average
-                cells += [
-                    f"{values.mean():.3f}",
-                    f"{float(gap.mean):+.3f} [{float(gap.low):+.3f}, {float(gap.high):+.3f}]",
-                ]
+            for metric, row, horizons in METRICS.values():
+                if metric not in numbers.values:
+                    cells += ["", ""]
+                    continue
+                values, usual = (one.values[metric][row][:, horizons].mean(1) for one in (numbers, baseline))
+                gap = EpisodeBootstrap(numbers.episodes, 2000, 0.95, 0).estimate(values - usual)
+                cells += [f"{values.mean():.3f}", f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"]
             print(f"| {' | '.join(cells)} |")
 
-    def _numbers(self, folder: Path) -> dict[str, Any]:
-        return read_parquet(folder / "clips.parquet")
+    def _numbers(self, folder: Path) -> ClipNumbers:
+        return next(iter(read_parquet(folder / "clips.parquet").values()))
 
 
 def main() -> None:
@@ -159,6 +182,9 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=60)
     parser.add_argument("--clips", type=int, default=96)
     parser.add_argument("--agent")
+    parser.add_argument("--arms", default="base,random,auto_explore,sticky,jumper")
+    parser.add_argument("--test-level", type=int, default=TEST_LEVEL)
+    parser.add_argument("--no-control", action="store_true", help="no delta PSNR, which is half of an evaluation")
     parser.add_argument("--table", action="store_true")
     study = Study(parser.parse_args())
     if study.given.table:

@@ -11,6 +11,7 @@ from explore.toys import CODES, LENGTH, START, TV, Corridor, CorridorWorld
 from genieredux.explore.rewards import RewardConfig
 
 FAR = LENGTH - 4
+SPIKES = replace(CORRIDOR, game="explore.toys:Spikes")
 NO_TELEVISION = {"television": False}
 
 
@@ -46,6 +47,20 @@ def test_what_seeks_progress_comes_and_leaves():
 def test_what_seeks_disagreement_leaves_too():
     shares = at_television("disagreement", 16, updates=40)
     assert min(shares[k : k + 4].mean() for k in range(4, 13)) < 0.3, shares
+
+
+def hits(masked_ends: int) -> np.ndarray:
+    """Epoch after epoch, how often an episode of 40 steps loses a life."""
+    reward = RewardConfig("next_entropy", masked_ends=masked_ends)
+    config = config_of(reward, 40, 8, steps_per_epoch=12, batch_size=8)
+    visited = places(learner_of(SPIKES, CorridorWorld(), config), 8)
+    return np.array([((x[:-1] == TV + 1) & (x[1:] == START)).sum(0).mean() for x in visited])
+
+
+def test_being_hit_is_sought_unless_the_end_of_a_life_is_masked():
+    sought, masked = hits(0), hits(1)
+    assert sought[-2:].mean() > 8, sought
+    assert masked[-2:].mean() < 3, masked
 
 
 class Rewarded(gymnasium.Wrapper):

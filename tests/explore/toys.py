@@ -164,6 +164,27 @@ class Corridor(gymnasium.Env):
         return frame
 
 
+class Spikes(Corridor):
+    """The same walk without a television. Whoever comes to its left end loses a life and is back at START."""
+
+    def __init__(self, render_mode=None):
+        super().__init__(television=False)
+
+    def reset(self, *, seed=None, options=None):
+        self.lives = 99
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        frame, reward, terminated, truncated, info = super().step(action)
+        if self.x <= TV:
+            self.x, self.lives = START, self.lives - 1
+            frame, info = self._draw(), self._info()
+        return frame, reward, terminated, truncated, info
+
+    def _info(self):
+        return super()._info() | {"lives": self.lives}
+
+
 class CorridorWorld(KnownWorld):
     """Unsure of what the television shows, and of nothing else (or, `curious`, of the far end)."""
 

@@ -51,7 +51,7 @@ class WorldModelConfig:
     model_fname: str | None = None
     """The checkpoint in that."""
     model_fpath: FilePath | None = None
-    """A world by its path, or one that ships by its name (coinrun); instead of the other three."""
+    """A world by its path, or one that ships by its name (coinrun, jumper); instead of the other three."""
 
     @property
     def path(self) -> str:
