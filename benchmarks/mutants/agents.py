@@ -91,4 +91,20 @@ MUTANTS: tuple[Mutant, ...] = (
         ("no memory of sizes", "DECAY * self.squares[head] + (1 - DECAY) * mean", "mean"),
         ("trust the far", "(apart.abs() <= radius)", "(apart.abs() >= radius)"),
     ),
+    *of(
+        "agent57/crew.py",
+        "agent57/test_learner.py",
+        ("one in its place knows nothing", "weights if self._knows else self._weights", "weights"),
+        ("one in its place plays the same episodes", "life=self._setup.life + 1", "life=self._setup.life"),
+        ("what was asked for counts twice", "asked, self._asked = self._asked, False", "asked = self._asked"),
+    ),
+    *of(
+        "agent57/tasks.py",
+        "agent57/test_tasks.py",
+        ("one action is right", "binomial(1, 0.5, (size, size))", "binomial(1, 0.9, (size, size))"),
+        ("another sea", "RandomState(mapping)", "RandomState(mapping + 1)"),
+        ("right for nothing", "-0.01 / self.size if right else 0.0", "0.0"),
+        ("treasure left of the corner", "self._column == self.size - 1:", "self._column >= self.size - 2:"),
+        ("a sea without its floor", "self._row == self.size, False", "self._row == self.size - 1, False"),
+    ),
 )

@@ -73,7 +73,7 @@ def test_processes_change_no_number(make_config):
 
 
 def test_an_actor_that_is_killed_is_replaced(make_config, caplog):
-    learner = make_learner(make_config(actors={"processes": 2}))
+    learner = make_learner(make_config(actors={"processes": 2, "pull": 100}))
     try:
         learner.step(1, 0.0)
         victim = learner.crew.pids()[1]
@@ -84,7 +84,9 @@ def test_an_actor_that_is_killed_is_replaced(make_config, caplog):
         assert victim not in learner.crew.pids()
         assert len(learner.crew.pids()) == 2
         assert "actor 1 died (SIGKILL); another takes its place" in caplog.text
-        assert learner.state()["crew"][1]["lanes"][0]["seed"][2] == 1  # with episodes of its own
+        first, second = learner.state()["crew"]
+        assert second["lanes"][0]["seed"][2] == 1  # with episodes of its own
+        assert all(torch.equal(second["weights"][name], values) for name, values in first["weights"].items())
     finally:
         learner.close()
 
