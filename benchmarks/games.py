@@ -48,26 +48,33 @@ def main() -> None:
     parser.add_argument("--games", default="climber,ninja,airstriker,hero", help=f"of {', '.join(WORDS)}")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--seconds", type=float, default=400.0, help="of training, of each world")
+    parser.add_argument("--worlds", default=",".join(CONFIGS), help="of " + ", ".join(CONFIGS))
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("runs/games"))
     options = parser.parse_args()
     rows = []
     for game in options.games.split(","):
         for seed in options.seeds.split(","):
-            folders = make(game, int(seed), options.seconds, options.clips, options.out)
+            folders = make(game, int(seed), options)
             rows += [
                 row for architecture, folder in folders.items() for row in measured(game, seed, architecture, folder)
             ]
             print(table(rows), flush=True)
 
 
-def make(game: str, seed: int, seconds: float, clips: int, out: Path) -> dict[str, Path]:
-    """Both worlds of a game, side by side; architecture -> the demo's folder."""
-    folders = {name: out / f"{game}-{seed}-{name}" for name in CONFIGS}
+def make(game: str, seed: int, options: argparse.Namespace) -> dict[str, Path]:
+    """The worlds of a game, side by side; architecture -> the demo's folder."""
+    folders = {name: options.out / f"{game}-{seed}-{name}" for name in options.worlds.split(",")}
     running = []
     for core, (name, folder) in enumerate(folders.items()):
-        words = [f"config={CONFIGS[name]}", f"out={folder}", f"seed={seed}", *WORDS[game], *_seconds(name, seconds)]
-        words += [f"num_clips={clips}", "metrics=[ST-LPIPS]", "eval.drift_clips=16"]
+        words = [
+            f"config={CONFIGS[name]}",
+            f"out={folder}",
+            f"seed={seed}",
+            *WORDS[game],
+            *_seconds(name, options.seconds),
+        ]
+        words += [f"num_clips={options.clips}", "metrics=[ST-LPIPS]", "eval.drift_clips=16"]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "said.txt").open("a") as said:
             command = [sys.executable, str(ROOT / "run.py"), "demo", *words]

@@ -115,7 +115,8 @@ def drift_strips(runs: Sequence[Run], sprites: Sprites) -> list[dict[str, Any]]:
 
 
 def hero(groups: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The clip at the head of a page of one run: the best of those spread evenly over the last set."""
+    """The clip at the head of a page of one run: of those spread evenly over the last set the one that is most above
+    repeating the last frame, for one in which nothing moves is easily true."""
     even = [group for group in groups if group["part"] == "even" and group["cards"]]
     return max(even[-1]["cards"], key=lambda card: card["lanes"][0]["value"]) if even else None
 
@@ -146,7 +147,7 @@ def _card(lanes: Sequence[tuple[Run, KeptClips, int]], top: float, sprites: Spri
     given = min(run.prompt_frames, len(truth)) if kept.psnr.shape[1] < len(truth) else 0
     films = [truth]
     for _, of, row in lanes:
-        films += [_drawn(of)[row], *([_unsure(of, row, given, top)] if of.entropy.size else [])]
+        films += [_drawn(of)[row], *([_unsure(of, row, given, top)] if _has_heat(of) else [])]
     names = sprites.add(films)
     if names is None:
         return None
@@ -160,10 +161,15 @@ def _card(lanes: Sequence[tuple[Run, KeptClips, int]], top: float, sprites: Spri
         # The action that led to each frame: none to the first.
         "actions": json.dumps(["", *taken]),
         "lanes": [
-            _lane(run, of, row, given, names[0], next(rest), next(rest) if of.entropy.size else None)
+            _lane(run, of, row, given, names[0], next(rest), next(rest) if _has_heat(of) else None)
             for run, of, row in lanes
         ],
     }
+
+
+def _has_heat(kept: KeptClips) -> bool:
+    """Whether a frame has several tokens: the doubt of one is no picture."""
+    return kept.entropy.size > int(np.prod(kept.entropy.shape[:2]))
 
 
 def _drawn(kept: KeptClips) -> np.ndarray:
@@ -178,12 +184,13 @@ def _action(run: Run, action: int) -> str:
 def _lane(run: Run, kept: KeptClips, k: int, given: int, truth: str, drawn: str, unsure: str | None) -> dict[str, Any]:
     decibel = np.minimum(np.nan_to_num(kept.psnr[k]), 60.0) if kept.psnr.size else np.zeros(0)
     mean = float(decibel.mean()) if decibel.size else 0.0
-    gain = f", {number(float(kept.gain[k]), 2, signed=True)} over repeating" if kept.gain.size else ""
+    gain = float(kept.gain[k]) if kept.gain.size else None
+    over = "" if gain is None else f", {number(gain, 2, signed=True)} over repeating"
     panels = [("truth", [truth]), ("dream" if run.kind == WORLD else "redrawn", [drawn]), ("error ×2", [truth, drawn])]
     return {
         "run": run.name,
-        "value": mean,
-        "mean": f"mean {number(mean, 2)} dB{gain}" if decibel.size else "",
+        "value": mean if gain is None else gain,
+        "mean": f"mean {number(mean, 2)} dB{over}" if decibel.size else "",
         "decibel": json.dumps([""] * given + [f"{value:.1f} dB" for value in decibel]),
         "panels": [*panels, *([("unsure", [unsure])] if unsure else [])],
     }
