@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from genieredux.demo.sharing import shared
 from genieredux.episodes import DatasetSpec, DatasetWriter, Episode
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import load_model
@@ -136,30 +134,3 @@ def test_a_process_that_is_killed_ends_the_training_in_a_line(tmp_path: Path) ->
     assert training.returncode == 2, said
     assert re.search(r"process 1 of the training died \(SIGKILL\)", said), said
     assert "Traceback" not in said
-
-
-@pytest.mark.parametrize(
-    ("cores", "batch", "processes"), [(1, 16, 1), (2, 16, 2), (3, 16, 2), (8, 16, 4), (2, 7, 1), (3, 9, 3), (8, 1, 1)]
-)
-def test_a_demo_divides_its_batches_among_the_cores(
-    cores: int, batch: int, processes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    made = shared(TrainConfig(batch_size=batch))
-    assert (made.num_processes, made.num_processes * made.batch_size) == (processes, batch)
-    assert replace(made, num_processes=1, batch_size=batch) == TrainConfig(batch_size=batch)
-
-
-def test_a_demo_leaves_alone_what_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    said = TrainConfig(batch_size=16, num_processes=8)
-    assert shared(said) is said
-    on_gpu = TrainConfig(batch_size=16, accelerator="cuda")
-    assert shared(on_gpu) is on_gpu
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    auto = TrainConfig(batch_size=16)
-    assert shared(auto) is auto
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert shared(auto) is auto

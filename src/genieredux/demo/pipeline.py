@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from genieredux.collect import CollectConfig, collect
 from genieredux.demo.config import DemoConfig
-from genieredux.demo.sharing import shared
+from genieredux.demo.sharing import shared, spread
 from genieredux.demo.summary import write_summary
 from genieredux.dreams.prompts import prompts_of
 from genieredux.episodes import Dataset
@@ -141,7 +141,7 @@ def _measure(world: Path, dataset: Dataset, config: DemoConfig) -> Evaluated:
     )
     with ProgressLine("evaluation", config.num_clips, unit="clip") as line:
         return evaluate_file(
-            settings, dataset, lambda done, total, name: line.advance_to(done, total), folder=Path(config.out)
+            spread(settings), dataset, lambda done, total, name: line.advance_to(done, total), folder=Path(config.out)
         )
 
 
