@@ -19,7 +19,7 @@ from genieredux.evaluation import Clips, EvalConfig, evaluate
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.measuring.evaluate import world_bench
 from genieredux.evaluation.measuring.loop import Bench
-from genieredux.evaluation.measuring.team import Team, Together
+from genieredux.evaluation.measuring.team import Team, together
 from genieredux.evaluation.metrics.metric import Setting
 from genieredux.evaluation.metrics.opening import open_metrics
 from genieredux.evaluation.metrics.ssim import ssim
@@ -101,7 +101,7 @@ def main() -> None:
         precision = world.precision
         open_bench = Recipe(Path(path), "genie_redux_guided", EvalJobConfig(), "cpu", (), Setting(EvalConfig()))
     with ExitStack() as stack:
-        team = stack.enter_context(Together(open_bench, options.processes)) if options.processes > 1 else None
+        team = stack.enter_context(together(open_bench, options.processes)) if options.processes > 1 else None
         measured = time_evaluation(world, options.clips, options.batch_size, team)
     found = {
         "world": options.world or "fake",

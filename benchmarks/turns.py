@@ -14,6 +14,7 @@ This file runs with the sources of either side, so it calls only what both have.
 """
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -48,9 +49,9 @@ def training(case: str, settings: dict[str, Any], precision: str, checkpointing:
     from genieredux.models.types import Batch
     from genieredux.nn.precision import autocast
     from genieredux.training import OptimizerConfig
-    from genieredux.training.loop.optimizer import build_optimizer
-    from genieredux.training.machine.memory import checkpoint_blocks
 
+    build_optimizer = either("build_optimizer", "genieredux.training.loop.optimizer", "genieredux.training.optimizer")
+    checkpoint_blocks = either("checkpoint_blocks", "genieredux.training.machine.memory", "genieredux.training.blocks")
     kind, values = TRAININGS[case]
     parts = [values[name] for name in ("lam", "dynamics") if name in values] or [values]
     for part in parts:
@@ -84,9 +85,9 @@ def generation(case: str, settings: dict[str, Any], precision: str, steps: int) 
     import torch
 
     import genieredux as gr
-    from genieredux.models.sampling import Sampling
-    from genieredux.models.world.model import WorldModel
 
+    sampling_class = either("Sampling", "genieredux.models.sampling", "genieredux.models.masking")
+    world_class = either("WorldModel", "genieredux.models.world.model", "genieredux.models.world_model")
     prompt = torch.rand(1, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     actions = torch.randint(len(ACTIONS), (1, 1 + PREDICTED), generator=torch.Generator().manual_seed(0))
     world: Any
@@ -95,9 +96,9 @@ def generation(case: str, settings: dict[str, Any], precision: str, steps: int) 
     else:
         tokenizer = make("tokenizer", {"architecture": "conv", "codebook_size": CODES, "codebook_dim": 32})
         dynamics = make("genie_redux_guided", {"architecture": "st_maskgit", **settings})
-        world = WorldModel(tokenizer.eval(), dynamics.eval(), ACTIONS)  # type: ignore[arg-type]
+        world = world_class(tokenizer.eval(), dynamics.eval(), ACTIONS)
         method = "one_go" if case == "one_go" else "autoregressive"
-        sampling = Sampling(steps=steps, method=method, window=FRAMES)  # type: ignore[arg-type]
+        sampling = sampling_class(steps=steps, method=method, window=FRAMES)
     world.use_precision(precision)
 
     def roll() -> str:
@@ -106,6 +107,14 @@ def generation(case: str, settings: dict[str, Any], precision: str, steps: int) 
         return str(int((rollout.tokens * weights).sum()))
 
     return roll
+
+
+def either(name: str, now: str, once: str) -> Any:
+    """What lies in one module now, and lay in another in older checkouts (since 38a26b9)."""
+    try:
+        return getattr(importlib.import_module(now), name)
+    except ModuleNotFoundError:
+        return getattr(importlib.import_module(once), name)
 
 
 def make(kind: str, values: dict[str, Any]) -> Any:

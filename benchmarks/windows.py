@@ -1,5 +1,5 @@
 """How fast the episode store writes and gives random windows, beside frames that lie raw in one memory-mapped
-npy file.
+npy file, films, plain row groups, and what other blocks and codecs would cost.
 
 python benchmarks/windows.py [--frames 60000] [--num-frames 16] [--seconds 4] [--game coinrun|fake]
 
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
+import pyarrow as pa
 
 from genieredux.episodes import (
     Dataset,
@@ -140,6 +141,54 @@ def raw_rate(path: Path, dataset: Dataset, num_frames: int, seconds: float) -> R
     return rate(batch, seconds)
 
 
+def films_rate(folder: Path, episodes: list[Episode], num_frames: int, seconds: float) -> tuple[Rate, float]:
+    """Windows per second out of one H.264 film an episode, a key frame every second frame as LeRobot has it, and bytes
+    a frame. A window is decoded from the key frame before it."""
+    import av
+
+    folder.mkdir()
+    stored = 0
+    for number, episode in enumerate(episodes):
+        with av.open(str(folder / f"{number}.mp4"), "w") as film:
+            stream = film.add_stream("libx264", rate=30, options={"crf": "30", "g": "2"})
+            stream.height, stream.width, stream.pix_fmt = *episode.frames.shape[1:3], "yuv420p"
+            for frame in episode.frames:
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            film.mux(stream.encode())
+        stored += (folder / f"{number}.mp4").stat().st_size
+    lengths = np.array([len(episode) for episode in episodes])
+    sampler = WindowSampler(lengths, num_frames, BATCH, seed=0)
+    out = np.empty((num_frames, *episodes[0].frames.shape[1:]), np.uint8)
+
+    def batch(step: int) -> int:
+        for episode, start in sampler.batch(step):
+            with av.open(str(folder / f"{episode}.mp4")) as film:
+                stream = film.streams.video[0]
+                film.seek(round(start / 30 / stream.time_base), stream=stream)
+                for frame in film.decode(stream):
+                    at = round(frame.time * 30) - start
+                    if at >= num_frames:
+                        break
+                    if at >= 0:
+                        out[at] = frame.to_ndarray(format="rgb24")
+        return BATCH
+
+    return rate(batch, seconds), stored / int(lengths.sum())
+
+
+def codec_cost(episodes: list[Episode], codec: str, block: int, num_frames: int) -> tuple[float, float]:
+    """Of blocks of `block` frames in a codec: bytes a frame, and CPU microseconds to unpack those that a random window
+    lies in, (num_frames + block - 1) / block of them on average."""
+    known = pa.Codec(codec, 3) if codec == "zstd" else pa.Codec(codec)
+    parts = [part.frames[at : at + block] for part in episodes for at in range(0, len(part) - block, block)]
+    packed = [known.compress(part.tobytes()) for part in parts]
+    used = time.process_time()
+    for data in packed:
+        known.decompress(data, block * parts[0][0].nbytes)
+    taken = (time.process_time() - used) / len(packed) * (num_frames + block - 1) / block
+    return sum(data.size for data in packed) / len(packed) / block, 1e6 * taken
+
+
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     """All figures by name."""
     game, action_names, episodes = play(args.game, args.frames)
@@ -149,6 +198,11 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     written_2 = write(folder / "twice", spec, episodes, threads=2)
     written = write(path, spec, episodes, threads=1)
     np.save(folder / "raw.npy", np.concatenate([episode.frames for episode in episodes]))
+    films, film_bytes = films_rate(folder / "films", episodes, args.num_frames, args.seconds)
+    codecs = {
+        f"{codec}, blocks of {block}": codec_cost(episodes, codec, block, args.num_frames)
+        for codec, block in (("zstd", 16), ("zstd", 8), ("lz4_raw", 16))
+    }
     del episodes
     dataset = Dataset.open(path)
     stored = sum(file.stat().st_size for file in (path / "episodes").iterdir())
@@ -166,6 +220,12 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     for _ in range(3):  # in turns, so that both meet the same load
         stores.append(windows_rate(dataset, args.num_frames, args.seconds))
         raws.append(raw_rate(folder / "raw.npy", dataset, args.num_frames, args.seconds))
+    out["windows/s, films"] = films
+    out["bytes/frame, films (not lossless)"] = film_bytes
+    for name, (stored_bytes, taken) in codecs.items():
+        out[f"bytes/frame, {name}"] = stored_bytes
+        out[f"us to unpack a window, {name}"] = taken
+    out["us a window, all of it"] = 1e6 / max(store.cpu for store in stores)
     out["windows/s, a file per episode"] = max(stores)
     out["windows/s, raw npy"] = max(raws)
     out["raw / store, CPU time"] = max(raw.cpu for raw in raws) / max(store.cpu for store in stores)
@@ -203,7 +263,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
     for name, value in figures.items():
-        print(f"{name:32}{_text(value)}")
+        print(f"{name:46}{_text(value)}")
 
 
 def _text(value: object) -> str:

@@ -13,10 +13,10 @@ import torch
 
 from genieredux.agent57.learner import AgentLearner
 from genieredux.agent57.run import train
-from genieredux.collect.backends.ray_cluster import library
 from genieredux.envs.factory import describe
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import load_model
+from genieredux.runs.backends.ray_cluster import library
 
 AFAR = {"backend": "ray", "ray_address": "local"}
 

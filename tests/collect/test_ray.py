@@ -18,17 +18,18 @@ from pathlib import Path
 import pytest
 
 from genieredux.cli.main import run
-from genieredux.collect import GamesFailed, GeneratorConfig, SilentReporter, SplitConfig, collect
-from genieredux.collect.backends import ray_backend, ray_seat
+from genieredux.collect import GamesFailed, GeneratorConfig, SilentReporter, SplitConfig, collect, roms
 from genieredux.collect.backends.choice import BackendConfig, chosen
+from genieredux.collect.backends.local import TRADE
 from genieredux.collect.backends.ray_backend import RayBackend
-from genieredux.collect.backends.ray_cluster import connected, library
 from genieredux.collect.engine import MAX_DEATHS
 from genieredux.collect.tasks import Played
 from genieredux.envs import EnvConfig
 from genieredux.episodes import Dataset
 from genieredux.errors import UserError
 from genieredux.retroact.roms import import_roms, rom_path
+from genieredux.runs.backends import ray_actors, ray_seat
+from genieredux.runs.backends.ray_cluster import connected, library
 
 QUIET = SilentReporter()
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
@@ -97,7 +98,7 @@ class Meddler(SilentReporter):
 
 def all_seated(backend):
     """Wait until Ray has started all actors, so that few episodes are enough for all to have a share."""
-    if refs := [slot.sitting for slot in backend._slots if slot.sitting is not None]:
+    if refs := [slot.sitting for slot in backend.slots if slot.sitting is not None]:
         library().wait(refs, num_returns=len(refs), timeout=120)
     return True
 
@@ -173,7 +174,7 @@ def test_a_node_killed_in_the_middle_loses_nothing(small, inline, files_of, clus
     with on(cluster) as (make, backends):
 
         def kill():
-            if not all(slot.streams for slot in backends[0]._slots):
+            if not all(slot.streams for slot in backends[0].slots):
                 all_seated(backends[0])
                 return False
             cluster.remove_node(second_node.pop(), allow_graceful=False)
@@ -247,6 +248,7 @@ def test_an_interrupted_collection_leaves_no_actors_and_continues(small, inline,
 SCRIPT = """
 import sys
 from genieredux.collect import *
+from genieredux.collect.backends.local import TRADE
 from genieredux.collect.backends.choice import BackendConfig, chosen
 amounts = GeneratorConfig(n_instances=1, n_sessions=100, n_steps_max=100)
 connector = ConnectorConfig(name="fake", kind="fake", games=("Fake",), generator_config=amounts)
@@ -322,8 +324,8 @@ def test_a_cluster_for_one_command_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_nodes_of_other_versions_do_not_play(small, cluster, monkeypatch):
-    ours = ray_backend.installed()
-    monkeypatch.setattr(ray_backend, "installed", lambda: {**ours, "pyarrow": "1.2.3"})
+    ours = ray_actors.installed(TRADE.packages)
+    monkeypatch.setattr(ray_actors, "installed", lambda _: {**ours, "pyarrow": "1.2.3"})
     with on(cluster, 1) as (make, _), pytest.raises(UserError, match=r"no node.*pyarrow.*1\.2\.3.*same versions"):
         collect(some(small, "other"), QUIET, make)
 
@@ -331,7 +333,7 @@ def test_nodes_of_other_versions_do_not_play(small, cluster, monkeypatch):
 def test_a_cluster_without_a_free_cpu_is_said_so(small, cluster):
     with on(cluster, 1) as (make, _):
         holder = library().remote(num_cpus=1)(ray_seat.seat_class()).remote()
-        library().get(holder.sit.remote([], [], "", ""))
+        library().get(holder.sit.remote([], vars(TRADE), "", ""))
         with on(cluster, 1, start_seconds=1.0) as (make, _), pytest.raises(UserError, match=r"no worker in . s \(0 of"):
             collect(some(small, "busy"), QUIET, make)
 
@@ -361,7 +363,7 @@ def test_a_rom_is_packed_and_brought_once(tmp_path, monkeypatch):
 
     import_roms([ale_py.roms.get_rom_path("hero")])
     env = EnvConfig("retro", "Hero-Atari2600")
-    rom = ray_seat.pack(env, put=bytes)
+    rom = roms.pack(env, put=bytes)
     assert rom is not None
     fetched = []
 
@@ -369,17 +371,17 @@ def test_a_rom_is_packed_and_brought_once(tmp_path, monkeypatch):
         fetched.append(content)
         return content
 
-    ray_seat.bring(env, rom, fetch)  # is here
+    roms.bring(env, rom, fetch)  # is here
     assert not fetched
     here = rom_path("Hero-Atari2600").read_bytes()
     monkeypatch.setenv("GENIEREDUX_CACHE", str(tmp_path / "there"))
-    ray_seat.bring(env, rom, fetch)
-    ray_seat.bring(env, rom, fetch)
+    roms.bring(env, rom, fetch)
+    roms.bring(env, rom, fetch)
     assert len(fetched) == 1
     assert rom_path("Hero-Atari2600").is_relative_to(tmp_path / "there")
     assert rom_path("Hero-Atari2600").read_bytes() == here
-    assert ray_seat.pack(EnvConfig("fake", "Fake"), bytes) is None
-    assert ray_seat.pack(EnvConfig("retro", "Hero-Atari2600", options={"rom_folder": "x"}), bytes) is None
+    assert roms.pack(EnvConfig("fake", "Fake"), bytes) is None
+    assert roms.pack(EnvConfig("retro", "Hero-Atari2600", options={"rom_folder": "x"}), bytes) is None
 
 
 def test_without_ray_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):

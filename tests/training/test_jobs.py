@@ -1,5 +1,6 @@
 """From a data set to a checkpoint: tokenizer, token cache, dynamics; which episodes; what is refused, and when."""
 
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,9 @@ from genieredux.models.build import build_model
 from genieredux.models.checkpoint import load_model, save_model
 from genieredux.training import ClipSource, JobConfig, OptimizerConfig, TrainConfig, WarmupConfig, train
 from genieredux.training.clips import ALONE, Place, make_samplers
+from genieredux.training.config import EncodingConfig
 from genieredux.training.heads.config import HeadsJob
+from genieredux.training.kinds import tokens
 from genieredux.training.kinds.materials import load_tokenizer
 from genieredux.training.kinds.tokens import build_token_cache, window_stride
 from genieredux.training.sources import choose_games, split_for_training, trainable
@@ -192,9 +195,24 @@ def test_token_cache_holds_what_the_tokenizer_says(job, tmp_path):
     dataset = Dataset.open(tmp_path / "datasets" / "tiny")
     torch.manual_seed(0)
     tokenizer = tokenizer_of(build_model("tokenizer", {**TOKENIZER, "image_size": 16}))
-    cache = build_token_cache(dataset, tokenizer, job.train)
+    build_token_cache(dataset, tokenizer, job.train)
+    cache = TokenCache.open(dataset, tokenizer.id)
     frames = torch.from_numpy(dataset.frames(2)).permute(0, 3, 1, 2)[None].float() / 255
     assert np.array_equal(cache.episode(2), tokenizer.model.encode(frames)[0].numpy())
+
+
+def test_processes_that_share_the_encoding_make_the_same_files(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(tokens, "SHARD_FRAMES", 30)
+    dataset = Dataset.open(tmp_path / "datasets" / "tiny")
+    torch.manual_seed(0)
+    tokenizer = tokenizer_of(build_model("tokenizer", {**TOKENIZER, "image_size": 16}))
+    folder = tmp_path / "datasets/tiny/tokens" / tokenizer.id
+    build_token_cache(dataset, tokenizer, job.train)
+    alone = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".parquet", ".json")}
+    shutil.rmtree(folder)
+    build_token_cache(dataset, tokenizer, replace(job.train, encoding=EncodingConfig(processes=2)))
+    assert {name: (folder / name).read_bytes() for name in alone} == alone
+    assert len(alone) > 3  # several shards and the marker
 
 
 def test_a_framewise_tokenizers_tokens_serve_clips_of_any_length(job, tmp_path):

@@ -1,6 +1,6 @@
 """An actor on a Ray cluster: what `runs.workers.Child` is on this machine. It knows what is said to it, not why.
 
-It sits in the seat that workers of a collection have (`collect.backends.ray_seat`), so what holds for them holds here:
+It sits in the seat that workers of a collection have (`runs.backends.ray_seat`), so what holds for them holds here:
 one CPU each, spread over the nodes, of the same versions as this machine's, the ROM of a console game sent along.
 Weights are put into the object store once for all actors.
 """
@@ -9,20 +9,22 @@ import copy
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from genieredux.agent57.actor import Actor, ActorSetup
-from genieredux.collect.backends.ray_cluster import library
-from genieredux.collect.backends.ray_seat import VERSIONS, Place, differing, installed, pack, reason, seat_class
-from genieredux.collect.tasks import Refused
+from genieredux.collect.backends.local import TRADE
+from genieredux.collect.roms import Rom, bring, pack
 from genieredux.envs.config import EnvConfig
 from genieredux.errors import UserError
 from genieredux.own_code import working_folder_last
+from genieredux.runs.backends import Refused, Trade
+from genieredux.runs.backends.ray_cluster import library
+from genieredux.runs.backends.ray_seat import Place, differing, installed, reason, seat_class
 from genieredux.runs.workers import Gone
 
-PACKAGES = (*VERSIONS, "torch")
+PACKAGES = (*TRADE.packages, "torch")
 """Those whose version may change what is played."""
 
 
@@ -43,10 +45,16 @@ class Table:
     """In the process of a seat: the actor, made when it is first asked something."""
 
     def __init__(self) -> None:
+        import cv2
         import torch
 
+        cv2.setNumThreads(1)
         torch.set_num_threads(1)
         self._actor: Actor | None = None
+
+    def unpack(self, question: Question, rom: Rom, fetch: Callable[[Any], bytes]) -> None:
+        """Have the ROM of the game here."""
+        bring(question.env, rom, fetch)
 
     def run(self, question: Question) -> Iterator[Any]:
         """One answer; a UserError where that is what comes of it."""
@@ -90,7 +98,8 @@ class Afar:
         self._rom = cluster.rom
         self._actor = cluster.seat.remote()
         cache = os.environ.get("GENIEREDUX_CACHE", "")
-        told = (working_folder_last(), PACKAGES, cluster.here, cache, f"{__name__}:{Table.__name__}")
+        trade = Trade(f"{__name__}:{Table.__name__}", packages=PACKAGES)
+        told = (working_folder_last(), vars(trade), cluster.here, cache)
         self._sitting = self._actor.sit.remote(*told)
 
     @property
@@ -110,7 +119,7 @@ class Afar:
     def send(self, words: Sequence[Any]) -> None:
         """Ask something. That the actor is gone is found out when it is listened to."""
         question = Question(self._setup, words)
-        self._streams.append(self._actor.play.options(num_returns="streaming").remote(question, self._rom))
+        self._streams.append(self._actor.work.options(num_returns="streaming").remote(question, self._rom))
         self._rom = None
 
     def receive(self, seconds: float) -> Any:

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from genieredux.agent57.actor import Actor, ActorSetup, Played, Weights
 from genieredux.agent57.afar import Afar, Cluster
 from genieredux.collect.backends.local import START_SECONDS
-from genieredux.collect.backends.ray_cluster import connected
 from genieredux.errors import UserError
+from genieredux.runs.backends.ray_cluster import connected
 from genieredux.runs.workers import Child, Gone, serve
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,9 @@ from genieredux.collect.plan import Group, Planned
 from genieredux.envs import EnvConfig
 from genieredux.episodes import EncodedEpisode
 from genieredux.policies import PolicySpec
+from genieredux.runs.backends import Alive, Finished, Lost, Refused
+
+__all__ = ["Alive", "Finished", "Lost", "Message", "Played", "Refused", "Task"]
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,6 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Alive:
-    """The worker lives. frames: played since it last said something. opening: it begins to open a game, which may
-    take long.
-    """
-
-    frames: int = 0
-    opening: bool = False
-
-
-@dataclass(frozen=True)
 class Played:
     """One episode of the task is done. number: the task's. frames: played since the worker last said something."""
 
@@ -42,25 +35,6 @@ class Played:
     planned: Planned
     episode: EncodedEpisode
     frames: int = 0
-
-
-@dataclass(frozen=True)
-class Finished:
-    """All episodes of the oldest open task were sent."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The oldest open task's game cannot be played: the `UserError` that says why. No more comes of that task."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The worker is gone; all its open tasks are void. reason: how it went."""
-
-    reason: str
 
 
 Message = Alive | Played | Finished | Refused | Lost

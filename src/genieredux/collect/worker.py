@@ -7,11 +7,14 @@ process.
 
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
+import cv2
 import numpy as np
 
 from genieredux.collect.plan import Group, Planned
+from genieredux.collect.roms import Rom, bring
 from genieredux.collect.tasks import Alive, Finished, Message, Played, Refused, Task
 from genieredux.envs import EnvConfig, Game, make_solo, numbers
 from genieredux.episodes import Episode, Track, encode_episode
@@ -26,6 +29,7 @@ class Worker:
     """Plays one task after the other. Use one per process."""
 
     def __init__(self) -> None:
+        cv2.setNumThreads(1)  # it is one of many
         self._game: Game | None = None
         self._env: EnvConfig | None = None
         self._policies = Policies()
@@ -42,6 +46,10 @@ class Worker:
             yield Refused(str(error))
         else:
             yield Finished()
+
+    def unpack(self, task: Task, rom: Rom, fetch: Callable[[Any], bytes]) -> None:
+        """Have the ROM of a task here. fetch: from what `rom` refers to, to its bytes."""
+        bring(task.env, rom, fetch)
 
     def close(self) -> None:
         """Close the game that is open."""

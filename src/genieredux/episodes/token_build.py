@@ -26,6 +26,7 @@ from genieredux.episodes.token_shards import (
     write_shard,
 )
 from genieredux.errors import UserError
+from genieredux.runs.backends.crew import Alone, Team
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ Encode = Callable[[np.ndarray], np.ndarray]
 """uint8 frames (B, T, H, W, 3) -> integer tokens (B, T, h, w)."""
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in all)."""
+
+
+SHARD_FRAMES = 65_536
+"""Frames of a shard, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,45 @@ class BuildPlan:
             at_least(f"token cache {self.tokenizer_id}: {name}", getattr(self, name), 1)
 
 
-def build_shards(dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path, progress: Progress | None) -> None:
+@dataclass(frozen=True)
+class Encoder:
+    """What a process encodes with; `Team.map` hands it to `encode_group`. progress: called with the frames of every
+    batch, where somebody listens."""
+
+    dataset: Dataset
+    encode: Encode
+    plan: BuildPlan
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The episodes of one shard, by their numbers, and its plan."""
+
+    episodes: tuple[int, ...]
+    plan: BuildPlan
+
+
+def encode_group(encoder: Encoder, group: Group) -> tuple[list[TokenizedEpisode], tuple[int, int]]:
+    """The rows of a shard, and the grid of their tokens. Raises UserError where `encode` gives something else than
+    ids."""
+    part = encoder.dataset.take(group.episodes)
+    encoded = []
+    for frames, tokens in _encode(part, encoder.encode, group.plan):
+        encoded.append(tokens)
+        if encoder.progress is not None:
+            encoder.progress(frames)
+    return _split(part, np.concatenate(encoded), group.plan.clip_frames)
+
+
+def build_shards(
+    dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path, progress: Progress | None, team: Team | None = None
+) -> None:
     """Brings the cache in `folder` up to the data set and marks it finished. The caller holds the folder's
     lock.
+
+    team: who encodes, each worker with an `Encoder` of this data set (None: this process, with `encode`). Shards are
+    the same whoever encodes them.
 
     Shards with an episode whose content has changed are encoded anew. Raises UserError where `folder` holds
     tokens of another tokenizer, grid or clip length, or `encode` gives something else than ids.
@@ -71,20 +112,30 @@ def build_shards(dataset: Dataset, encode: Encode, plan: BuildPlan, folder: Path
     done = total - int(dataset.lengths[missing].sum()) if missing else total
     if missing and done:
         log.info("%s: going on after %d of %d frames", folder, done, total)
-    for group in _groups(dataset, missing, plan.shard_frames):
-        encoded = []
-        for frames, tokens in _encode(dataset.take(group), encode, plan):
-            encoded.append(tokens)
-            done += frames
-            if progress is not None:
-                progress(done, total)
-        rows, grid = _split(dataset.take(group), np.concatenate(encoded), plan.clip_frames)
+    counted = _Counted(done, total, progress)
+    groups = [Group(tuple(group), plan) for group in _groups(dataset, missing, plan.shard_frames)]
+    who = team or Alone(Encoder(dataset, encode, plan, counted.add))
+    for group, (rows, grid) in zip(groups, who.map(encode_group, groups), strict=True):
+        if team is not None:
+            counted.add(int(dataset.lengths[list(group.episodes)].sum()))
         spec = spec or TokenCacheSpec(plan.tokenizer_id, plan.clip_frames, grid)
         if spec.grid != grid:
             raise UserError(f"{folder}: holds tokens of grid {spec.grid}, the tokenizer gives {grid}; use another id")
         write_shard(folder / next_shard_name(folder), spec, rows)
     if spec is not None:
         write_marker(folder, spec, shard_names(folder), total)
+
+
+class _Counted:
+    """Frames done, told to whoever listens."""
+
+    def __init__(self, done: int, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = done, total, progress
+
+    def add(self, frames: int) -> None:
+        self._done += frames
+        if self._progress is not None:
+            self._progress(self._done, self._total)
 
 
 def _as_begun(plan: BuildPlan, folder: Path) -> BuildPlan:

@@ -15,7 +15,7 @@ import numpy as np
 
 from genieredux.episodes.alignment import num_actions
 from genieredux.episodes.reader import Dataset
-from genieredux.episodes.token_build import BuildPlan, Encode, Progress, build_shards
+from genieredux.episodes.token_build import SHARD_FRAMES, BuildPlan, Encode, Progress, build_shards
 from genieredux.episodes.token_shards import (
     TOKENS_FOLDER,
     TokenCacheSpec,
@@ -25,6 +25,7 @@ from genieredux.episodes.token_shards import (
     read_shard,
 )
 from genieredux.errors import UserError
+from genieredux.runs.backends.crew import Team
 from genieredux.runs.files import remove_unfinished, write_atomically, writing
 from genieredux.runs.locks import exclusive
 
@@ -80,25 +81,38 @@ class TokenCache:
         tokenizer_id: str,
         clip_frames: int = 16,
         batch_clips: int = 32,
-        shard_frames: int = 65_536,
+        shard_frames: int = SHARD_FRAMES,
         path: str | Path | None = None,
         progress: Progress | None = None,
         framewise: bool = False,
     ) -> "TokenCache":
-        """Encodes the episodes that the cache does not hold yet, then opens it. An interrupted build goes on
-        where it stopped.
+        """`complete` and `open`. clip_frames to framewise: see `BuildPlan`."""
+        plan = BuildPlan(tokenizer_id, clip_frames, batch_clips, shard_frames, framewise)
+        cls.complete(dataset, encode, plan, path, progress)
+        return cls.open(dataset, tokenizer_id, path=path)
+
+    @classmethod
+    def complete(
+        cls,
+        dataset: Dataset,
+        encode: Encode,
+        plan: BuildPlan,
+        path: str | Path | None = None,
+        progress: Progress | None = None,
+        team: Team | None = None,
+    ) -> None:
+        """Encodes the episodes that the cache does not hold yet. An interrupted build goes on where it stopped.
 
         encode: uint8 (B, clip_frames, H, W, 3) -> int (B, clip_frames, h, w), B at most `batch_clips`. Each
         episode is cut into clips side by side from its first frame; the last is filled up by repeating its
         last frame, and the surplus tokens are dropped. So a tokenizer that looks across frames sees no
         further back than its clip: sample windows with `stride=clip_frames` to get what it would give online.
-        framewise: the tokens of a frame depend on that frame alone, so that clips of any length give the same:
-        a cache that has others is gone on with. path: where to keep the cache of a data set on a remote file
-        system. progress(frames done, frames in all): called after each batch. Raises UserError where this id
-        has tokens of another grid or (unless framewise) clip length, or the disk is full.
+        path: where to keep the cache of a data set on a remote file system. progress(frames done, frames in all):
+        called after each batch, or each shard of a team's. team: who encodes, instead of this process: each worker's
+        bench is an `Encoder`. Raises UserError where this id has tokens of another grid or (unless framewise) clip
+        length, or the disk is full.
         """
-        plan = BuildPlan(tokenizer_id, clip_frames, batch_clips, shard_frames, framewise)
-        url = _cache_url(dataset, tokenizer_id, path)
+        url = _cache_url(dataset, plan.tokenizer_id, path)
         if "://" in url:
             raise UserError(f"{url}: a token cache is built in a local folder; give one as path")
         folder = Path(url)
@@ -106,8 +120,7 @@ class TokenCache:
             folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder):
             remove_unfinished(folder, shared=True)
-            build_shards(dataset, encode, plan, folder, progress)
-        return cls.open(dataset, tokenizer_id, path=path)
+            build_shards(dataset, encode, plan, folder, progress, team)
 
     @classmethod
     def open(

@@ -179,6 +179,11 @@ class EvalJobConfig(EvalConfig):
     """Keep what concerns true frames alone below save_root_dpath/cache, for the next evaluation on the same clips."""
     num_processes: int = 1
     """Split the clips over so many."""
+    backend: Literal["local", "ray"] = "local"
+    """Where these are: `local`, processes of this machine; `ray`, actors of a Ray cluster, which see the model's file
+    under the same path."""
+    ray_address: str = "auto"
+    """`auto` (the cluster that this machine belongs to), the head's `HOST:PORT`, or `local`, as for collecting."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """auto, cpu or cuda."""
     precision: Literal["auto", "32", "bf16"] = "auto"

@@ -20,7 +20,7 @@ from genieredux.evaluation.config import REPLICATE, EvalConfig, EvalJobConfig
 from genieredux.evaluation.headline import Evaluated, headline
 from genieredux.evaluation.measuring.evaluate import Progress, check_clips, measure_sets
 from genieredux.evaluation.measuring.loop import Bench
-from genieredux.evaluation.measuring.team import Alone, Team, Together
+from genieredux.evaluation.measuring.team import Alone, Team, together
 from genieredux.evaluation.metrics.opening import Opened, open_metrics
 from genieredux.evaluation.opening import (
     Recipe,
@@ -91,7 +91,7 @@ def evaluate_file(
         alone = replace(setting, subject=None, dataset=None)
         recipe = Recipe(data.path, data.kind, config, device, tuple(opened.metrics), alone, sampling, opened.share())
         truths = truth_cache(config, data.sections.get("tokenizer", data.model)) if world else None
-        with _team(bench, recipe, config.num_processes) as team:
+        with _team(bench, recipe, config) as team:
             evaluation = measure_sets(bench, sets, config, action_names, progress, team=team, cache=truths, long=long)
         grid = _grid(world, sets, config, sampling) if world else None
         made_by = _made_by(config, data, dataset, subject, sampling, opened, device, action_names, evaluation.seconds)
@@ -126,11 +126,11 @@ def _check_world(world: WorldModel, dataset: Dataset, config: EvalJobConfig, pat
 
 
 @contextmanager
-def _team(bench: Bench, recipe: Callable[[int], Bench], processes: int) -> Iterator[Team]:
-    if processes == 1:
+def _team(bench: Bench, recipe: Callable[[int], Bench], config: EvalJobConfig) -> Iterator[Team]:
+    if config.num_processes == 1 and config.backend == "local":
         yield Alone(bench)
         return
-    with Together(recipe, processes) as team:
+    with together(recipe, config.num_processes, 0, config.backend, config.ray_address) as team:
         yield team
 
 

@@ -135,20 +135,22 @@ def build_model(
     return _build(kind, config, tokenizer, action_names)
 
 
-def restore(section: Section, source: str | Path, **parts: Any) -> nn.Module:
+def restore(section: Section, source: str | Path, *, shared: bool = False, **parts: Any) -> nn.Module:
     """The model in a section of a file, frozen and in evaluation mode. parts: as `build_model` has them.
 
-    source: where the section is from. Raises UserError where its weights do not fit its configuration.
+    source: where the section is from. shared: the model's weights are the section's own tensors, which saves as much
+    memory as they take; for a model that nobody changes. Raises UserError where the weights do not fit the
+    configuration.
     """
     model = build_model(section.kind, section.config, **parts)
-    load_state(model, section.state_dict, source)
+    load_state(model, section.state_dict, source, assign=shared)
     return model.eval().requires_grad_(False)
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str | Path, *, assign: bool = False) -> None:
     """`model.load_state_dict`, with one line as UserError where it does not fit."""
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(state, assign=assign)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"the weights in {source} do not fit the configuration: {reason}") from error

@@ -68,6 +68,22 @@ class OptimizerConfig:
 
 
 @dataclass
+class EncodingConfig:
+    """Who makes a cache of tokens."""
+
+    processes: Count = 1
+    """So many processes, each with the tokenizer."""
+    backend: Literal["local", "ray"] = "local"
+    """Where these are: `local`, processes of this machine; `ray`, actors of a Ray cluster, which see the data set under
+    the same path."""
+    ray_address: str = "auto"
+    """`auto` (the cluster that this machine belongs to), the head's `HOST:PORT`, or `local`, as for collecting."""
+
+    def __post_init__(self) -> None:
+        check_values(EncodingConfig, vars(self), "train.encoding")
+
+
+@dataclass
 class DataConfig:
     """What a step learns from."""
 
@@ -90,6 +106,8 @@ class DataConfig:
     tokens: Literal["auto", "ram", "mapped"] = "auto"
     """Where a cache of tokens is held: ram, mapped (left on the disk, in a flat file that is made once), or auto:
     mapped where it is larger than a GiB."""
+    encoding: EncodingConfig = field(default_factory=EncodingConfig)
+    """Who makes such a cache."""
 
     def __post_init__(self) -> None:
         _check(self, DataConfig)

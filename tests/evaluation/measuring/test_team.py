@@ -12,7 +12,7 @@ import torch
 from genieredux.errors import UserError
 from genieredux.evaluation import EvalConfig, evaluate
 from genieredux.evaluation.measuring.evaluate import world_bench
-from genieredux.evaluation.measuring.team import Together
+from genieredux.evaluation.measuring.team import together
 from genieredux.evaluation.metrics.metric import Setting
 from genieredux.evaluation.metrics.opening import open_metrics
 from genieredux.evaluation.subjects.world import WorldSubject
@@ -44,7 +44,7 @@ def test_two_processes_give_the_numbers_of_one(make_clips):
     long = {"a": sets["a"]}
     world = FakeWorld(noise=0.3)
     threads = torch.get_num_threads()
-    with Together(partial(open_bench, 0.3), 2, threads=threads) as team:
+    with together(partial(open_bench, 0.3), 2, threads=threads) as team:
         two = evaluate(world, sets, CONFIG, team=team, long=long)
         assert list(team.map(square, range(40))) == [n * n for n in range(40)]
         with pytest.raises(UserError, match="task 0 cannot be done"):
@@ -58,7 +58,7 @@ def test_two_processes_give_the_numbers_of_one(make_clips):
 
 
 def test_a_process_that_dies_is_named():
-    with Together(partial(open_bench, 0.0), 1) as team, pytest.raises(UserError, match=r"died.*eval.num_processes"):
+    with together(partial(open_bench, 0.0), 1) as team, pytest.raises(UserError, match=r"died.*eval.num_processes"):
         list(team.map(die, [3]))
 
 
@@ -70,11 +70,11 @@ def test_processes_run_nothing_that_lies_in_the_working_folder(tmp_path):
     script = tmp_path / "elsewhere" / "script.py"
     script.parent.mkdir()
     script.write_text(
-        "from genieredux.evaluation.measuring.team import Together\n"
+        "from genieredux.evaluation.measuring.team import together\n"
         "def bench(rank): return rank\n"
         "def square(bench, task): return task * task\n"
         "if __name__ == '__main__':\n"
-        "    with Together(bench, 1) as team:\n"
+        "    with together(bench, 1) as team:\n"
         "        print(list(team.map(square, [3])))\n"
     )
     paths = os.pathsep.join(path for path in sys.path if path and path != os.getcwd())

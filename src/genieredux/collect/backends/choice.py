@@ -7,8 +7,8 @@ from typing import Literal
 
 from genieredux.collect.backends import Backend, LocalBackend
 from genieredux.collect.backends.ray_backend import RayBackend
-from genieredux.collect.backends.ray_cluster import connected
 from genieredux.collect.config import MAX_GB
+from genieredux.runs.backends.ray_cluster import connected
 
 
 @dataclass(frozen=True)

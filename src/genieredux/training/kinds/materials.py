@@ -124,7 +124,7 @@ class Opened:
 
 def load_tokenizer(section: Section) -> LoadedTokenizer:
     """The tokenizer of a file, frozen and in evaluation mode."""
-    return LoadedTokenizer(restore(section, "the tokenizer"), section)
+    return LoadedTokenizer(restore(section, "the tokenizer", shared=True), section)
 
 
 def build_seeded(cfg: JobConfig, config: Mapping[str, Any], **parts: Any) -> nn.Module:

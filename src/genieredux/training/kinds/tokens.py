@@ -1,6 +1,7 @@
 """The tokenizer that a dynamics stands on, and the tokens that it makes of a data set once."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,10 +11,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from genieredux.episodes import Dataset, TokenCache
+from genieredux.episodes.token_build import SHARD_FRAMES, BuildPlan, Encode, Encoder
 from genieredux.frames import to_float
+from genieredux.models.build import restore
 from genieredux.models.checkpoint import Section
 from genieredux.models.tokenizers.protocol import Tokenizer
 from genieredux.nn.precision import autocast, choose_precision
+from genieredux.runs.backends.crew import Team, crew
 from genieredux.runs.progress import ProgressLine
 from genieredux.training.config import DataConfig
 from genieredux.training.kinds.decoder_only import tokens_fingerprint
@@ -59,30 +63,58 @@ def build_token_cache(
     device: torch.device | None = None,
     batch_clips: int = 16,
     precision: str = "32",
-) -> TokenCache:
-    """Encode every episode once, in clips of train.num_frames; what is there already is not done again.
+) -> None:
+    """Encode every episode once, in clips of train.num_frames; what is there already is not done again. It is done by
+    train.encoding.processes, to the same tokens, or by this process.
 
     precision: "32" gives the ids that playing gives; "bf16" is faster where the hardware has it and differs
     where two codes are almost equally near.
     """
     device = device or torch.device("cpu")
-    encode_frames: Callable[[Tensor], Tensor] = cast(Tokenizer, tokenizer.model.to(device)).encode
     precision = choose_precision(precision, device)
+    framewise = cast(Tokenizer, tokenizer.model).framewise
+    plan = BuildPlan(tokenizer.id, cfg.num_frames, batch_clips, SHARD_FRAMES, framewise)
+    with ExitStack() as stack:
+        team: Team | None = None
+        asked = cfg.encoding
+        if asked.processes > 1 or asked.backend == "ray":
+            recipe = _Recipe(dataset, tokenizer.section, plan, device.type, precision)
+            where = asked.backend, asked.ray_address, "train.encoding"
+            team = stack.enter_context(crew(recipe, asked.processes, "lower train.encoding.processes", *where))
+        progress = stack.enter_context(ProgressLine("encode", int(dataset.lengths.sum()), unit="frame"))
+        encode = encoding(tokenizer.model.to(device), device, precision)
+        TokenCache.complete(dataset, encode, plan, progress=progress.advance_to, team=team)
+
+
+def encoding(model: nn.Module, device: torch.device, precision: str) -> Encode:
+    """What a tokenizer on a device makes of frames."""
+    encode_frames: Callable[[Tensor], Tensor] = cast(Tokenizer, model).encode
 
     def encode(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), autocast(precision, device):
             return encode_frames(to_float(frames).to(device)).cpu().numpy()
 
-    with ProgressLine("encode", int(dataset.lengths.sum()), unit="frame") as progress:
-        return TokenCache.build(
-            dataset,
-            encode,
-            tokenizer.id,
-            cfg.num_frames,
-            batch_clips,
-            progress=progress.advance_to,
-            framewise=cast(Tokenizer, tokenizer.model).framewise,
-        )
+    return encode
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How a process makes itself what it encodes with; on a GPU of its own where there are several."""
+
+    dataset: Dataset
+    section: Section
+    plan: BuildPlan
+    device: str
+    precision: str
+
+    def __call__(self, rank: int) -> Encoder:
+        if self.device == "cpu":
+            device = torch.device("cpu")
+            torch.set_num_threads(1)
+        else:
+            device = torch.device(self.device, rank % torch.cuda.device_count())
+        model = restore(self.section, "the tokenizer").to(device)
+        return Encoder(self.dataset, encoding(model, device, self.precision), self.plan)
 
 
 def window_stride(tokenizer: nn.Module, clip_frames: int) -> int:
