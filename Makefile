@@ -39,7 +39,7 @@ test: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 # Slow tests that fit beside the others; docs/reliability.md says when the rest runs.
-GATE = tests/training/test_processes.py tests/training/test_blocks.py tests/training/test_killed.py \
+GATE = tests/training/test_processes.py tests/training/test_crew.py tests/training/test_blocks.py tests/training/test_killed.py \
 	tests/collect/test_faults.py tests/envs/test_ram.py tests/reliability/test_group_stop.py \
 	tests/benchmarks/test_gpu.py
 

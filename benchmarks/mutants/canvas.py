@@ -16,8 +16,8 @@ MUTANTS: tuple[Mutant, ...] = (
         ("actor from the truth", "made.detach().clamp(0, 1), truth)", "truth, truth)"),
         (
             "actor without its action",
-            "condition = torch.cat([motions.flatten(1) / _PIXELS, action,",
-            "condition = torch.cat([motions.flatten(1) / _PIXELS, 0 * action,",
+            "condition = torch.cat([motions.flatten(1) / PIXELS, action,",
+            "condition = torch.cat([motions.flatten(1) / PIXELS, 0 * action,",
         ),
         ("actions of the actor late", "actions[:, t - 1], actions[:, t - 2])", "actions[:, t - 2], actions[:, t - 1])"),
         ("square from nothing", "return last + self.leave(hidden)", "return self.leave(hidden)"),

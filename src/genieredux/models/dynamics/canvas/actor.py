@@ -11,12 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.models.dynamics.canvas.config import CanvasConfig
+from genieredux.models.dynamics.canvas.motion import PIXELS
 from genieredux.models.dynamics.canvas.sheet import Canvas, differ
 
 _MOVED = 1.0
 """In pixels: a picture that moved by less says nothing of what stays in place."""
-_PIXELS = 3.0
-"""Motions are divided by this many pixels."""
 _OWN = 3.0
 """How much more an error counts in the actor's own pixels."""
 
@@ -111,7 +110,7 @@ class Actor(nn.Module):
 
     def _next(self, last: Tensor, before: Tensor, motions: Tensor, action: Tensor, previous: Tensor) -> Tensor:
         """The square (B, 3, S, S) after squares last and before."""
-        condition = torch.cat([motions.flatten(1) / _PIXELS, action, previous], 1)
+        condition = torch.cat([motions.flatten(1) / PIXELS, action, previous], 1)
         hidden = self.enter(torch.cat([last - 0.5, last - before], 1).flatten(1), condition)
         hidden = hidden + self.middle(hidden, condition)
         return last + self.leave(hidden).float().view_as(last)

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from genieredux.models.dynamics.canvas.config import CanvasConfig
 
+PIXELS = 3.0
+"""Motions are divided by this many pixels where painter and actor read them."""
 _LOST = 1.0
 """In pixels: a motion farther than this from every code is another thing (a scene cut), and no error to be made up."""
 _ROUNDS = 15

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.models.dynamics.canvas.config import CanvasConfig
+from genieredux.models.dynamics.canvas.motion import PIXELS
 
 CONDITION = 64
 """Values of what conditions the network."""
@@ -22,8 +23,6 @@ _FIRST = (2.0, 1.0, 0.0)
 _BARRED = 20.0
 _DECISIVE = 3.0
 """The mix' logits are multiplied by this when it does not train: a mean of two candidates is softer than either."""
-_PIXELS = 3.0
-"""Motions are divided by this many pixels."""
 
 
 @dataclass
@@ -115,7 +114,7 @@ class Painter(nn.Module):
         in_place: what is mixed in as the last frame (what the actor made of it); None: the last frame."""
         seen = torch.where(known > 0.5, view, last)
         old, new = motions.unbind(1)
-        moved = torch.cat([new, old, new - new.round()], 1) / _PIXELS
+        moved = torch.cat([new, old, new - new.round()], 1) / PIXELS
         condition = self.condition(self.action(action) + self.motion(moved))
         changed = (view - last).abs().mean(1, keepdim=True)
         x = torch.cat([last - 0.5, before - 0.5, seen - 0.5, known, changed], 1)
