@@ -2,7 +2,7 @@
 
     python benchmarks/explore_data.py OUT [--seeds 0,1,2] [--pretrain 100] [--updates 80] [--episodes 60] [--agent FILE]
         [--arms base,random,auto_explore,sticky,jumper] [--test-level 400000] [--no-control]
-    python benchmarks/explore_data.py OUT --table [--test-level 400000]
+    python benchmarks/explore_data.py OUT --table [--test-level 400000] [--beside random]
 
 One world per seed learns from random play. From it (base) every arm goes on for equally many updates, on equally many
 episodes that begin on the same levels: random, sticky (the action before repeated with chance 0.5), auto_explore (the
@@ -148,14 +148,16 @@ class Study:
             self.measured(arm, seed, world, test)
 
     def table(self) -> None:
-        """Every arm, and less the random one on the same clips, seed by seed: means over the horizons (delta PSNR: at
+        """Every arm, and less --beside on the same clips, seed by seed: means over the horizons (delta PSNR: at
         t = 4), with 95 % intervals by resampling episodes; there is a clip of each."""
-        print(f"| seed | arm | frames of play | {' | '.join(f'{name} | less random' for name in METRICS)} |")
+        print(
+            f"| seed | arm | frames of play | {' | '.join(f'{name} | less {self.given.beside}' for name in METRICS)} |"
+        )
         print("|---|---|---|" + "---|---|" * len(METRICS))
         for folder in sorted(self.results.iterdir(), key=lambda one: one.name.rpartition("-")[::-1]):
             arm, _, seed = folder.name.rpartition("-")
             numbers = self._numbers(folder)
-            baseline = self._numbers(self.results / f"random-{seed}")
+            baseline = self._numbers(self.results / f"{self.given.beside}-{seed}")
             assert numbers.hashes == baseline.hashes
             played = self.root / "datasets" / f"coinrun_v0.0.0_{folder.name}"
             cells = [seed, arm, f"{sum(Dataset.open(str(played)).lengths):,}"]
@@ -186,6 +188,7 @@ def main() -> None:
     parser.add_argument("--test-level", type=int, default=TEST_LEVEL)
     parser.add_argument("--no-control", action="store_true", help="no delta PSNR, which is half of an evaluation")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--beside", default="random", help="the arm that the table compares with")
     study = Study(parser.parse_args())
     if study.given.table:
         return study.table()
