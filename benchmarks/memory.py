@@ -2,6 +2,7 @@
 
     python benchmarks/memory.py --case tokenizer genie_redux --checkpointing --precision bf16
     python benchmarks/memory.py --case tokenizer --before CHECKOUT       # an older checkout beside it
+    python benchmarks/memory.py --case genie_redux --set lam.blocks=1 dynamics.blocks=1
 
 Each run is `genieredux genie_redux train` of the published configuration (100 M and 250 M parameters) at batch 1, two
 updates with a validation and a checkpoint, in a process of its own. Given are the peak of what the process held
@@ -50,7 +51,7 @@ def serve(words: list[str]) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """A data set of four short episodes, and a tokenizer of the published shape with its first weights."""
+    """A data set of two short episodes, and a tokenizer of the published shape with its first weights."""
     import torch
 
     from genieredux.episodes import DatasetSpec, DatasetWriter
@@ -59,7 +60,7 @@ def prepare(folder: Path) -> None:
     from genieredux.models.checkpoint import save_model
 
     with DatasetWriter(folder / "datasets" / "made_up", DatasetSpec("made_up", 64, ACTION_NAMES)) as writer:
-        for seed in range(4):
+        for seed in range(2):
             writer.append(fake_episode(17, seed, 64))
     torch.manual_seed(0)
     model = build_model("tokenizer", {"architecture": "st_vivit"})
@@ -82,9 +83,11 @@ def look(case: str, checkout: Path, folder: Path, options: argparse.Namespace) -
         "activation_checkpointing": str(options.checkpointing).lower(),
         "tensorboard": "false",
         "samples": 0,
+        "max_valid_size": 1,
         "n_envs": 0,
     }
     words += [f"train.{key}={value}" for key, value in train.items()]
+    words += options.set
     if case in NEEDS_TOKENIZER:
         words.append(f"tokenizer_fpath={folder}/tokenizer.pt")
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
@@ -110,6 +113,7 @@ def main() -> None:
     parser.add_argument("--case", nargs="+", choices=CASES, default=["tokenizer", "genie_redux"])
     parser.add_argument("--precision", choices=("32", "bf16"), default="bf16")
     parser.add_argument("--checkpointing", action="store_true", help="train.activation_checkpointing=true")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings, such as lam.blocks=1")
     parser.add_argument("--updates", type=int, default=2)
     parser.add_argument("--before", type=Path, help="an older checkout, which is run first")
     options = parser.parse_args()
@@ -119,7 +123,7 @@ def main() -> None:
         for case in options.case:
             for which, checkout in checkouts.items():
                 row = {"checkout": which, **look(case, Path(checkout).resolve(), Path(name), options)}
-                row |= {"precision": options.precision, "checkpointing": options.checkpointing}
+                row |= {"precision": options.precision, "checkpointing": options.checkpointing, "set": options.set}
                 sys.stdout.write(json.dumps(row) + "\n")
                 sys.stdout.flush()
 
