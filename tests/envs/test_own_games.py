@@ -166,6 +166,12 @@ def ends(*_, **__):
         ({"obs": {"a": np.zeros(4)}}, r"its observations are a mapping with a: float64 \(4,\)"),
         ({"obs": PICTURE.astype(float) - 9}, r"must be from 0 to 255, or from 0 to 1; they are -9.0"),
         ({"obs": np.full((20, 20, 3), np.nan)}, r"from 0 to 255.*nan"),
+        ({"obs": np.zeros(4), "render": lambda *_, **__: np.zeros((0, 9, 3), np.uint8)}, r"sides must be 1 to 16384"),
+        ({"obs": np.broadcast_to(np.uint8(0), (60000, 60000, 3))}, r"sides must be 1 to 16384 pixels; it gives 60000x"),
+        (
+            {"obs": np.broadcast_to(np.float32(0), (16, 99999, 3))},
+            r"sides must be 1 to 16384 pixels; it gives 99999",
+        ),
         ({"step": lambda *_: (PICTURE, None, False, {})}, "a reward must be a finite number; its step gives None"),
         ({"step": lambda *_: (PICTURE, "much", False, {})}, "its step gives 'much'"),
         ({"step": lambda *_: (PICTURE, float("nan"), False, {})}, "its step gives nan"),

@@ -166,3 +166,15 @@ def test_a_folder_set_aside_by_a_killed_replacement_takes_its_place_again(tmp_pa
     with pytest.raises(UserError, match="exists"), new_folder(tmp_path / "out"):
         pass
     assert (tmp_path / "out" / "kept").is_file()
+
+
+@pytest.mark.parametrize("place", ["/", "//", "."])
+def test_what_has_no_name_is_not_written(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="has no name that can be given"):
+        write_text(Path(place), "x")
+
+
+def test_the_root_is_no_folder_to_make() -> None:
+    with pytest.raises(UserError), new_folder(Path("/"), lambda _: True):
+        pass

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
+LONGEST_SIDE = 16_384
+"""Of a picture: its square is 768 MiB then."""
 
 
 def pad_to_square(frame: Frame) -> Frame:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from genieredux.envs.frame import Frame
+from genieredux.envs.frame import LONGEST_SIDE, Frame
 from genieredux.errors import UserError
 
 SMALLEST_PICTURE = 16
@@ -43,7 +43,7 @@ def as_rgb(picture: Any, where: str) -> Frame:
     beginning with `where`, at anything else.
     """
     if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
-        return picture
+        return _of_some_size(picture, where)
     array = np.asarray(picture) if picture is not None else np.zeros((), object)
     if array.dtype == object or array.dtype.kind not in "biuf":
         raise UserError(f"{where}: a frame must be RGB, uint8 (H, W, 3); it gives {type(picture).__name__}")
@@ -54,10 +54,17 @@ def as_rgb(picture: Any, where: str) -> Frame:
         array = np.moveaxis(array, 0, 2)
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
         raise UserError(f"{where}: a frame must be RGB, uint8 (H, W, 3); it gives {array.dtype} {shape}")
-    array = array[..., :3]
+    array = _of_some_size(array[..., :3], where)
     if array.dtype != np.uint8:
         array = _bytes(array, where)
     return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else np.ascontiguousarray(array)
+
+
+def _of_some_size(array: np.ndarray, where: str) -> np.ndarray:
+    height, width = array.shape[:2]
+    if not 1 <= min(height, width) <= max(height, width) <= LONGEST_SIDE:
+        raise UserError(f"{where}: a frame's sides must be 1 to {LONGEST_SIDE} pixels; it gives {width}x{height}")
+    return array
 
 
 def _bytes(array: np.ndarray, where: str) -> Frame:

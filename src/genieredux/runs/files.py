@@ -191,6 +191,8 @@ def _clear(aside: Path) -> None:
 
 
 def _aside(path: Path) -> Path:
+    if not path.name:
+        raise UserError(f"'{path}' has no name that can be given; give a path below it")
     kept = os.fsdecode(os.fsencode(path.name)[:_KEPT_NAME_BYTES])
     return path.with_name(f".{kept}{_MARK}{_host()}-{os.getpid()}-{secrets.token_hex(4)}")
 

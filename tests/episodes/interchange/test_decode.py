@@ -230,6 +230,13 @@ def test_a_name_is_neither_an_address_nor_a_pattern(tmp_path: Path, monkeypatch:
     assert made.episodes == 1
 
 
+def test_pictures_that_no_square_can_hold_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = film(tmp_path / "x.mp4")
+    monkeypatch.setattr("genieredux.episodes.interchange.decode.LONGEST_SIDE", 8)
+    with pytest.raises(MediaError, match=r"its pictures are \d+x\d+; their sides must be 8 at the most"):
+        count_frames(path)
+
+
 def test_a_name_that_is_not_utf8_is_imported(tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
     film(tmp_path / "x.mp4").rename(tmp_path / "films" / os.fsdecode(b"caf\xe9.mp4"))

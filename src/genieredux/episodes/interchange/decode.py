@@ -20,6 +20,7 @@ from av.stream import Disposition
 from av.video.reformatter import Colorspace
 from PIL import Image, UnidentifiedImageError
 
+from genieredux.envs.frame import LONGEST_SIDE
 from genieredux.runs.walk import printable
 
 _FORMATS = (
@@ -131,6 +132,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, av.VideoStream]]:
         if not films:
             raise MediaError("holds no film")
         stream = next((one for one in films if one.disposition & Disposition.default), films[0])
+        sides = (stream.codec_context.width, stream.codec_context.height)
+        if max(sides) > LONGEST_SIDE:
+            raise MediaError(f"its pictures are {sides[0]}x{sides[1]}; their sides must be {LONGEST_SIDE} at the most")
         stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
         yield container, stream
 
