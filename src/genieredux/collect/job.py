@@ -4,7 +4,6 @@ stopped.
 
 import json
 import logging
-import os
 import signal
 import threading
 import time
@@ -29,7 +28,7 @@ from genieredux.episodes import DatasetSpec, DatasetWriter
 from genieredux.episodes.schema import check_continues
 from genieredux.errors import UserError
 from genieredux.policies import Policies
-from genieredux.runs.environment import describe_environment
+from genieredux.runs.environment import cores, describe_environment
 from genieredux.runs.places import user_path
 
 log = logging.getLogger(__name__)
@@ -155,7 +154,7 @@ def _play(
     lost = 0
     with Shelf(writer) as shelf:
         if alone:
-            workers = cfg.connector.generator_config.n_workers or len(os.sched_getaffinity(0))
+            workers = cfg.connector.generator_config.n_workers or cores()
             with closing(make_backend(workers)) as backend:
                 engine = Engine(alone, backend, shelf, tally)
                 engine.run()

@@ -7,6 +7,7 @@ import os
 import torch
 
 from genieredux.evaluation.config import EvalJobConfig
+from genieredux.runs.environment import cores
 from genieredux.training.config import TrainConfig
 
 _MOST = 4
@@ -18,7 +19,7 @@ def shared(train: TrainConfig) -> TrainConfig:
     elsewhere = torch.cuda.is_available() or train.accelerator not in ("auto", "cpu") or "WORLD_SIZE" in os.environ
     if elsewhere or train.num_processes > 1:
         return train
-    count = max(n for n in range(1, min(_cores(), train.batch_size) + 1) if train.batch_size % n == 0)
+    count = max(n for n in range(1, min(cores(), _MOST, train.batch_size) + 1) if train.batch_size % n == 0)
     return dataclasses.replace(train, num_processes=count, batch_size=train.batch_size // count)
 
 
@@ -27,9 +28,4 @@ def spread(evaluation: EvalJobConfig) -> EvalJobConfig:
     elsewhere = torch.cuda.is_available() or evaluation.accelerator not in ("auto", "cpu")
     if elsewhere or evaluation.num_processes > 1:
         return evaluation
-    return dataclasses.replace(evaluation, num_processes=_cores())
-
-
-def _cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST)
+    return dataclasses.replace(evaluation, num_processes=min(cores(), _MOST))

@@ -1,13 +1,12 @@
 """From a configuration to a playing environment, single or vector."""
 
-import os
-
 from genieredux.checking import at_least
 from genieredux.envs.adapters import adapter
 from genieredux.envs.config import EnvConfig
 from genieredux.envs.game import Game, GameFacts
 from genieredux.envs.pool import LaneVectorEnv
 from genieredux.envs.vector import GameVectorEnv
+from genieredux.runs.environment import cores
 
 _ENVS_A_CORE = 8  # enough to hide what asking costs; more wastes play at the end of a collection
 
@@ -58,4 +57,4 @@ def _processes(cfg: EnvConfig, num_envs: int) -> int:
 
 
 def _workers(cfg: EnvConfig) -> int:
-    return cfg.num_workers or len(os.sched_getaffinity(0))
+    return cfg.num_workers or cores()

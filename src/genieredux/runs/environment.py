@@ -57,15 +57,19 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _hardware() -> dict[str, Any]:
+def cores() -> int:
+    """How many CPU cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _hardware() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     torch = sys.modules.get("torch")  # a job that never needed torch must not pay for importing it here
     gpus: list[str] = []
     if torch is not None and torch.cuda.is_available():
         gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"cpu": _cpu_name(), "cores": cores, "memory_gib": round(memory / 2**30, 1), "gpus": gpus}
+    return {"cpu": _cpu_name(), "cores": cores(), "memory_gib": round(memory / 2**30, 1), "gpus": gpus}
 
 
 def _cpu_name() -> str:

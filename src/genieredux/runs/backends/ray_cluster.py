@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from genieredux.errors import UserError
+from genieredux.runs.environment import cores
 from genieredux.runs.files import write_text
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def _own_cluster(n_workers: int | None) -> Iterator[dict[str, Any]]:
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
     try:
         yield {
-            "num_cpus": n_workers or len(os.sched_getaffinity(0)),
+            "num_cpus": n_workers or cores(),
             "num_gpus": 0,
             "object_store_memory": _OBJECT_STORE_BYTES,
             "include_dashboard": False,

@@ -34,10 +34,12 @@ def crew(processes: int, target: str, job: Any) -> Iterator[None]:
         return
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(processes)}
     before, threads = dict(os.environ), torch.get_num_threads()
-    children = {rank: Child(target, {**meeting, "LOCAL_RANK": str(rank)}, job) for rank in range(1, processes)}
-    os.environ |= {**meeting, "LOCAL_RANK": "0"}
+    children: dict[int, Child] = {}
     patience = 0.0
     try:
+        for rank in range(1, processes):
+            children[rank] = Child(target, {**meeting, "LOCAL_RANK": str(rank)}, job)
+        os.environ |= {**meeting, "LOCAL_RANK": "0"}
         yield
         patience = _PATIENCE
     except (UserError, SystemExit, KeyboardInterrupt):

@@ -26,17 +26,19 @@ def shifts(before: Tensor, after: Tensor, reach: int) -> Tensor:
     before, after: float (N, 3, H, W) in [0, 1]. reach: the farthest that is looked for, in pixels, along either axis;
     at most a quarter of the picture's side is looked for.
     """
-    weights = before.new_tensor(_GREY)[:, None, None]
     half = max(1, min(reach, before.shape[-1] // 4, before.shape[-2] // 4) // 2)
     pairs = zip(before.split(_CHUNK), after.split(_CHUNK), strict=True)
-    return torch.cat([_shifts((a.float() * weights).sum(1), (b.float() * weights).sum(1), half) for a, b in pairs])
+    return torch.cat([_shifts(_grey(a), _grey(b), half) for a, b in pairs])
 
 
 def shifts_near(before: Tensor, after: Tensor, guess: Tensor) -> Tensor:
     """As `shifts`, but looked for within a pixel of what `guess` (N, 2) rounds to, however far that is."""
-    weights = before.new_tensor(_GREY)[:, None, None]
-    a, b = (before.float() * weights).sum(1), (after.float() * weights).sum(1)
-    return _best_around(a, b, guess.round().long())[0]
+    return _best_around(_grey(before), _grey(after), guess.round().long())[0]
+
+
+def _grey(frames: Tensor) -> Tensor:
+    """(N, 3, H, W) -> (N, H, W)."""
+    return (frames.float() * frames.new_tensor(_GREY)[:, None, None]).sum(1)
 
 
 def _shifts(a: Tensor, b: Tensor, half: int) -> Tensor:
