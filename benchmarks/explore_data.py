@@ -2,6 +2,8 @@
 
     python benchmarks/explore_data.py OUT [--seeds 0,1,2] [--pretrain 100] [--updates 80] [--episodes 60] [--agent FILE]
         [--arms base,random,auto_explore,sticky,jumper] [--test-level 400000] [--no-control]
+    python benchmarks/explore_data.py OUT --few 8 --start src/genieredux/worlds/coinrun.pt --rate 3e-4 --updates 150 \
+        --agent AGENT --arms base,random,sticky,auto_explore,agent57
     python benchmarks/explore_data.py OUT --table [--test-level 400000] [--beside random]
 
 One world per seed learns from random play. From it (base) every arm goes on for equally many updates, on equally many
@@ -10,7 +12,9 @@ agent that ships, or --agent, with the papers' chance of 0.15 for a random actio
 the ceiling); both is auto_explore as sticky as sticky is. A seed has its own play, on levels of its own, and its own
 draws of training. All are evaluated on the same clips of another strong player, which no arm has seen, on levels that
 no other part of the project uses: 96 from --test-level on. The game is CoinRun, the world a canvas of the
-quickstart's size. What is done is not done again.
+quickstart's size, or that of --start, which then stands for base. With --few N the game has N levels, from
+FEW_LEVEL + 1000 times the seed on, which are played by every arm and by the tested player alike, as in a game that
+begins in one place: then a world can know what lies beyond only from whoever was there. What is done is not done again.
 """
 
 import argparse
@@ -36,10 +40,11 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "auto_explore": ("auto_explore", {"checkpoint_fpath": "coinrun", "gamma": 0.15, "temperature": 1.0}),
     "sticky": ("random", {"sticky": 0.5}),
     "jumper": ("runners:Jumper", {}),
+    "agent57": ("agent57", {"checkpoint_fpath": "coinrun", "gamma": 0.15}),
     "both": ("auto_explore", {"checkpoint_fpath": "coinrun", "gamma": 0.15, "temperature": 1.0, "sticky": 0.5}),
 }
 """Name -> policy, and how it plays."""
-TEST_LEVEL, BASE_LEVELS, ARM_LEVELS = 400_000, 20_000, 10_000
+TEST_LEVEL, BASE_LEVELS, ARM_LEVELS, FEW_LEVEL = 400_000, 20_000, 10_000, 700_000
 LEVELS_OF_A_SEED = 1_000
 METRICS = {
     "PSNR": ("psnr", "model", slice(None)),
@@ -59,9 +64,17 @@ class Study:
         self.results = self.root / "results" / str(given.test_level)
 
     def data(
-        self, name: str, variant: str, agent: dict[str, Any], split: str, level: int, episodes: int, seed: int
+        self,
+        name: str,
+        variant: str,
+        agent: dict[str, Any],
+        split: str,
+        level: int,
+        episodes: int,
+        seed: int,
+        frames: int | None = None,
     ) -> Path:
-        """A data set of that many episodes, each on a level of its own."""
+        """Play of that many episodes, or frames: each on a level of its own, or on the few levels in turn."""
         connector = ConnectorConfig(
             name="coinrun",
             dname=name,
@@ -69,9 +82,9 @@ class Study:
             kind="procgen",
             games=("coinrun",),
             image_size=64,
-            generator_config=GeneratorConfig(episodes, episodes, 256, 1),
+            generator_config=GeneratorConfig(self.given.few or episodes, None if frames else episodes, 256, 1),
             agent=AgentConfig(**agent),
-            splits=(SplitConfig(split, start_level=level),),
+            splits=(SplitConfig(split, start_level=level, n_frames=frames),),
         )
         return collect(CollectConfig(connector, str(self.root / "datasets"), seed)).path
 
@@ -106,7 +119,7 @@ class Study:
                 warmup=WarmupConfig(0.1, 10),
                 cosine=CosineConfig(None, rate / 10),
             ),
-            dynamics={"architecture": "canvas"},
+            dynamics={"architecture": "canvas"} | ({"actor": 10} if self.given.start else {}),
         )
         return train(job).model_path
 
@@ -120,6 +133,8 @@ class Study:
                 dataset_name=test.name,
                 num_clips=self.given.clips,
                 metrics=("ST-LPIPS",),
+                choice="sample",
+                temperature=0.25,
                 eval_control=not self.given.no_control,
                 accelerator="cpu",
             )
@@ -130,21 +145,27 @@ class Study:
 
     def run(self, seed: int) -> None:
         """One seed: its play, and its worlds."""
-        given = self.given
-        own = LEVELS_OF_A_SEED * seed
-        level = given.test_level
+        given, own = self.given, LEVELS_OF_A_SEED * seed
+        level, arm_level = given.test_level, ARM_LEVELS + own
+        if given.few:
+            level = arm_level = FEW_LEVEL + own
         test = self.data(f"test-{level}", "runners:Runner", {}, "test.runner", level, TEST_EPISODES, 0)
-        base = self.data(f"base-{seed}", "random", {}, "train", BASE_LEVELS + own, given.episodes, seed)
-        before = self.learned(seed, "base", base, given.pretrain, 1.5e-3, None)
+        if given.start:
+            before = Path(given.start)
+        else:
+            base = self.data(f"base-{seed}", "random", {}, "train", BASE_LEVELS + own, given.episodes, seed)
+            before = self.learned(seed, "base", base, given.pretrain, 1.5e-3, None)
         for arm in given.arms.split(","):
             if arm == "base":
                 self.measured(arm, seed, before, test)
                 continue
             variant, agent = ARMS[arm]
             if variant == "auto_explore" and given.agent:
-                agent = {**agent, "checkpoint_fpath": given.agent}
-            data = self.data(f"{arm}-{seed}", variant, agent, "train", ARM_LEVELS + own, given.episodes, seed + 1_000)
-            world = self.learned(seed, arm, data, given.updates, 1e-3, before)
+                agent = {**agent, "checkpoint_fpath": given.agent.format(seed=seed)}
+            data = self.data(
+                f"{arm}-{seed}", variant, agent, "train", arm_level, given.episodes, seed + 1_000, given.frames
+            )
+            world = self.learned(seed, arm, data, given.updates, given.rate, before)
             self.measured(arm, seed, world, test)
 
     def table(self) -> None:
@@ -160,7 +181,8 @@ class Study:
             baseline = self._numbers(self.results / f"{self.given.beside}-{seed}")
             assert numbers.hashes == baseline.hashes
             played = self.root / "datasets" / f"coinrun_v0.0.0_{folder.name}"
-            cells = [seed, arm, f"{sum(Dataset.open(str(played)).lengths):,}"]
+            frames = f"{sum(Dataset.open(str(played)).lengths):,}" if played.is_dir() else ""
+            cells = [seed, arm, frames]
             for metric, row, horizons in METRICS.values():
                 if metric not in numbers.values:
                     cells += ["", ""]
@@ -183,7 +205,11 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=80)
     parser.add_argument("--episodes", type=int, default=60)
     parser.add_argument("--clips", type=int, default=96)
-    parser.add_argument("--agent")
+    parser.add_argument("--agent", help="an explorer's file; {seed} in it stands for the seed")
+    parser.add_argument("--frames", type=int, help="each arm plays so many instead of --episodes")
+    parser.add_argument("--few", type=int, default=0, help="levels of the game; 0: as many as there are episodes")
+    parser.add_argument("--start", help="a world that every arm begins with")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of the arms")
     parser.add_argument("--arms", default="base,random,auto_explore,sticky,jumper")
     parser.add_argument("--test-level", type=int, default=TEST_LEVEL)
     parser.add_argument("--no-control", action="store_true", help="no delta PSNR, which is half of an evaluation")

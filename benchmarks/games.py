@@ -1,10 +1,12 @@
 """The demo's world beside the world of tokens, both untuned, on other games and seeds, in the same seconds of training.
 
     python benchmarks/games.py --games climber,ninja,airstriker,hero --seconds 400 --out runs/games
-    python benchmarks/games.py --games coinrun --seeds 0,1 --seconds 600 --out runs/games
+    python benchmarks/games.py --games coinrun --seeds 0,1 --seconds 450 --worlds canvas,tokens --out runs/games
+    python benchmarks/games.py --games coinrun --seconds 300 --worlds no-actor,few-codes --out runs/games-300
 
-Both worlds of a game are made at the same time, each by one core of its own, from equal data (the same seeds play the
-same levels), and measured on the same clips, which training never saw. What is there already is not
+The worlds of a game are made two at a time, each by one core of its own, from equal data (the same seeds play the
+same levels), and measured on the same clips, which training never saw. `base` is the best world of tokens in
+benchmarks/study.py; the others differ from `canvas` in what CHANGES says, and in nothing else. What is there is not
 made again. The table is in Markdown; films lie in the folders (GAME-SEED-ARCHITECTURE/media).
 """
 
@@ -17,8 +19,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import study
+
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = {"canvas": "quickstart/coinrun", "tokens": "quickstart/coinrun_tokens"}
+CHANGES: dict[str, tuple[str, ...]] = {
+    "canvas": (),
+    "no-actor": ("actor=0",),
+    "no-memory": ("margin=8",),
+    "one-frame-chains": ("chains=[1]",),
+    "long-chains": ("chains=[12]",),
+    "few-codes": ("codebook_size=32",),
+    "small-prior": ("motion_width=64",),
+    "no-noise": ("noise=0",),
+    "no-edges": ("edges_weight=0",),
+    "new-as-old": ("new_weight=0",),
+    "half-painted": ("painted=0.5",),
+}
+"""World -> what its dynamics has otherwise than the demo's."""
+TOKENS = {
+    "tokens": (),
+    "base": (
+        *(f"tokenizer.tokenizer.{key}={value}" for key, value in study.TOKENIZER.items()),
+        *(f"dynamics.dynamics.{key}={value}" for key, value in study.DYNAMICS.items()),
+        "dynamics.train.batch_size=4",
+    ),
+}
+"""World of tokens -> what it has otherwise than the demo of tokens."""
 TOKENIZER_SHARE = 0.24
 """Of the seconds of a world of tokens: what the demo gives its tokenizer."""
 _SESSIONS = (
@@ -48,7 +74,7 @@ def main() -> None:
     parser.add_argument("--games", default="climber,ninja,airstriker,hero", help=f"of {', '.join(WORDS)}")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--seconds", type=float, default=400.0, help="of training, of each world")
-    parser.add_argument("--worlds", default=",".join(CONFIGS), help="of " + ", ".join(CONFIGS))
+    parser.add_argument("--worlds", default="canvas,tokens", help=f"of {', '.join([*CHANGES, *TOKENS])}")
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("runs/games"))
     options = parser.parse_args()
@@ -63,33 +89,31 @@ def main() -> None:
 
 
 def make(game: str, seed: int, options: argparse.Namespace) -> dict[str, Path]:
-    """The worlds of a game, side by side; architecture -> the demo's folder."""
+    """The worlds of a game, two at a time; world -> the demo's folder."""
     folders = {name: options.out / f"{game}-{seed}-{name}" for name in options.worlds.split(",")}
-    running = []
-    for core, (name, folder) in enumerate(folders.items()):
-        words = [
-            f"config={CONFIGS[name]}",
-            f"out={folder}",
-            f"seed={seed}",
-            *WORDS[game],
-            *_seconds(name, options.seconds),
-        ]
-        words += [f"num_clips={options.clips}", "metrics=[ST-LPIPS]", "eval.drift_clips=16"]
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "said.txt").open("a") as said:
-            command = [sys.executable, str(ROOT / "run.py"), "demo", *words]
-            running.append((folder, subprocess.Popen(_on_core(core, command), stdout=said, stderr=said)))
-    for folder, process in running:
-        if process.wait() != 0:
-            sys.exit(f"{folder}: it ended with {process.returncode}; see {folder / 'said.txt'}")
+    for first in range(0, len(folders), 2):
+        running = []
+        for core, (name, folder) in enumerate(list(folders.items())[first : first + 2]):
+            words = [f"out={folder}", f"seed={seed}", f"num_clips={options.clips}", "metrics=[ST-LPIPS]"]
+            words += ["eval.drift_frames=100", "eval.drift_clips=16", *WORDS[game], *_world(name, options.seconds)]
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "said.txt").open("a") as said:
+                command = [sys.executable, str(ROOT / "run.py"), "demo", *words]
+                running.append((folder, subprocess.Popen(_on_core(core, command), stdout=said, stderr=said)))
+        for folder, process in running:
+            if process.wait() != 0:
+                sys.exit(f"{folder}: it ended with {process.returncode}; see {folder / 'said.txt'}")
     return folders
 
 
-def _seconds(architecture: str, seconds: float) -> list[str]:
-    if architecture == "canvas":
-        return [f"dynamics.train.time_limit_s={seconds}"]
+def _world(name: str, seconds: float) -> list[str]:
+    """The words of a world, and of how long it trains."""
+    if name in CHANGES:
+        changes = [f"dynamics.dynamics.{change}" for change in CHANGES[name]]
+        return ["config=quickstart/coinrun", f"dynamics.train.time_limit_s={seconds}", *changes]
     first = TOKENIZER_SHARE * seconds
-    return [f"tokenizer.train.time_limit_s={first}", f"dynamics.train.time_limit_s={seconds - first}"]
+    limits = [f"tokenizer.train.time_limit_s={first}", f"dynamics.train.time_limit_s={seconds - first}"]
+    return ["config=quickstart/coinrun_tokens", *limits, *TOKENS[name]]
 
 
 def _on_core(number: int, command: list[str]) -> list[str]:

@@ -108,6 +108,20 @@ def test_some_begin_anew_and_the_others_go_on(prompts: list[Prompt]) -> None:
     assert cuts == [[False, False], [False, False], [False, False], [False, True]]
 
 
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [(1.5, "whole numbers"), (float("nan"), "whole numbers"), ("RIGHT", "whole numbers"), (-1, "go from 0 to"),
+     (99, "go from 0 to"), ([0], "of shape")],
+)  # fmt: skip
+def test_what_is_no_action_is_refused_and_the_dream_goes_on(action: object, said: str, prompts: list[Prompt]) -> None:
+    env, untouched = DreamEnv(FakeWorld(), prompts), DreamEnv(FakeWorld(), prompts)
+    for one in (env, untouched):
+        one.reset(seed=1)
+    with pytest.raises(UserError, match=said):
+        env.step(action)  # type: ignore[arg-type]
+    assert (env.step(np.int64(1))[0] == untouched.step(np.int64(1))[0]).all()
+
+
 def test_misuse_is_named(prompts: list[Prompt]) -> None:
     env = DreamVectorEnv(FakeWorld(), prompts, 2)
     with pytest.raises(gymnasium.error.ResetNeeded):

@@ -88,3 +88,18 @@ def test_workers_end_with_the_environment():
 def test_an_error_in_a_worker_that_a_user_can_mend_arrives_as_such():
     with pytest.raises(UserError, match="there is no 'NoSuchGame'"):
         make(EnvConfig("gymnasium", "toy_games:NoSuchGame", num_workers=2), 2, seed=0)
+
+
+@pytest.mark.parametrize("action", [1.5, -1, 9, float("nan"), "RIGHT"])
+def test_what_is_no_action_is_refused_and_the_games_go_on(action):
+    env, untouched = (make(EnvConfig("fake", "Fake"), 2, seed=0) for _ in range(2))
+    for one in (env, untouched):
+        one.reset(seed=3)
+    with pytest.raises(UserError, match="actions"):
+        env.step(np.array([0, action]))
+    with pytest.raises(UserError, match="one for each environment"):
+        env.step(np.array([0]))
+    after, expected = (one.step(np.array([0, 1])) for one in (env, untouched))
+    assert np.array_equal(after[0], expected[0])
+    env.close()
+    untouched.close()

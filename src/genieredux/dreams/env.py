@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from genieredux.checking import at_least
 from genieredux.dreams.outcomes import Judge, Outcomes, Transitions
 from genieredux.dreams.session import Prompt, check_prompts
+from genieredux.envs.actions import as_indices
 from genieredux.errors import UserError
 from genieredux.frames import to_bytes, to_float
 from genieredux.models.sampling import Sampling
@@ -114,10 +115,10 @@ class DreamVectorEnv(VectorEnv[Frames, NDArray[np.int64], NDArray[Any]]):
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[Frames, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Infos]:
-        """Take an action (N,) in every dream."""
+        """Take an action (N,) in every dream. Raises UserError for what is no action of the world."""
         if self._dream is None:
             raise gymnasium.error.ResetNeeded("call reset before step")
-        actions = np.asarray(actions, np.int64)
+        actions = as_indices(actions, self.num_envs, self.action_names)
         step = self._dream.step(torch.from_numpy(actions))
         before, self._frames = self._frames, to_bytes(step.frames)
         self._steps += 1
@@ -202,7 +203,7 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
 
     def step(self, action: np.int64) -> tuple[Frames, float, bool, bool, Infos]:
         """Take an action."""
-        frames, rewards, ends, _, infos = self._dreams.step(np.array([action], np.int64))
+        frames, rewards, ends, _, infos = self._dreams.step(np.asarray([action]))
         known = infos.get("final_info", infos)
         info = {name: values[0].item() for name, values in known.items() if not name.startswith(("final_", "_"))}
         self._shown = infos["final_obs"][0] if ends[0] else frames[0]

@@ -6,9 +6,10 @@ the only one on Atari.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from genieredux.checking import nearest
 from genieredux.errors import UserError
@@ -118,6 +119,20 @@ def button_masks(names: tuple[str, ...], buttons: tuple[str | None, ...], consol
             select((part,), (*CANONICAL, "NOOP"), console)
             masks[row, buttons.index(part if part in _DIRECTIONS else _jump_button(console))] = 1
     return masks
+
+
+def as_indices(actions: ArrayLike, count: int, names: Sequence[str]) -> NDArray[np.int64]:
+    """`actions` as int64 (count,). Raises `UserError` for another shape, a fraction, or an index of none of `names`."""
+    given = np.asarray(actions)
+    if given.shape != (count,):
+        raise UserError(f"actions are of shape {given.shape}; needed is ({count},), one for each environment")
+    if given.dtype.kind not in "biuf" or not (np.isfinite(given) & (given == np.rint(given))).all():
+        raise UserError(f"actions are whole numbers; got {given.tolist()!r:.100}")
+    if count and not 0 <= given.min() <= given.max() < len(names):
+        raise UserError(
+            f"actions go from 0 to {len(names) - 1} ({', '.join(names)}); got {given.min():g} to {given.max():g}"
+        )
+    return given.astype(np.int64)
 
 
 def _jump_button(console: str) -> str:

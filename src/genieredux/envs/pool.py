@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from genieredux.envs.actions import as_indices
 from genieredux.envs.config import EnvConfig
 from genieredux.envs.game import Frame, GameFacts, Numbers, Start
 from genieredux.envs.lanes import Lanes, LaneStep
@@ -152,11 +153,13 @@ class LaneVectorEnv(GameVectorEnv):
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """One action per environment, int (N,). Parked environments stay as they are."""
+        """One action per environment, int (N,). Parked environments stay as they are. Raises `UserError` for what is
+        no action."""
+        moves = as_indices(actions, self.num_envs, self.action_names)
         playing = np.flatnonzero(~self._parked).tolist()
         for index in np.flatnonzero(self._parked):
             self._answers[index] = LaneStep(info=self._answers[index].info)
-        for index, answer in self._ask("step", {i: (int(actions[i]), self._upcoming[i]) for i in playing}).items():
+        for index, answer in self._ask("step", {i: (int(moves[i]), self._upcoming[i]) for i in playing}).items():
             self._answers[index] = answer
             if (answer.terminated or answer.truncated) and not answer.broken:
                 self._begin(index)

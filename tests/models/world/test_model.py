@@ -146,6 +146,8 @@ def test_bad_input_is_named(world: WorldModel, tmp_path: Path) -> None:
     prompt, actions = clips()
     with pytest.raises(UserError, match="actions go from 0 to 4"):
         world.rollout(prompt, actions + 3)
+    with pytest.raises(UserError, match="whole numbers"):
+        world.rollout(prompt, actions + 0.5)
     with pytest.raises(UserError, match="2 seeds for 3 clips"):
         world.rollout(prompt, actions, seed=[1, 2])
     with pytest.raises(UserError, match="knows 5 actions, but 2 are named"):

@@ -344,10 +344,13 @@ class WorldDream:
 
 
 def check_actions(actions: Tensor, shape: tuple[int, ...], names: Sequence[str]) -> Tensor:
-    """`actions` as int64; UserError where they have another shape or one is none of the world's `names`."""
-    actions = torch.as_tensor(actions).to(torch.int64)
+    """`actions` as int64; UserError where they have another shape, one is a fraction or none of the world's `names`."""
+    given = torch.as_tensor(actions)
+    actions = given.to(torch.int64)
     if tuple(actions.shape) != shape:
         raise UserError(f"actions are of shape {tuple(actions.shape)}; needed is {shape}")
+    if not bool((given == actions).all()):
+        raise UserError(f"actions are whole numbers; got {given.tolist()!r:.100}")
     if actions.numel() and not 0 <= int(actions.min()) <= int(actions.max()) < len(names):
         raise UserError(
             f"actions go from 0 to {len(names) - 1} in this world ({', '.join(names)}); got "

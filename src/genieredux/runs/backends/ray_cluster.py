@@ -21,11 +21,13 @@ from typing import Any
 from genieredux.errors import UserError
 from genieredux.runs.environment import cores
 from genieredux.runs.files import write_text
+from genieredux.runs.locks import LOCK, sole_writer
 
 log = logging.getLogger(__name__)
 
 _OBJECT_STORE_BYTES = 256 * 2**20  # a few episodes of every worker wait in it, each smaller than a megabyte
 _KNOCK_SECONDS = 5.0
+_ABOVE, _PREFIX = Path("/tmp"), "gr-"  # a cluster's sockets need short paths
 _LIBRARY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # it would phone home
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # it would hide GPUs from workers, and warn of it
@@ -74,25 +76,36 @@ def connected(address: str, n_workers: int | None, group: str = "collect") -> It
 @contextlib.contextmanager
 def _own_cluster(n_workers: int | None) -> Iterator[dict[str, Any]]:
     """What a cluster of this machine alone is started with. Its files, and the token that guards it, go with it."""
-    folder = Path(tempfile.mkdtemp(prefix="gr-", dir="/tmp"))  # its sockets need short paths
+    _forget_the_dead()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_ABOVE))
     before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")}
     if not any(name.startswith("RAY_AUTH_") for name in os.environ):  # else it would keep a token in the home folder
         write_text(folder / "token", secrets.token_hex(32))
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
     try:
-        yield {
-            "num_cpus": n_workers or cores(),
-            "num_gpus": 0,
-            "object_store_memory": _OBJECT_STORE_BYTES,
-            "include_dashboard": False,
-            "_temp_dir": str(folder),
-        }
+        with sole_writer(folder):  # as long as this process lives
+            yield {
+                "num_cpus": n_workers or cores(),
+                "num_gpus": 0,
+                "object_store_memory": _OBJECT_STORE_BYTES,
+                "include_dashboard": False,
+                "_temp_dir": str(folder),
+            }
     finally:
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_the_dead() -> None:
+    """Remove the files of clusters whose process was killed: nobody holds their lock."""
+    for folder in _ABOVE.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(UserError, OSError):
+            if (folder / LOCK).is_file():
+                with sole_writer(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
