@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -37,7 +38,7 @@ from genieredux.models.build import build_model
 from genieredux.models.dynamics.maskgit import MaskGIT
 from genieredux.models.dynamics.maskgit_config import MaskGITConfig
 from genieredux.models.sampling import Sampling, mask_ratio
-from genieredux.models.tokenizers.st_vivit import STViViT
+from genieredux.models.tokenizers.st_vivit import STViViT, STViViTConfig
 from genieredux.models.types import Batch
 from genieredux.models.world.model import WorldModel
 from genieredux.nn.attention import join_beside
@@ -52,6 +53,8 @@ from genieredux.training.loop.optimizer import build_optimizer
 ACTIONS = ("RIGHT", "LEFT", "UP", "DOWN", "ACTION_JUMP")
 GRID, CODES, FRAMES, STEPS, PREDICTED = (16, 16), 1024, 16, 25, 10
 Precisions = tuple[str, ...]
+_blocks: int | None = None
+"""Blocks of every part, where they are not the published 8 and 12."""
 
 
 class Spent(NamedTuple):
@@ -160,13 +163,15 @@ def generate_the_published_way(
 
 def tokenizer_model() -> STViViT:
     torch.manual_seed(0)
-    return STViViT().train()
+    config = STViViTConfig()
+    return STViViT(replace(config, blocks=_blocks or config.blocks)).train()
 
 
 def dynamics_model(name: str) -> MaskGIT:
     """ "ours": 12 blocks of 512, one-hot at every layer. "published": the public configuration, 1024 wide."""
     torch.manual_seed(0)
     config = MaskGITConfig() if name == "ours" else MaskGITConfig.published()
+    config = replace(config, blocks=_blocks or config.blocks)
     width = 32 if name == "ours" else 512
     return MaskGIT(config, F.normalize(torch.randn(CODES, width), dim=-1), GRID, len(ACTIONS)).train()
 
@@ -253,6 +258,7 @@ def rounded(times: dict[str, Spent]) -> dict[str, dict[str, float]]:
 def peak_memory(section: str, side: str, threads: int) -> int:
     """MiB of a process that does a step of one side, the optimiser's state being there."""
     command = [sys.executable, __file__, "--only", section, side, "--threads", str(threads)]
+    command += ["--blocks", str(_blocks)] if _blocks else []
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout)
 
@@ -325,16 +331,46 @@ def measure_generation(options: argparse.Namespace) -> dict:
     return out
 
 
+def measure_one_go(options: argparse.Namespace) -> dict:
+    """All PREDICTED frames decided together: ours in all STEPS steps, the published way in some of them."""
+    settings = {"architecture": "conv", "codebook_size": CODES, "codebook_dim": 32}
+    worlds = {
+        name: WorldModel(build_model("tokenizer", settings), dynamics_model(name), ACTIONS)  # type: ignore[arg-type]
+        for name in ("ours", "published")
+    }
+    prompt = torch.rand(1, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    actions = torch.randint(len(ACTIONS), (1, 1 + PREDICTED), generator=torch.Generator().manual_seed(0))
+    sampling = Sampling(steps=STEPS, method="one_go", window=FRAMES)
+    out: dict = {"section": "one_go", "threads": options.threads, "frames": PREDICTED, "steps": STEPS}
+    out["steps timed of the published way"] = options.steps_timed
+    for precision in options.precisions:
+        spent: dict[str, list[Spent]] = {"ours": [], "published way": [], "published dynamics": []}
+        for _ in range(options.repeats):
+            for name, world in worlds.items():
+                world.use_precision(precision)
+                with published_way():
+                    slow = generate_the_published_way(world, prompt, actions, PREDICTED, options.steps_timed)
+                spent["published way" if name == "ours" else "published dynamics"].append(slow)
+            spent["ours"].append(timed(lambda: worlds["ours"].rollout(prompt, actions, sampling=sampling)))
+        times = {name: median(values) for name, values in spent.items()}
+        faster = {name: compared(times, name, "ours") for name in times if name != "ours"}
+        out[precision] = {"seconds": rounded(times), "times faster than": faster}
+    return out
+
+
 def main() -> None:
+    global _blocks
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sections", nargs="*", default=["tokenizer", "dynamics", "generation"])
+    parser.add_argument("--sections", nargs="*", default=["tokenizer", "dynamics", "generation", "one_go"])
     parser.add_argument("--precisions", nargs="*", default=["32", "bf16"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps-timed", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--no-memory", dest="memory", action="store_false")
     parser.add_argument("--only", nargs=2, metavar=("SECTION", "SIDE"), help="peak memory of one side, in MiB")
+    parser.add_argument("--blocks", type=int, help="of every part instead of the published 8 and 12, to save time")
     options = parser.parse_args()
+    _blocks = options.blocks
     torch.set_num_threads(options.threads)
     if options.only:
         section, side = options.only
@@ -343,8 +379,9 @@ def main() -> None:
         step()
         print(resident_peak())
         return
+    generations = {"generation": measure_generation, "one_go": measure_one_go}
     for section in options.sections:
-        report = measure_generation(options) if section == "generation" else measure_training(section, options)
+        report = generations[section](options) if section in generations else measure_training(section, options)
         print(json.dumps(report, indent=2), flush=True)
 
 

@@ -9,11 +9,15 @@ Two processes, one for each checkout's sources, do a piece of work by turns, ABB
 on the machine falls on both. Given are the median of the ratios of CPU time (before over after, of a pair of turns)
 with the interval that 95 % of resampled medians lie in, that of the wall clock, the losses of all turns as exact
 numbers, whether they are equal, and each process's peak memory. The cases are of the papers' size at batch 1;
---set changes settings of the model, such as fewer blocks of the same size where time or memory are short.
-This file runs with the sources of either side, so it calls only what both have.
+--set changes settings of the model, such as fewer blocks of the same size where time or memory are short. Others are
+what the demo and its users do: collection (the whole command with one worker, its CPU time included), evaluation and
+dreams of the world that each side ships (`shipped`), and a step of the tiny presets (`tiny_tokenizer`,
+`tiny_dynamics`). This file runs with the sources of either side, so it calls only what both have.
 """
 
 import argparse
+import contextlib
+import hashlib
 import importlib
 import json
 import os
@@ -21,6 +25,7 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,8 +43,9 @@ TRAININGS = {
         {"lam": {"architecture": "st_vivit"}, "dynamics": {"architecture": "st_maskgit", "conditioning": "add"}},
     ),
 }
+TINY = {"tiny_tokenizer": "presets/tiny/tokenizer", "tiny_dynamics": "presets/tiny/dynamics"}
 GENERATIONS = ("one_go", "dream")
-CASES = (*TRAININGS, *GENERATIONS, "shipped")
+CASES = (*TRAININGS, *TINY, *GENERATIONS, "shipped", "collection", "evaluation")
 
 
 def training(case: str, settings: dict[str, Any], precision: str, checkpointing: bool) -> Callable[[], str]:
@@ -52,7 +58,7 @@ def training(case: str, settings: dict[str, Any], precision: str, checkpointing:
 
     build_optimizer = either("build_optimizer", "genieredux.training.loop.optimizer", "genieredux.training.optimizer")
     checkpoint_blocks = either("checkpoint_blocks", "genieredux.training.machine.memory", "genieredux.training.blocks")
-    kind, values = TRAININGS[case]
+    kind, values = preset(TINY[case]) if case in TINY else TRAININGS[case]
     parts = [values[name] for name in ("lam", "dynamics") if name in values] or [values]
     for part in parts:
         part.update(settings)
@@ -109,6 +115,59 @@ def generation(case: str, settings: dict[str, Any], precision: str, steps: int) 
     return roll
 
 
+def preset(name: str) -> tuple[str, dict[str, Any]]:
+    """Kind and settings of a model as a packaged configuration has them."""
+    import yaml
+
+    package = importlib.import_module("genieredux").__path__[0]
+    file = Path(package) / "configs" / "genie_redux" / "config" / f"{name}.yaml"
+    values = yaml.safe_load(file.read_text())
+    kind = values["model"]
+    return kind, dict(values["tokenizer" if kind == "tokenizer" else "dynamics"])
+
+
+def collection() -> Callable[[], str]:
+    """`genieredux generate` of four CoinRun episodes, each time into a new folder. Returns a digest of what was stored
+    of every frame."""
+    import pyarrow.parquet
+
+    run = importlib.import_module("genieredux.cli.main").run
+
+    def collect() -> str:
+        with tempfile.TemporaryDirectory(prefix="genieredux-turns-") as folder:
+            amounts = {"n_instances": 4, "n_sessions": 1, "n_steps_max": 250, "n_workers": 1}
+            words = [f"config.connector.generator_config.{name}={value}" for name, value in amounts.items()]
+            with contextlib.redirect_stdout(sys.stderr):
+                if run(["generate", "config=coinrun/hard", f"root={folder}", *words]):
+                    sys.exit("collection failed; what it said is above")
+            digest = hashlib.sha256()
+            for file in sorted(Path(folder).glob("*/episodes/**/*.parquet")):
+                for frames in pyarrow.parquet.read_table(file, columns=["frames"])["frames"].to_pylist():
+                    digest.update(frames)
+        return digest.hexdigest()[:16]
+
+    return collect
+
+
+def evaluation() -> Callable[[], str]:
+    """16 clips of 10 predicted frames with the world that ships, on made-up frames. Returns a digest of its results."""
+    import numpy as np
+
+    import genieredux as gr
+    from genieredux.evaluation import Clips, EvalConfig, evaluate
+
+    world, config = gr.load("coinrun"), EvalConfig(batch_size=16)
+    draw, length = np.random.default_rng(0), config.clip_length
+    frames = draw.integers(0, 255, (16, length, 8, 8, 3), dtype=np.uint8).repeat(8, 2).repeat(8, 3)
+    clips = Clips(frames, draw.integers(0, 5, (16, length - 1)), np.arange(16) // 2)
+
+    def work() -> str:
+        results = json.dumps(evaluate(world, {"test": clips}, config).to_json(), sort_keys=True)
+        return hashlib.sha256(results.encode()).hexdigest()[:16]
+
+    return work
+
+
 def either(name: str, now: str, once: str) -> Any:
     """What lies in one module now, and lay in another in older checkouts (since 38a26b9)."""
     try:
@@ -138,17 +197,35 @@ def serve(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     settings = dict(item.split("=", 1) for item in options.set)
     values = {key: json.loads(value) for key, value in settings.items()}
-    if options.case in TRAININGS:
+    if options.case in ("collection", "evaluation"):
+        work = collection() if options.case == "collection" else evaluation()
+    elif options.case in (*TRAININGS, *TINY):
         work = training(options.case, values, options.precision, options.checkpointing)
     else:
         work = generation(options.case, values, options.precision, options.steps)
-    for _ in sys.stdin:
-        began, used = time.perf_counter(), time.process_time()
-        result = work()
-        spent = {"wall": time.perf_counter() - began, "cpu": time.process_time() - used}
-        status = Path("/proc/self/status").read_text()
-        peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
-        print(json.dumps({**spent, "result": result, "peak_mib": peak}), flush=True)
+    spared = options.checkpointing or options.case not in (*TRAININGS, *TINY)
+    with contextlib.nullcontext() if spared else freed_memory():
+        for _ in sys.stdin:
+            began, used = time.perf_counter(), cpu_seconds()
+            result = work()
+            spent = {"wall": time.perf_counter() - began, "cpu": cpu_seconds() - used}
+            status = Path("/proc/self/status").read_text()
+            peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
+            print(json.dumps({**spent, "result": result, "peak_mib": peak}), flush=True)
+
+
+def freed_memory() -> Any:
+    """A context in which it is kept, where a checkout's command keeps it in training."""
+    try:
+        return importlib.import_module("genieredux.nn.memory").freed_memory_kept()
+    except (ModuleNotFoundError, AttributeError):
+        return contextlib.nullcontext()
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 class Side:

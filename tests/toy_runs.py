@@ -1,10 +1,13 @@
 """Runs of a toy model by the real loop, and what makes two of them the same run."""
 
+import os
+import signal
 from pathlib import Path
 
 import torch
 
 from genieredux.models.tensor_file import read_tensors
+from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import Assembled, CosineConfig, OptimizerConfig, TrainConfig, WarmupConfig, fit
 from genieredux.training.fakes import FakeData, FakeModel
@@ -32,6 +35,24 @@ def new_model(seed: int = 0) -> FakeModel:
 def train(folder: Path, cfg: TrainConfig = CONFIG, data=None, model=None, optimizer=OPTIMIZER, **parts):
     parts.setdefault("validation", FakeData(seed=9))
     return fit(Assembled(model or new_model(), data or FakeData(), **parts), cfg, RunFolder(folder), optimizer)
+
+
+class Interrupting(FakeData):
+    """Sends this process a signal when a batch is asked for."""
+
+    at = 0
+    signum = signal.SIGTERM
+
+    def batch(self, k: int) -> Batch:
+        if k == self.at:
+            os.kill(os.getpid(), self.signum)
+        return super().batch(k)
+
+
+def interrupt_at(step: int, signum: int = signal.SIGTERM, grad_accum: int = 1) -> Interrupting:
+    data = Interrupting()
+    data.at, data.signum = (step - 1) * grad_accum, signum
+    return data
 
 
 def assert_same_files(one: Path, other: Path, step: int) -> None:

@@ -56,6 +56,24 @@ def test_a_wide_product_is_that_of_float32_rounded_once(wide):
     assert torch.equal(out, (x.float() @ layer.weight.t()).bfloat16())
 
 
+@pytest.mark.parametrize("kind", ["32", "bf16"])
+@pytest.mark.parametrize("shape", [(2, 9, 130, 64), (1, 1, 7, 64)], ids=["blocks-and-a-rest", "one-block"])
+def test_a_feed_forward_without_a_backward_pass_is_the_same_and_expands_a_block_at_a_time(kind, shape):
+    torch.manual_seed(0)
+    layer, x, rows = FeedForward(64), torch.randn(shape), []
+    layer.expand.register_forward_hook(lambda module, inputs, out: rows.append(out.numel() // out.shape[-1]))
+    with precision.autocast(kind, torch.device("cpu")):
+        whole = layer(x).detach()
+        with torch.no_grad():
+            blocks = layer(x)
+    assert torch.equal(blocks, whole)
+    assert blocks.dtype == whole.dtype
+    count = x.numel() // 64
+    assert rows[0] == count
+    assert sum(rows[1:]) == count
+    assert max(rows[1:]) <= products.ROWS
+
+
 def test_as_much_is_counted_as_of_products_in_bfloat16(wide):
     def counted(autocast):
         layer, x = FeedForward(24), torch.randn(9, 24)

@@ -1,6 +1,5 @@
 """Going on: resumed equals uninterrupted bit for bit, whatever stopped it; which checkpoint, which changes."""
 
-import os
 import signal
 from dataclasses import replace
 from itertools import count
@@ -12,30 +11,20 @@ import torch
 from genieredux.errors import UserError
 from genieredux.models.checkpoint import load_model
 from genieredux.models.tensor_file import read_tensors
-from genieredux.models.types import Batch
 from genieredux.runs import RunFolder
 from genieredux.training import Assembled, Interrupted, fit
-from genieredux.training.fakes import FakeData, FakeModel, FakeModelConfig
+from genieredux.training.fakes import FakeModel, FakeModelConfig
 from genieredux.training.loop import drive
-from toy_runs import CONFIG, OPTIMIZER, assert_same, assert_same_files, new_model, train, without_measurements
-
-
-class Interrupting(FakeData):
-    """Sends this process a signal when a batch is asked for."""
-
-    at = 0
-    signum = signal.SIGTERM
-
-    def batch(self, k: int) -> Batch:
-        if k == self.at:
-            os.kill(os.getpid(), self.signum)
-        return super().batch(k)
-
-
-def interrupt_at(step: int, signum: int = signal.SIGTERM, grad_accum: int = 1) -> Interrupting:
-    data = Interrupting()
-    data.at, data.signum = (step - 1) * grad_accum, signum
-    return data
+from toy_runs import (
+    CONFIG,
+    OPTIMIZER,
+    assert_same,
+    assert_same_files,
+    interrupt_at,
+    new_model,
+    train,
+    without_measurements,
+)
 
 
 @pytest.mark.parametrize(

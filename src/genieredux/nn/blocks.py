@@ -95,9 +95,17 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
         """(..., D) to (..., D); the residual is the caller's. beside: (B, T, beside) for x (B, T, N, D)."""
-        expanded = self.expand(join_beside(self.norm(x), beside))
+        inputs = join_beside(self.norm(x), beside)
+        if torch.is_grad_enabled():
+            return self._gate(self.expand(inputs))
+        rows = inputs.flatten(0, -2)  # nothing is kept for a backward pass: what is expanded need not be there at once
+        made = [self._gate(self.expand(rows[part])) for part in parts(rows)]
+        return torch.cat(made).view_as(x) if len(made) > 1 else made[0].view_as(x)
+
+    def _gate(self, expanded: Tensor) -> Tensor:
         weight = self.contract.weight
-        return _GatedContract.apply(expanded, weight if widens(expanded) else weight.to(expanded.dtype))
+        out: Tensor = _GatedContract.apply(expanded, weight if widens(expanded) else weight.to(expanded.dtype))
+        return out
 
 
 class _GatedContract(torch.autograd.Function):

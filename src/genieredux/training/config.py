@@ -168,9 +168,16 @@ class MachineConfig:
     """torch.compile of the model's blocks."""
     activation_checkpointing: bool = False
     """Blocks are computed again in the backward pass instead of remembered: less memory, about a third more time."""
+    moments: Literal["auto", "ram", "mapped"] = "auto"
+    """Where the two moments of AdamW are held, twice what the weights take: ram, mapped (on a CPU: in a file beside the
+    run that is mapped into memory; every update reads and writes all of it), or auto: mapped on a CPU where blocks are
+    computed again and the moments are larger than a GiB."""
 
     def __post_init__(self) -> None:
         _check(self, MachineConfig)
+        if self.moments == "mapped" and (self.accelerator not in ("auto", "cpu") or self.strategy == "fsdp"):
+            where = f"train.strategy={self.strategy}" if self.strategy == "fsdp" else f"a {self.accelerator}"
+            raise UserError(f"train.moments=mapped is for a CPU that holds them whole, not for {where}; set it to ram")
 
 
 @dataclass

@@ -28,6 +28,7 @@ from genieredux.training.kinds.tokens import cache_bytes
 from genieredux.training.loop.optimizer import build_optimizer
 from genieredux.training.machine.flops import flops_per_clip, matmul_ceiling
 from genieredux.training.machine.memory import checkpoint_blocks, compile_blocks
+from genieredux.training.machine.moments import moments_folder
 from genieredux.training.sources import trainable
 
 PATIENCE_S = 45.0
@@ -133,7 +134,8 @@ class _Steps:
 
     def __init__(self, model: nn.Module, cfg: JobConfig, device: torch.device, precision: str) -> None:
         self._model, self._device, self._precision = model, device, precision
-        self._optimizer = build_optimizer(model, cfg.optimizer)
+        folder = moments_folder(model, cfg.train, Path(cfg.checkpoints_dpath))
+        self._optimizer = build_optimizer(model, cfg.optimizer, folder)
         self._clips = cfg.train.batch_size
 
     def measure(self, batch: Batch, notes: list[str]) -> Measured:

@@ -3,13 +3,14 @@
 import dataclasses
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from multiprocessing.connection import Connection
 
 from lightning_fabric import Fabric
 
 from genieredux.checking import one_of
 from genieredux.errors import UserError
+from genieredux.nn.memory import freed_memory_kept
 from genieredux.nn.precision import choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training.assembled import Assembled, Look
@@ -58,8 +59,11 @@ def fit(
     Raises as `drive` does.
     """
     fabric = fabric or make_fabric(cfg)
-    learner = Supervised(parts, cfg, optimizer or OptimizerConfig(), fabric, _precision(cfg, run, fabric))
-    return drive(learner, cfg, run, log=cfg, fabric=fabric)
+    precision = _precision(cfg, run, fabric)
+    spared = cfg.activation_checkpointing or fabric.device.type != "cpu"
+    with nullcontext() if spared else freed_memory_kept():
+        learner = Supervised(parts, cfg, optimizer or OptimizerConfig(), fabric, precision, run.path)
+        return drive(learner, cfg, run, log=cfg, fabric=fabric)
 
 
 def _precision(cfg: TrainConfig, run: RunFolder, fabric: Fabric) -> str:

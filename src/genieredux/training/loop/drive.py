@@ -24,7 +24,7 @@ from genieredux.training.loop.learner import Check, Learner
 from genieredux.training.loop.logs import check_logs
 from genieredux.training.loop.recorder import Recorder
 from genieredux.training.loop.resuming import find_resume
-from genieredux.training.loop.saves import Position, Resume, Saves
+from genieredux.training.loop.saves import Position, Saves
 from genieredux.training.loop.signals import Interrupted, StopRequest
 from genieredux.training.machine.devices import make_fabric
 
@@ -75,7 +75,7 @@ def drive(
         if there and fabric.is_global_zero:
             stack.enter_context(run.lock())
         resume = find_resume(saves, loop.resume, learner.kind, fabric)
-        at = Position()
+        at, source = Position(), None
         if resume:
             resume.check_config(learner.config)
             at = resume.position
@@ -83,13 +83,23 @@ def drive(
             if at.finished:
                 return _already_finished(run, saves, at, loop)
             learner.restore(resume.model, resume.state)
+            source = _Source(resume.model.path, resume.state.get("meter"))
+            del resume  # all of its tensors would stay in memory otherwise
         if fabric.is_global_zero:
             if not there:
                 stack.enter_context(run.lock())
             if not run.begun:
                 run.begin()
-        _Run(learner, loop, run, log, fabric, saves, at).go(resume)
+        _Run(learner, loop, run, log, fabric, saves, at).go(source)
     return _result(run, saves, at)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The checkpoint that a run goes on from. meter: what was measured until then."""
+
+    path: Path
+    meter: Any
 
 
 class _Run:
@@ -111,19 +121,19 @@ class _Run:
         self.guard = FiniteGuard(learner.device)
         self.stop = StopRequest()
 
-    def go(self, resume: Resume | None) -> None:
+    def go(self, source: _Source | None) -> None:
         """From where it is to the end."""
-        if resume:
-            self.recorder.meter.restore(resume.state.get("meter"), self.learner.device)
+        if source:
+            self.recorder.meter.restore(source.meter, self.learner.device)
         if self.fabric.is_global_zero:
-            self._say_start(resume)
+            self._say_start(source)
         with self.stop, self.recorder.open(self.at.step + 1):
             self._steps()
 
-    def _say_start(self, resume: Resume | None) -> None:
-        if resume:
-            self.run.log("resume", step=self.at.step, source=str(resume.model.path))
-            logger.info("going on from %s (step %d)", resume.model.path, self.at.step)
+    def _say_start(self, source: _Source | None) -> None:
+        if source:
+            self.run.log("resume", step=self.at.step, source=str(source.path))
+            logger.info("going on from %s (step %d)", source.path, self.at.step)
             return
         self.run.log("start", step=0, kind=self.learner.kind, **self.about)
         facts = {name: f"{value:,.4g}" if isinstance(value, float) else value for name, value in self.about.items()}

@@ -6,15 +6,21 @@ stays at its floor. Up to that point the two agree to rounding.
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from genieredux.training.config import LoopConfig, OptimizerConfig
+from genieredux.training.machine.moments import MappedAdamW
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW over the parameters that require a gradient; those of two dimensions or more decay."""
+def build_optimizer(model: nn.Module, config: OptimizerConfig, folder: Path | None = None) -> torch.optim.AdamW:
+    """AdamW over the parameters that require a gradient; those of two dimensions or more decay.
+
+    folder: where a file for its moments is made; None: they are in memory.
+    """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
@@ -27,13 +33,12 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ad
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": spared, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=config.learning_rate,
-        betas=(config.betas[0], config.betas[1]),
-        eps=config.eps,
-        fused=_can_fuse(decayed + spared),
-    )
+    groups = [group for group in groups if group["params"]]
+    betas = (config.betas[0], config.betas[1])
+    settings: dict[str, Any] = {"lr": config.learning_rate, "betas": betas, "eps": config.eps}
+    if folder is not None:
+        return MappedAdamW(groups, folder=folder, **settings)
+    return torch.optim.AdamW(groups, **settings, fused=_can_fuse(decayed + spared))
 
 
 def learning_rate_at(k: int, elapsed: float, config: OptimizerConfig, loop: LoopConfig) -> float:

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -30,6 +31,7 @@ from genieredux.training.loop.resuming import check_state, load_weights_of, rest
 from genieredux.training.loop.validation import validation_means
 from genieredux.training.machine.flops import flops_per_clip, matmul_ceiling
 from genieredux.training.machine.memory import checkpoint_blocks, compile_blocks
+from genieredux.training.machine.moments import MappedAdamW, moments_folder
 from genieredux.training.machine.sharding import gathered, is_split, whole
 
 logger = logging.getLogger(__name__)
@@ -60,9 +62,16 @@ class Supervised:
     """The `Learner` of a model on a data set."""
 
     def __init__(
-        self, parts: Assembled, cfg: TrainConfig, optimizer: OptimizerConfig, fabric: Fabric, precision: str
+        self,
+        parts: Assembled,
+        cfg: TrainConfig,
+        optimizer: OptimizerConfig,
+        fabric: Fabric,
+        precision: str,
+        folder: Path = Path(),
     ) -> None:
-        """precision: "32" or "bf16"; a checkpoint that is gone on from brings its own."""
+        """precision: "32" or "bf16"; a checkpoint that is gone on from brings its own. folder: on whose disk moments
+        lie that are mapped; it need not be there yet."""
         self._parts, self._cfg, self._optimizer_cfg, self._fabric = parts, cfg, optimizer, fabric
         self._precision = precision
         self._module = parts.model.to(fabric.device).train()
@@ -72,7 +81,9 @@ class Supervised:
         if cfg.compile:
             compile_blocks(self._module)
         self._model = fabric.setup_module(self._module)
-        self._optimizer: Any = fabric.setup_optimizers(build_optimizer(self._module, optimizer))
+        built = build_optimizer(self._module, optimizer, moments_folder(self._module, cfg, folder))
+        self._mapped = built if isinstance(built, MappedAdamW) else None
+        self._optimizer: Any = fabric.setup_optimizers(built)
         self._average = WeightAverage(self._module, cfg.ema_decay) if cfg.ema_decay else None
         self._codebooks = [part for part in self._module.modules() if isinstance(part, FollowsInputs)]
         for codebook in self._codebooks:
@@ -107,6 +118,8 @@ class Supervised:
 
     def step(self, k: int, elapsed: float) -> Step:
         cfg, fabric = self._cfg, self._fabric
+        if self._mapped is not None:
+            self._mapped.let_go()
         rate = learning_rate_at(k, elapsed, self._optimizer_cfg, cfg)
         set_learning_rate(self._optimizer, rate)
         batches = self._micro_batches(k)
