@@ -30,6 +30,14 @@ def test_joined_actions_and_none():
     assert [[NES[k] for k in mask.nonzero()[0]] for mask in masks] == [["RIGHT", "A"], []]
 
 
+def test_a_button_goes_by_its_own_name():
+    """Airstriker shoots with B, which is no canonical action of a Genesis."""
+    masks = button_masks(("B", "RIGHT+B", "ACTION_JUMP"), GENESIS, "Genesis")
+    assert [[GENESIS[k] for k in mask.nonzero()[0]] for mask in masks] == [["B"], ["B", "RIGHT"], ["C"]]
+    with pytest.raises(UserError, match="has no action 'R'"):
+        button_masks(("R",), GENESIS, "Genesis")
+
+
 def test_jump_button_of_every_console():
     assert JUMP_BUTTON == {
         "Nes": "A",

@@ -106,18 +106,20 @@ def atari_ids(names: tuple[str, ...], game: str) -> NDArray[np.int64]:
 
 
 def button_masks(names: tuple[str, ...], buttons: tuple[str | None, ...], console: str) -> NDArray[np.uint8]:
-    """What each canonical action presses: uint8 (len(names), len(buttons)), 1 = held down.
+    """What each action presses: uint8 (len(names), len(buttons)), 1 = held down.
 
-    A name may join several canonical actions with '+', as in `RIGHT+ACTION_JUMP`; `NOOP` presses nothing.
-    Raises `UserError` at a console whose jump button is not known, or an unknown name.
+    An action is canonical or a button of the console by its own name (`B`); '+' joins several, as in
+    `RIGHT+ACTION_JUMP`; `NOOP` presses nothing. Raises `UserError` at a console whose jump button is not known, or an
+    unknown name.
     """
+    others = [button for button in buttons if button is not None and button not in CANONICAL]
     masks = np.zeros((len(names), len(buttons)), dtype=np.uint8)
     for row, name in enumerate(names):
         for part in name.split("+"):
             if part == "NOOP":
                 continue
-            select((part,), (*CANONICAL, "NOOP"), console)
-            masks[row, buttons.index(part if part in _DIRECTIONS else _jump_button(console))] = 1
+            select((part,), (*CANONICAL, "NOOP", *others), console)
+            masks[row, buttons.index(_jump_button(console) if part == "ACTION_JUMP" else part)] = 1
     return masks
 
 

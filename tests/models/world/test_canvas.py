@@ -11,7 +11,7 @@ from genieredux.models.dynamics.canvas.motion import to_codes
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.contract import check_world
 from genieredux.models.world.model import WorldModel
-from models.dynamics.canvas.test_model import STEPS, batch, make, walk
+from models.dynamics.canvas.test_model import FIXED, STEPS, batch, make, walk
 
 NAMES = ("STAY", "RIGHT", "UP", "DOWN_LEFT")
 
@@ -33,6 +33,17 @@ def test_with_an_actor_it_is_a_world():
     model = make(actor=8, actor_width=16).eval()
     torch.nn.init.normal_(model.actor.leave.weight, std=0.3)
     check_world(WorldModel(None, model, NAMES), batch(3, 3, seed=5).frames)
+
+
+def test_with_things_that_move_by_themselves_under_a_still_camera_it_is_a_world():
+    model = make(**FIXED).eval()
+    torch.nn.init.normal_(model.painter.network.leave.weight, std=0.3)
+    world = WorldModel(None, model, NAMES)
+    check_world(world, batch(3, 3, seed=5).frames)
+    prompt = batch(1, 4)
+    step = world.dream(prompt.frames, prompt.actions).step(torch.tensor([1]))
+    assert step.tokens.max() == 0
+    assert step.entropy.max() == 0
 
 
 @pytest.mark.parametrize("choice", ["mode", "mean", "sample"])

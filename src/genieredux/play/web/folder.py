@@ -120,8 +120,8 @@ def _said(scene: Scene, world: WorldModel, dynamics: CanvasDynamics, path: Path)
         "margin": config.margin,
         "width": config.motion_width,
         "known": sheet.KNOWN,
-        "changed": sheet.CHANGED,
-        "inPlace": IN_PLACE,
+        "changed": sheet.CHANGED if config.reach else -1.0,  # under a camera that never moves all of it is written
+        "inPlace": IN_PLACE if config.reach else 2.0,
         "actor": dynamics.actor is not None,
         "codes": dynamics.codes.cpu().tolist(),
         "actions": list(world.action_names),

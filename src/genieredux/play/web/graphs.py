@@ -52,7 +52,7 @@ class _Painter(nn.Module):
             vectors = self.vectors
             in_place = self.actor(last, before, motions, vectors[action], vectors[previous])  # type: ignore[index]
         made = self.painter(last, before, view, known, self.conditions[action], motions, in_place)  # type: ignore[index]
-        return made.frames.clamp(0, 1), made.mix[:, 1:2]
+        return made.frames.clamp(0, 1), made.in_place
 
 
 def write_networks(folder: Path, dynamics: CanvasDynamics, conditions: Tensor) -> None:

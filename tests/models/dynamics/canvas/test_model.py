@@ -172,3 +172,64 @@ def test_settings_that_cannot_be_are_one_line():
     assert not needs_tokenizer("genie_redux_guided", {"architecture": "canvas"})
     assert needs_tokenizer("genie_redux_guided", {})
     assert not needs_tokenizer("genie_redux", {"dynamics": {"architecture": "canvas"}})
+
+
+FIXED = {"reach": 0, "sprites": 2, "painted": 1.0, "margin": 8}
+"""A camera that never moves, over things that do."""
+
+
+def slides(actions: Tensor, seed: int = 0) -> Tensor:
+    """Frames (B, T, 3, 32, 32): a square with a texture of its own on a plain ground, which actions 1 and 3 move 3
+    pixels to the right and to the left, and the others leave; it stops at the edges."""
+    texture = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(seed))
+    clips = []
+    for row in actions.tolist():
+        column, frames = 13, []
+        for action in [0, *row]:
+            column = min(26, max(1, column + {1: 3, 3: -3}.get(action, 0)))
+            frame = torch.full((3, 32, 32), 0.1)
+            frame[:, 14:19, column : column + 5] = texture
+            frames.append(frame)
+        clips.append(torch.stack(frames))
+    return torch.stack(clips)
+
+
+def test_under_a_camera_that_never_moves_there_is_one_token_and_the_canvas_is_the_last_frame():
+    model = make(**FIXED, codebook_size=8).eval()
+    data = batch(2)
+    assert model.codes.tolist() == [[0, 0]]
+    assert not model.shifts(data.frames).any()
+    state = model.begin(data.frames[:, 0])
+    model.show(state, data.frames[:, 1], torch.zeros(2, 2), data.actions[:, 0])
+    assert torch.equal(state.canvas.view()[0], data.frames[:, 1])
+    drawn = model.draw(state, torch.zeros(2, 2), data.actions[:, 1])
+    assert torch.equal(state.canvas.view()[0], drawn)
+
+
+def test_a_thing_goes_where_the_action_says_and_keeps_its_texture():
+    """Learned in a moment: what actions moved is where it should be, as sharp as it was, eight frames later."""
+    model = make(**FIXED).train()
+    actions = torch.randint(4, (16, 6), generator=torch.Generator().manual_seed(9))
+    model.look_first([Batch(frames=slides(actions), actions=actions)])
+    assert sorted(model.painter.sprites.motions.tolist()) == [[0, -3], [0, 3]]
+    optimizer = torch.optim.Adam(model.parameters(), 4e-3)
+    for step in range(40):
+        actions = torch.randint(4, (4, 6), generator=torch.Generator().manual_seed(step))
+        losses = model(Batch(frames=slides(actions), actions=actions), torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        losses.total.backward()
+        optimizer.step()
+    for way in (1, 3):
+        actions = torch.tensor([[0, way, 2, way, 0, 2, way, 0, 4 - way]])
+        true = slides(actions)
+        state = model.eval().begin(true[:, 0])
+        for action in actions.T:
+            drawn = model.draw(state, torch.zeros(1, 2), action)
+        assert -10 * (drawn - true[:, -1]).square().mean().log10() > 30
+        assert -10 * (true[:, 0] - true[:, -1]).square().mean().log10() < 22
+
+
+@pytest.mark.parametrize("reach", [1, -1])
+def test_a_reach_that_cannot_be(reach):
+    with pytest.raises(UserError, match="reach"):
+        make(reach=reach)

@@ -23,8 +23,12 @@ class CanvasConfig(Settings):
     """Pixels of a side; that of the data set."""
     codebook_size: Codes = 256
     """How many motions of the picture there are to choose from."""
-    reach: Annotated[int, Range(2, 64)] = 8
-    """The farthest motion between two frames that is looked for, in pixels."""
+    reach: Annotated[int, Range(0, 64)] = 8
+    """The farthest motion of the picture between two frames that is looked for, in pixels (2 or more). 0: the camera
+    never moves, and there is one token, which says so."""
+    sprites: Annotated[int, Range(0, 256)] = 0
+    """Motions that things may make by themselves, found in the data: the last frame under each of them is offered to
+    the painter (worlds/airstriker: 12). 0: none."""
     margin: Annotated[int, Range(8, 1024)] = 48
     """Pixels that the canvas remembers on each side of the picture."""
     width: Width = 32
@@ -55,9 +59,16 @@ class CanvasConfig(Settings):
     edges_weight: Weight = 0.5
     """Of the error of the differences between neighbouring pixels."""
 
+    @property
+    def motions(self) -> int:
+        """Motions that there are to choose from."""
+        return self.codebook_size if self.reach else 1
+
     def __post_init__(self) -> None:
         """Raises UserError for a value out of range, no chain, or a side that cannot be halved three times."""
         super().__post_init__()
+        if self.reach == 1:
+            raise UserError("dynamics.reach is 1; it is 0 (the camera never moves) or at least 2")
         if not self.chains:
             raise UserError("dynamics.chains is empty; give at least one length, for example dynamics.chains=[4]")
         if self.actor > self.image_size:

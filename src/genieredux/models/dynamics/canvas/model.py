@@ -26,7 +26,8 @@ from genieredux.nn.draws import for_all_clips, uniform, usual_count
 _LEADING = 2
 """True frames that a painted clip begins with."""
 IN_PLACE = 0.5
-"""What comes from the last frame in place by more than this share belongs to the picture's frame, not to the canvas."""
+"""What comes from the last frame (Painted.in_place) by more than this share belongs to the picture's frame, not to the
+canvas."""
 
 
 @dataclass
@@ -64,7 +65,7 @@ class CanvasDynamics(nn.Module):
         self.config = config
         self.num_actions = num_actions
         self.codes: Tensor
-        self.register_buffer("codes", around_stillness(config.codebook_size))
+        self.register_buffer("codes", around_stillness(config.motions))
         self._vector = config.action_width or num_actions
         self.actor = Actor(config, self._vector) if config.actor else None
         self.painter = Painter(config, num_actions)
@@ -82,16 +83,20 @@ class CanvasDynamics(nn.Module):
 
     @torch.no_grad()
     def look_first(self, batches: Iterable[Batch]) -> None:
-        """Find the codebook in the motions of some batches of frames, and the actor's place in their pixels, before the
-        first step of training."""
+        """Find the codebook in the motions of some batches of frames, the actor's place in their pixels, and how things
+        move by themselves, before the first step of training."""
         clips = [(batch.frames, self.shifts(batch.frames)) for batch in batches if batch.frames is not None]
         found = torch.cat([motions.flatten(0, 1) for _, motions in clips])
-        self.codes.copy_(find_codes(found, self.config.codebook_size))
+        self.codes.copy_(find_codes(found, self.config.motions))
         if self.actor is not None:
             self.actor.place(clips)
+        if self.painter.sprites is not None:
+            self.painter.sprites.find([frames for frames, _ in clips])
 
     def shifts(self, frames: Tensor) -> Tensor:
         """Motions (B, T - 1, 2) between frames (B, T, 3, H, W), as they were."""
+        if not self.config.reach:
+            return frames.new_zeros(len(frames), frames.shape[1] - 1, 2)
         found = shifts(frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), self.config.reach)
         found, track = found.view(len(frames), -1, 2), Track.of(frames[:, 0])
         for t in range(found.shape[1]):
@@ -100,6 +105,8 @@ class CanvasDynamics(nn.Module):
 
     def shift(self, track: Track, last: Tensor, frames: Tensor) -> Tensor:
         """The motions (B, 2) that led from frames `last` (B, 3, H, W) to the next ones; the track goes on."""
+        if not self.config.reach:
+            return frames.new_zeros(len(frames), 2)
         return track.step(frames, shifts(last, frames, self.config.reach))
 
     # -- what is said of any dynamics ----------------------------------------------------------------------
@@ -125,7 +132,7 @@ class CanvasDynamics(nn.Module):
         """The motion prior's cross-entropy in nats, paint_weight times the painter's error, and the actor's error.
 
         batch.frames: float (B, T, 3, H, W), T >= 3; batch.actions: int64 (B, T-1), or float (B, T-1, action_width).
-        parts: motion, paint, squared_error (of the painted frames, mean); actor, where there is one.
+        parts: motion, paint, squared_error (of the painted frames, mean); actor and sprites, where there are some.
         """
         if batch.frames is None or batch.actions is None:
             raise ValueError("the canvas dynamics trains on frames and actions, and this batch lacks one of them")
@@ -147,6 +154,9 @@ class CanvasDynamics(nn.Module):
         if self.actor is not None:
             actor = self.actor.loss(frames, motions, self.vectors(actions))
             total, parts = total + actor, parts | {"actor": actor.detach()}
+        if self.painter.sprites is not None:
+            sprites = self.painter.sprites.loss(frames, actions, generator)
+            total, parts = total + sprites, parts | {"sprites": sprites.detach()}
         return Losses(total, parts)
 
     def vectors(self, actions: Tensor) -> Tensor:
@@ -222,7 +232,7 @@ class CanvasDynamics(nn.Module):
         known, (B, 1, H, W), 0 or 1."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
-        state.canvas.write(frames, differ(frames, view))
+        state.canvas.write(frames, self._changed(frames, view))
         state.before, state.last = state.last, frames
         state.motion, state.action = motion, self.vectors(action)
         return known
@@ -246,6 +256,14 @@ class CanvasDynamics(nn.Module):
     def _go_on(self, state: Pictures, made: Painted) -> Tensor:
         """What was painted is the past from now on; returns it, in [0, 1] and without gradient."""
         picture = made.frames.detach().clamp(0, 1)
-        state.canvas.write(picture, differ(picture, made.view) * (made.mix.detach()[:, 1:2] < IN_PLACE))
+        changed = self._changed(picture, made.view)
+        if self.config.reach:
+            changed = changed * (made.in_place.detach() < IN_PLACE)
+        state.canvas.write(picture, changed)
         state.before, state.last = state.last, picture
         return picture
+
+    def _changed(self, frames: Tensor, view: Tensor) -> Tensor:
+        """Where the canvas is written again, (B, 1, H, W), 0 or 1: under a camera that never moves, everywhere, so that
+        it is the last frame."""
+        return differ(frames, view) if self.config.reach else torch.ones_like(view[:, :1])

@@ -100,7 +100,7 @@ class MotionPrior(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.memory = nn.GRU(width, width, batch_first=True)
         self.head = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-        self.logits = nn.Linear(width, config.codebook_size)
+        self.logits = nn.Linear(width, config.motions)
 
     def forward(
         self, frames: Tensor, motions: Tensor, actions: Tensor, state: Tensor | None = None

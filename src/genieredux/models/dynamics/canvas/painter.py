@@ -1,8 +1,9 @@
 """The painter: the next frame from what the canvas shows of it, the last frames and the action.
 
 Every pixel is a mix of three candidates: the canvas at its new place (where it knows it), the last frame in place (what
-moves with the picture's frame: the agent that the camera follows, a score), and what the network paints. A mix of
-candidates that were seen keeps their texture; the paint is for what is new or changed.
+moves with the picture's frame: the agent that the camera follows, a score), and what the network paints. With
+`dynamics.sprites` the last frame under each of so many motions is a candidate too (sprites.py). A mix of candidates
+that were seen keeps their texture; the paint is for what is new or changed.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.canvas.motion import PIXELS
+from genieredux.models.dynamics.canvas.sprites import Sprites
 
 CONDITION = 64
 """Values of what conditions the network."""
@@ -27,14 +29,22 @@ _DECISIVE = 3.0
 
 @dataclass
 class Painted:
-    """frames: float32 (B, 3, H, W), not clamped. paint: the third candidate alone. mix: (B, 3, H, W), the shares of
-    canvas, last frame and paint. view, known: what the canvas showed."""
+    """frames: float32 (B, 3, H, W), not clamped. paint: the third candidate alone. mix: (B, 3 + sprites, H, W), the
+    shares of canvas, last frame, paint, and the last frame under each motion of things. view, known: what the canvas
+    showed."""
 
     frames: Tensor
     paint: Tensor
     mix: Tensor
     view: Tensor
     known: Tensor
+
+    @property
+    def in_place(self) -> Tensor:
+        """The share (B, 1, H, W) of what belongs to the picture's frame: the last frame, in place or with its things
+        moved."""
+        share = self.mix[:, 1:2]
+        return share if self.mix.shape[1] == len(_FIRST) else share + self.mix[:, 3:].sum(1, keepdim=True)
 
 
 class Block(nn.Module):
@@ -96,6 +106,7 @@ class Painter(nn.Module):
         self.motion = nn.Linear(6, CONDITION)
         self.condition = nn.Sequential(nn.SiLU(), nn.Linear(CONDITION, CONDITION), nn.SiLU())
         self.network = UNet(3 + 3 + 3 + 1 + 1, 3 + 3, config.width, config.blocks)
+        self.sprites = Sprites(config, num_actions) if config.sprites else None
         self.first: Tensor
         self.register_buffer("first", torch.tensor(_FIRST)[:, None, None], persistent=False)
 
@@ -121,7 +132,14 @@ class Painter(nn.Module):
         made = self.network(x, condition).float()
         logits = _RANGE * torch.tanh(made[:, :3] / _RANGE) + self.first
         barred = torch.cat([_BARRED * (1 - known), torch.zeros_like(logits[:, 1:])], 1)
-        mix = ((logits - barred) * (1 if self.training else _DECISIVE)).softmax(1)
+        logits = logits - barred
+        if self.sprites is not None:
+            with torch.no_grad():  # they have a loss of their own
+                moved, odds = self.sprites(last, before, action)
+            logits = torch.cat([logits, odds], 1)
+        mix = (logits * (1 if self.training else _DECISIVE)).softmax(1)
         paint = seen + made[:, 3:]
-        frames = mix[:, :1] * seen + mix[:, 1:2] * (last if in_place is None else in_place) + mix[:, 2:] * paint
+        frames = mix[:, :1] * seen + mix[:, 1:2] * (last if in_place is None else in_place) + mix[:, 2:3] * paint
+        if self.sprites is not None:
+            frames = frames + (mix[:, 3:, None] * moved).sum(1)
         return Painted(frames, paint, mix, view, known)
