@@ -90,15 +90,13 @@ def generation(case: str, settings: dict[str, Any], precision: str, steps: int) 
     of the tokens."""
     import torch
 
-    import genieredux as gr
-
     sampling_class = either("Sampling", "genieredux.models.sampling", "genieredux.models.masking")
     world_class = either("WorldModel", "genieredux.models.world.model", "genieredux.models.world_model")
     prompt = torch.rand(1, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     actions = torch.randint(len(ACTIONS), (1, 1 + PREDICTED), generator=torch.Generator().manual_seed(0))
     world: Any
     if case == "shipped":
-        world, sampling = gr.load("coinrun"), None
+        world, sampling = shipped(), None
     else:
         tokenizer = make("tokenizer", {"architecture": "conv", "codebook_size": CODES, "codebook_dim": 32})
         dynamics = make("genie_redux_guided", {"architecture": "st_maskgit", **settings})
@@ -127,15 +125,15 @@ def preset(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def collection() -> Callable[[], str]:
-    """`genieredux generate` of four CoinRun episodes, each time into a new folder. Returns a digest of what was stored
-    of every frame."""
+    """`genieredux generate` of 16 CoinRun episodes, each time into a new folder. Returns a digest of the
+    frames that were stored."""
     import pyarrow.parquet
 
     run = importlib.import_module("genieredux.cli.main").run
 
     def collect() -> str:
         with tempfile.TemporaryDirectory(prefix="genieredux-turns-") as folder:
-            amounts = {"n_instances": 4, "n_sessions": 1, "n_steps_max": 250, "n_workers": 1}
+            amounts = {"n_instances": 1, "n_sessions": 16, "n_steps_max": 1000, "n_workers": 1}
             words = [f"config.connector.generator_config.{name}={value}" for name, value in amounts.items()]
             with contextlib.redirect_stdout(sys.stderr):
                 if run(["generate", "config=coinrun/hard", f"root={folder}", *words]):
@@ -153,10 +151,9 @@ def evaluation() -> Callable[[], str]:
     """16 clips of 10 predicted frames with the world that ships, on made-up frames. Returns a digest of its results."""
     import numpy as np
 
-    import genieredux as gr
     from genieredux.evaluation import Clips, EvalConfig, evaluate
 
-    world, config = gr.load("coinrun"), EvalConfig(batch_size=16)
+    world, config = shipped(), EvalConfig(batch_size=16)
     draw, length = np.random.default_rng(0), config.clip_length
     frames = draw.integers(0, 255, (16, length, 8, 8, 3), dtype=np.uint8).repeat(8, 2).repeat(8, 3)
     clips = Clips(frames, draw.integers(0, 5, (16, length - 1)), np.arange(16) // 2)
@@ -166,6 +163,13 @@ def evaluation() -> Callable[[], str]:
         return hashlib.sha256(results.encode()).hexdigest()[:16]
 
     return work
+
+
+def shipped() -> Any:
+    """The world of CoinRun that a checkout ships."""
+    path = either("shipped_world", "genieredux.models.world.file", "genieredux.models.world_file")
+    world_class = either("WorldModel", "genieredux.models.world.model", "genieredux.models.world_model")
+    return world_class.load(path())
 
 
 def either(name: str, now: str, once: str) -> Any:

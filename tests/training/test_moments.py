@@ -93,6 +93,25 @@ def test_a_run_goes_on_with_moments_elsewhere(everything_mapped, tmp_path):
     assert_same_files(tmp_path / "whole", tmp_path / "parts", 12)
 
 
+@pytest.mark.parametrize("place", ["ram", "mapped"])
+def test_a_large_state_is_mapped_and_then_needed_no_longer(everything_mapped, monkeypatch, tmp_path, place):
+    """Whatever becomes of the file after the run has gone on from it, the run is the same."""
+
+    class Spoiling(FakeData):
+        def batch(self, k):
+            path = tmp_path / "parts" / "state-4.pt"
+            if k >= 4:  # batch 0 is looked at before anything is read
+                path.write_bytes(bytes(path.stat().st_size))  # the very bytes that were mapped
+            return super().batch(k)
+
+    train(tmp_path / "whole")
+    monkeypatch.setattr(saves, "MAPPED_FROM_BYTES", 1)
+    cfg = replace(CONFIG, moments=place)
+    train(tmp_path / "parts", replace(cfg, num_train_steps=4))
+    train(tmp_path / "parts", cfg, data=Spoiling())
+    assert_same_files(tmp_path / "whole", tmp_path / "parts", 12)
+
+
 def test_auto_maps_what_is_large_where_memory_is_spared(monkeypatch, tmp_path):
     model, deep = nn.Linear(10, 10), tmp_path / "not" / "there"
     assert moments_folder(model, MachineConfig(activation_checkpointing=True), tmp_path) is None

@@ -5,6 +5,7 @@ its CRC-32, verified before anything is unpickled; a checksum covers the content
 """
 
 import hashlib
+import math
 import pickle
 import struct
 import zipfile
@@ -46,14 +47,18 @@ def write_tensors(path: str | Path, payload: Mapping[str, Any]) -> Path:
     return write_atomically(Path(path), write)
 
 
-def read_tensors(path: str | Path) -> dict[str, Any]:
-    """torch.load onto the CPU, verified before and after. Never runs pickled code. Raises UserError."""
+def read_tensors(path: str | Path, map_from: float = math.inf) -> dict[str, Any]:
+    """torch.load onto the CPU, verified before and after. Never runs pickled code. Raises UserError.
+
+    map_from: of a file of so many bytes or more the tensors are not read, but mapped: what is looked at of them is
+    memory that the system can take back. Whoever goes on using them should copy them.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(_missing(path))
     _verify_records(path)
     try:
-        payload = torch.load(path, map_location="cpu", weights_only=True)
+        payload = torch.load(path, map_location="cpu", weights_only=True, mmap=path.stat().st_size >= map_from)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} holds more than tensors and plain values and is not opened; give one genieredux wrote"

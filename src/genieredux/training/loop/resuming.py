@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genieredux.errors import UserError
 from genieredux.training.loop.saves import Resume, Saves, read_pair
+from genieredux.training.machine.moments import MappedAdamW
 from genieredux.training.machine.sharding import load_whole, split_optimizer_state
 
 WAY_OUT = "go on from the checkpoint before it (train.resume=previous), or choose another run name"
@@ -78,9 +79,16 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], p
             f"the optimiser state beside {path} does not fit the model; set optimizer.decay_embeddings and "
             f"train.trainable as they were, or choose another run name"
         )
+    moments = state["state"]
+    if not isinstance(optimizer, MappedAdamW):  # which copies them into a file of its own
+        moments = {index: _copied(values) for index, values in moments.items()}
     numbers = iter(range(len(parameters)))
     groups = [{**group, "params": [next(numbers) for _ in group["params"]]} for group in optimizer.param_groups]
-    optimizer.load_state_dict(split_optimizer_state({"state": state["state"], "param_groups": groups}, optimizer))
+    optimizer.load_state_dict(split_optimizer_state({"state": moments, "param_groups": groups}, optimizer))
+
+
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.clone() if torch.is_tensor(value) else value for name, value in values.items()}
 
 
 def _fits(values: Any, parameter: Tensor) -> bool:

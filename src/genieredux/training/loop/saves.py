@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 STATE_FORMAT = "genieredux-state"
 STATE_VERSION = 1
+MAPPED_FROM_BYTES = 2**30
+"""A larger state is not read as a whole beside the model that it is put into, but mapped."""
 
 
 @dataclass
@@ -39,7 +41,8 @@ class Position:
 
 @dataclass(frozen=True)
 class Resume:
-    """A whole pair, read and verified. state: the values that `write_state` was given."""
+    """A whole pair, read and verified. state: the values that `write_state` was given; of a large file their tensors
+    are mapped, and to be copied."""
 
     model: CheckpointData
     state: dict[str, Any]
@@ -182,7 +185,7 @@ def _named(path: Path) -> tuple[Path, int]:
 def read_pair(model_path: Path, state_path: Path, kind: str) -> Resume:
     """Both files of a checkpoint, verified. Raises UserError."""
     model = load_model(model_path, expect=kind)
-    payload = read_tensors(state_path)
+    payload = read_tensors(state_path, MAPPED_FROM_BYTES)
     if payload.get("format") != STATE_FORMAT:
         raise UserError(f"{state_path} is not the training state of a run; give a pair that `train` wrote")
     version, values = payload.get("format_version"), payload.get("values")

@@ -91,15 +91,18 @@ class MappedAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As usual; the moments are copied into the file."""
+        """As usual, but everything is copied, and the moments into the file."""
         super().load_state_dict(state_dict)
-        for parameter, rooms in self._rooms.items():
-            state = self.state.get(parameter, {})
-            for name, room in zip(MOMENTS, rooms, strict=True):
-                if name in state:
-                    room.copy_(state[name].flatten())
-                    self._file.let_go(room)
-                    state[name] = room.view_as(parameter)
+        for parameter, state in self.state.items():
+            rooms = dict(zip(MOMENTS, self._rooms.get(parameter, ()), strict=False))
+            for name, value in state.items():
+                room = rooms.get(name)
+                if room is None:
+                    state[name] = value.clone() if torch.is_tensor(value) else value
+                    continue
+                room.copy_(value.flatten())
+                self._file.let_go(room)
+                state[name] = room.view_as(parameter)
 
     def let_go(self) -> None:
         """What was read of the moments since the last update need not be in memory now."""
