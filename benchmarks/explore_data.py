@@ -2,8 +2,8 @@
 
     python benchmarks/explore_data.py OUT [--seeds 0,1,2] [--pretrain 100] [--updates 80] [--episodes 60] [--agent FILE]
         [--arms base,random,auto_explore,sticky,jumper] [--test-level 400000] [--no-control]
-    python benchmarks/explore_data.py OUT --few 8 --start src/genieredux/worlds/coinrun.pt --rate 3e-4 --updates 150 \
-        --agent AGENT --arms base,random,sticky,auto_explore,agent57
+    python benchmarks/explore_data.py OUT --few 8 --actions RIGHT,LEFT,LEFT_UP,UP,RIGHT_UP --frames 8000 --rate 5e-4 \
+        --start src/genieredux/worlds/coinrun.pt --pretrain 150 --updates 100 --agent 'OUT/explored/unseen-{seed}.pt'
     python benchmarks/explore_data.py OUT --table [--test-level 400000] [--beside random]
 
 One world per seed learns from random play. From it (base) every arm goes on for equally many updates, on equally many
@@ -12,7 +12,7 @@ agent that ships, or --agent, with the papers' chance of 0.15 for a random actio
 the ceiling); both is auto_explore as sticky as sticky is. A seed has its own play, on levels of its own, and its own
 draws of training. All are evaluated on the same clips of another strong player, which no arm has seen, on levels that
 no other part of the project uses: 96 from --test-level on. The game is CoinRun, the world a canvas of the
-quickstart's size, or that of --start, which then stands for base. With --few N the game has N levels, from
+quickstart's size, or it begins as --start. With --few N the game has N levels, from
 FEW_LEVEL + 1000 times the seed on, which are played by every arm and by the tested player alike, as in a game that
 begins in one place: then a world can know what lies beyond only from whoever was there. What is done is not done again.
 """
@@ -82,6 +82,7 @@ class Study:
             kind="procgen",
             games=("coinrun",),
             image_size=64,
+            action_names=tuple(self.given.actions.split(",")),
             generator_config=GeneratorConfig(self.given.few or episodes, None if frames else episodes, 256, 1),
             agent=AgentConfig(**agent),
             splits=(SplitConfig(split, start_level=level, n_frames=frames),),
@@ -150,11 +151,13 @@ class Study:
         if given.few:
             level = arm_level = FEW_LEVEL + own
         test = self.data(f"test-{level}", "runners:Runner", {}, "test.runner", level, TEST_EPISODES, 0)
-        if given.start:
-            before = Path(given.start)
+        start = Path(given.start) if given.start else None
+        if start and not given.pretrain:
+            before = start
         else:
-            base = self.data(f"base-{seed}", "random", {}, "train", BASE_LEVELS + own, given.episodes, seed)
-            before = self.learned(seed, "base", base, given.pretrain, 1.5e-3, None)
+            first, rate = (level, given.rate) if given.few else (BASE_LEVELS + own, 1.5e-3)
+            base = self.data(f"base-{seed}", "random", {}, "train", first, given.episodes, seed, given.frames)
+            before = self.learned(seed, "base", base, given.pretrain, rate, start)
         for arm in given.arms.split(","):
             if arm == "base":
                 self.measured(arm, seed, before, test)
@@ -208,7 +211,8 @@ def main() -> None:
     parser.add_argument("--agent", help="an explorer's file; {seed} in it stands for the seed")
     parser.add_argument("--frames", type=int, help="each arm plays so many instead of --episodes")
     parser.add_argument("--few", type=int, default=0, help="levels of the game; 0: as many as there are episodes")
-    parser.add_argument("--start", help="a world that every arm begins with")
+    parser.add_argument("--actions", default="RIGHT,LEFT,DOWN,UP,RIGHT_UP")
+    parser.add_argument("--start", help="a world that base begins with, and is where --pretrain is 0")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of the arms")
     parser.add_argument("--arms", default="base,random,auto_explore,sticky,jumper")
     parser.add_argument("--test-level", type=int, default=TEST_LEVEL)

@@ -108,7 +108,7 @@ def test_everything_is_in_the_page_of_one_run(tmp_path, sets):
         "test.random 3 clips of 3 episodes",
         "held for 4-8 steps",
         "Repeat the last frame",
-        "Tokenizer only",
+        "Truth redrawn",
         "Only the last action different",
         "RIGHT_UP",
         "Dynamics",

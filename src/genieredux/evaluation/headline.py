@@ -14,7 +14,7 @@ from genieredux.evaluation.rows import TRUTH
 from genieredux.models.sampling import Sampling
 
 _RULES = {"kept": "a token that is decided stays", "published": "every step decides all tokens anew"}
-_SHORT = {"model": "", "repeat_last": "repeat last", "tokenizer_only": "tokenizer"}
+_SHORT = {"model": "", "repeat_last": "repeat last", "tokenizer_only": "truth redrawn"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _drawn(sampling: Sampling) -> str:
 
 
 def _of_metric(about: About, plain: Mapping[str, Any], config: EvalConfig) -> str:
-    """`PSNR 20.44 dB (repeat last 17.33, tokenizer 28.61)`."""
+    """`PSNR 20.44 dB (repeat last 17.33, truth redrawn 28.61)`."""
     if about.pooled:
         numbers = {row: by["all"] for row, by in plain[about.name]["rows"].items()}
     elif about.at == "compare_at":

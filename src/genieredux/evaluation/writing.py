@@ -174,7 +174,7 @@ def _films_of(kept: KeptClips) -> dict[str, np.ndarray]:
     rows = {
         "truth": kept.truth,
         "dream": kept.model,
-        "tokenizer only": kept.tokenizer_only,
+        "truth redrawn": kept.tokenizer_only,
         "other actions": kept.random_actions,
     }
     return {label: frames for label, frames in rows.items() if frames.size}

@@ -107,8 +107,8 @@ def _kinds(runs: Sequence[Run]) -> list[str]:
         ceilings = [of for run in here if (of := run.sets[name].metrics.get("psnr", {}).get(TOKENIZER_ONLY))]
         if not _differ(run.numbers[name].hashes for run in here) and _differ(of.mean for of in ceilings):
             lines.append(
-                "Their tokenizers differ: look at each dream beside its own ceiling; entropies and rates of wrong "
-                "tokens are of other codes."
+                "Their ceilings (truth redrawn) differ: look at each dream beside its own; entropies and rates of wrong"
+                " tokens are of other codes."
             )
             break
     return lines

@@ -15,7 +15,7 @@ from genieredux.report.worlds.results import Estimate, TestSet
 ROW_NAMES = {
     MODEL: "Latent action model",
     REPEAT_LAST: "Repeat the last frame",
-    TOKENIZER_ONLY: "Tokenizer only",
+    TOKENIZER_ONLY: "Truth redrawn",
     "truth": "True frames",
     "random_actions": "Dream under random actions",
     "other_code": "Another code",
