@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from genieredux.errors import UserError
-from genieredux.models.checkpoint import load_model
+from genieredux.models.checkpoint import load_model, plain, plain_defaults, save_model
+from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.tensor_file import read_tensors
 from genieredux.runs import RunFolder
 from genieredux.training import Assembled, Interrupted, fit
 from genieredux.training.fakes import FakeModel, FakeModelConfig
 from genieredux.training.loop import drive
+from genieredux.training.loop.saves import Position, Resume
 from toy_runs import (
     CONFIG,
     OPTIMIZER,
@@ -115,6 +117,25 @@ def test_another_model_configuration_is_named(tmp_path):
     other = FakeModel(FakeModelConfig(width=32))
     with pytest.raises(UserError, match="was trained with width=16 but the configuration says 32"):
         train(tmp_path, replace(CONFIG, num_train_steps=20), model=other)
+
+
+@pytest.mark.parametrize("within", [None, "dynamics"])
+def test_a_setting_that_is_newer_than_the_run_stands_for_its_default(within, tmp_path):
+    def as_held(config):
+        return config if within is None else {within: config, "lam_weight": 1.0}
+
+    settings = CanvasConfig(codebook_size=99)
+    older = {key: value for key, value in plain(settings).items() if key not in ("actor", "chains")}
+    file = load_model(save_model(tmp_path / "model.pt", "genie_redux_guided", as_held(older), {}))
+    run, defaults = Resume(file, {}, Position()), as_held(plain_defaults(settings))
+    run.check_config(as_held(plain(settings)), defaults)
+    for other, said in (
+        ({"actor": 10}, "actor"),
+        ({"chains": (4,)}, "chains"),
+        ({"codebook_size": 256}, "codebook_size"),
+    ):
+        with pytest.raises(UserError, match=f"was trained with .*{said}"):
+            run.check_config(as_held(plain(replace(settings, **other))), defaults)
 
 
 def test_another_recipe_goes_on_with_a_warning(tmp_path, caplog):

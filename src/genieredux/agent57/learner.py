@@ -25,7 +25,7 @@ from genieredux.agent57.replay import Replay, Shape, crossed, importance
 from genieredux.envs.game import GameFacts
 from genieredux.errors import UserError
 from genieredux.models.agent57.agent import KIND, Agent
-from genieredux.models.checkpoint import CheckpointData, plain
+from genieredux.models.checkpoint import CheckpointData, plain, plain_defaults
 from genieredux.training import Check, ModelFile, Step
 
 EVALUATOR_WINDOW = 3_600
@@ -67,6 +67,10 @@ class AgentLearner:
     def config(self) -> Mapping[str, Any]:
         config: dict[str, Any] = plain(asdict(self.cfg.agent))
         return {**config, "num_actions": self.num_actions}
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        return plain_defaults(self.cfg.agent)
 
     @property
     def device(self) -> torch.device:

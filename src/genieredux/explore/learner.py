@@ -35,7 +35,7 @@ from genieredux.explore.rewards.episodic import episodic_factor
 from genieredux.explore.rollout import Rollout
 from genieredux.explore.segments import Experience, Segment, batches
 from genieredux.frames import to_tensor
-from genieredux.models.checkpoint import CheckpointData
+from genieredux.models.checkpoint import CheckpointData, plain_defaults
 from genieredux.training.loop.learner import Check, ModelFile, Step
 
 KIND = "auto_explore"
@@ -77,6 +77,11 @@ class ExploreLearner:
             "image_size": self.net.image_size,
             "action_names": list(self._action_names),
         }
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """Of its network."""
+        return {"network": plain_defaults(self.net.config)}
 
     @property
     def device(self) -> torch.device:

@@ -217,6 +217,20 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a checkpoint holds plain values only, not {type(value).__name__}: {value!r}")
 
 
+def plain_defaults(settings: Any) -> dict[str, Any]:
+    """What the fields of a dataclass are where nobody says, as plain values; of those that are dataclasses, theirs."""
+    found = {}
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if dataclasses.is_dataclass(value):
+            found[item.name] = plain_defaults(value)
+        elif item.default is not dataclasses.MISSING:
+            found[item.name] = plain(item.default)
+        elif item.default_factory is not dataclasses.MISSING:
+            found[item.name] = plain(item.default_factory())
+    return found
+
+
 def _pack(section: Section, precision: str) -> dict[str, Any]:
     state = narrowed(dict(section.state_dict), precision)
     config = plain(section.config)

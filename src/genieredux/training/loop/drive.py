@@ -77,7 +77,7 @@ def drive(
         resume = find_resume(saves, loop.resume, learner.kind, fabric)
         at, source = Position(), None
         if resume:
-            resume.check_config(learner.config)
+            resume.check_config(learner.config, learner.defaults)
             at = resume.position
             at.finished = _is_over(at, loop)  # a run that was complete goes on when it is given more steps
             if at.finished:

@@ -68,6 +68,11 @@ class Learner(Protocol):
         ...
 
     @property
+    def defaults(self) -> Mapping[str, Any]:
+        """What config means of a run that was begun before there was such a key."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where its scalars are."""
         ...

@@ -48,9 +48,10 @@ class Resume:
     state: dict[str, Any]
     position: Position
 
-    def check_config(self, config: Mapping[str, Any]) -> None:
-        """Raises UserError where the model of the pair is configured differently."""
-        theirs = self.model.config
+    def check_config(self, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        """Raises UserError where the model of the pair is configured differently. defaults: what a key means that it
+        lacks, for it is older than the key."""
+        theirs = _completed(self.model.config, defaults)
         different = sorted(key for key in theirs.keys() | config.keys() if theirs.get(key) != config.get(key))
         if different:
             key = different[0]
@@ -58,6 +59,14 @@ class Resume:
                 f"{self.model.path} was trained with {key}={theirs.get(key)} but the configuration says "
                 f"{config.get(key)}; set it back, or choose another run name"
             )
+
+
+def _completed(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    completed = {**defaults, **config}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and isinstance(defaults.get(key), Mapping):
+            completed[key] = _completed(value, defaults[key])
+    return completed
 
 
 class Saves:

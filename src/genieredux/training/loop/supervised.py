@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from genieredux.episodes.prefetch import prefetch
-from genieredux.models.checkpoint import CheckpointData, plain
+from genieredux.models.checkpoint import CheckpointData, plain, plain_defaults
 from genieredux.models.types import Batch, Losses
 from genieredux.nn.precision import autocast
 from genieredux.training.assembled import Assembled, Sample
@@ -100,6 +100,10 @@ class Supervised:
     @property
     def config(self) -> Mapping[str, Any]:
         return plain(self._module.config)
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        return plain_defaults(self._module.config)
 
     @property
     def device(self) -> torch.device:
