@@ -1,12 +1,13 @@
 """Frames a second and latency of the page's server, end to end, for several players at once; and of the model alone.
 
-    python benchmarks/play.py [--world FILE] [--players 1 4] [--seconds 20] [--long 10000]
+    python benchmarks/play.py [--world FILE] [--players 1 4] [--seconds 20] [--long 10000] [--chromium FILE]
 
 A player is a client that shows every picture at once and changes the key twice a second; a latency is the time from
 sending a key to the picture that heeds it (a browser adds 5 to 20 ms until it is on the screen). Processor time, of
 server and players together, says on a busy machine too what a frame costs. --long N plays N
-frames more with one player, and says how memory and the time per frame change from one tenth to the next. Prints one
-JSON object; measure on a quiet machine.
+frames more with one player, and says how memory and the time per frame change from one tenth to the next. --chromium
+opens the page in a headless browser (needs playwright), changes the key twice a second, and reports what the page
+itself says: frames a second, and key to picture until it is drawn. Prints one JSON object; measure on a quiet machine.
 """
 
 import argparse
@@ -138,12 +139,32 @@ def long_session(address: str, frames: int) -> list[dict[str, float]]:
     return rows
 
 
+def in_the_page(address: str, seconds: float, chromium: str) -> dict[str, str]:
+    """What the page says of itself in a headless browser, after so long."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page()
+        tab.goto(f"http://{address}/")
+        tab.locator("#status", has_text="waiting for a key").wait_for()
+        for number in range(round(2 * seconds)):
+            key = ("ArrowRight", "ArrowLeft")[number % 2]
+            tab.keyboard.down(key)
+            tab.wait_for_timeout(500)
+            tab.keyboard.up(key)
+        said = {name: tab.locator(f"#{name}").inner_text() for name in ("fps", "latency")}
+        browser.close()
+    return said
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", help="default: the world that ships")
     parser.add_argument("--players", type=int, nargs="*", default=[1, 4])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--long", type=int, default=0)
+    parser.add_argument("--chromium", help="the program; without it no browser is asked")
     options = parser.parse_args()
     path = Path(options.world or shipped_world())
     scenes = Scenes({path.stem: partial(scene_of, path, Wanted(game="none"))})
@@ -168,6 +189,8 @@ def main() -> None:
     for count in options.players:
         report[f"players_{count}"] = measured(address, count, options.seconds, scene.together.passes)
         time.sleep(2)  # until their seats are free
+    if options.chromium:
+        report["page"] = in_the_page(address, options.seconds, options.chromium)
     if options.long:
         report["long"] = long_session(address, options.long)
     server.should_exit = True

@@ -38,3 +38,31 @@ def test_latent_actions_that_ship_steer():
         tokens = torch.stack([dream.step(torch.full((12,), code)).tokens[:, 0, 0] for _ in range(4)])
         went.append(world.inner.codes[tokens][..., 1].sum(0).mean())  # pixels to the right
     assert went[0] > went[1] + 1
+
+
+def test_the_ship_of_airstriker_goes_where_the_key_says():
+    """Three steps of RIGHT and of LEFT, from every beginning that shows the ship: 4 pixels a step but for the edges."""
+    scene = scene_of(find_world("airstriker"), Wanted(game="none"))
+    world = scene.world
+    assert world.action_names == ("RIGHT", "LEFT", "NOOP", "B")
+    assert scene.bindings.idle == 2  # without a key the game goes on
+    frames = torch.stack([to_float(prompt.frames) for prompt in scene.prompts])
+    given = torch.from_numpy(np.stack([prompt.actions for prompt in scene.prompts]))
+    shown = _ship(frames[:, -1]).isfinite()
+    assert shown.sum() >= 6
+    places = []
+    for action in (0, 1):
+        dream = world.dream(frames, given, list(range(12)))
+        made = [dream.step(torch.full((12,), action)) for _ in range(3)]
+        places.append(_ship(made[-1].frames)[shown])
+        assert made[-1].entropy.max() == 0
+    assert (places[0] - places[1]).nanmedian() > 8
+
+
+def _ship(frames):
+    """Where the ship is, in pixels from the left (B,): the mean column of what is grey and bright in its rows; NaN
+    where there is none."""
+    rows = frames[:, :, 44:54]
+    grey = (rows.amin(1) > 0.27) & (rows.amax(1) - rows.amin(1) < 0.24)
+    columns = grey.sum(1).float()
+    return (columns * torch.arange(64)).sum(1) / torch.where(columns.sum(1) > 3, columns.sum(1), torch.nan)

@@ -47,12 +47,13 @@ def test_the_last_frame_is_offered_under_each_motion():
     sprites = Sprites(CONFIG, 3)
     sprites.motions.copy_(torch.tensor([[2, 0], [0, -3], [0, 0]]))
     last, before = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    moved, votes = sprites(last, before, torch.tensor([0, 1]))
+    moved, chances = sprites(last, before, torch.tensor([0, 1]))
     assert torch.equal(moved[:, 0, :, 2:], last[:, :, :-2])
     assert torch.equal(moved[:, 0, :, 0], last[:, :, 0])  # the edge goes on
     assert torch.equal(moved[:, 1, :, :, :-3], last[:, :, :, 3:])
     assert torch.equal(moved[:, 2], last)
-    assert votes.shape == (2, 3, 32, 32)
+    assert chances.shape == (2, 4, 32, 32)
+    torch.testing.assert_close(chances.sum(1), torch.ones(2, 32, 32))
 
 
 def test_what_is_moved_is_as_sharp_as_it_was():
@@ -73,7 +74,7 @@ def test_untrained_a_still_scene_stays():
     painter.sprites.motions.copy_(torch.tensor([[2, 0], [0, -3], [0, 4]]))
     last = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     made = painter(last, last, last, torch.ones(2, 1, 32, 32), torch.tensor([0, 1]), torch.zeros(2, 2, 2))
-    torch.testing.assert_close(made.frames, last, atol=1e-3, rtol=0)
+    assert (made.frames - last).abs().max() < 0.02
 
 
 def test_its_loss_is_least_where_the_right_motion_is_chosen():

@@ -132,14 +132,15 @@ class Painter(nn.Module):
         made = self.network(x, condition).float()
         logits = _RANGE * torch.tanh(made[:, :3] / _RANGE) + self.first
         barred = torch.cat([_BARRED * (1 - known), torch.zeros_like(logits[:, 1:])], 1)
-        logits = logits - barred
-        if self.sprites is not None:
-            with torch.no_grad():  # they have a loss of their own
-                moved, odds = self.sprites(last, before, action)
-            logits = torch.cat([logits, odds], 1)
-        mix = (logits * (1 if self.training else _DECISIVE)).softmax(1)
+        mix = ((logits - barred) * (1 if self.training else _DECISIVE)).softmax(1)
         paint = seen + made[:, 3:]
         frames = mix[:, :1] * seen + mix[:, 1:2] * (last if in_place is None else in_place) + mix[:, 2:3] * paint
         if self.sprites is not None:
-            frames = frames + (mix[:, 3:, None] * moved).sum(1)
+            with torch.no_grad():  # they have a loss of their own
+                moved, chances = self.sprites(last, before, action)
+            candidates = torch.cat([frames[:, None], moved], 1)
+            if not self.training:
+                chances = F.normalize(chances**_DECISIVE, p=1.0, dim=1)
+            frames = (chances[:, :, None] * candidates).sum(1)
+            mix = torch.cat([mix * chances[:, :1], chances[:, 1:]], 1)
         return Painted(frames, paint, mix, view, known)

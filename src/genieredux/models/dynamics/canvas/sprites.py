@@ -65,10 +65,12 @@ class Sprites(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, last: Tensor, before: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """The last frame under each motion, (B, N, 3, H, W), and the logits (B, N, H, W) of each against staying."""
+        """The last frame under each motion, (B, N, 3, H, W), and the chances (B, 1 + N, H, W) that a pixel comes by
+        none of them, and by each."""
         moved, features = self._look(last, before)
-        votes = self._decide(features.flatten(2).transpose(1, 2), action).transpose(1, 2)
-        return moved, (_FIRST + votes[:, 1:] - votes[:, :1]).view(len(last), -1, *last.shape[-2:])
+        votes = self._decide(features.flatten(2).transpose(1, 2), action)
+        chances = (votes + self._first(votes)).softmax(-1)
+        return moved, chances.transpose(1, 2).reshape(len(last), -1, *last.shape[-2:])
 
     def loss(self, frames: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mean negative log-likelihood in nats of the next frames' pixels, where it matters what they came by.
@@ -90,11 +92,15 @@ class Sprites(nn.Module):
             features = features.flatten(2).gather(2, some[:, None].expand(-1, features.shape[1], -1)).transpose(1, 2)
             counts = matters.gather(1, some)
         votes = self._decide(features, actions[:, 1:].flatten(0, 1))
-        first = torch.tensor([0.0, *[_FIRST] * len(self.motions), _NEITHER], device=votes.device)
-        chances = (F.pad(votes, (0, 1)) + first).log_softmax(-1)
+        neither = torch.full_like(votes[..., :1], _NEITHER)
+        chances = torch.cat([votes + self._first(votes), neither], -1).log_softmax(-1)
         least = far.amin(-1)
         losses = least - (chances - far + least[..., None]).logsumexp(-1)
         return (losses * counts).sum() / counts.sum().clamp(min=1)
+
+    def _first(self, votes: Tensor) -> Tensor:
+        """What is added to the logits (..., 1 + N): it stays, to begin with."""
+        return F.pad(torch.full_like(votes[..., 1:], _FIRST), (1, 0))
 
     def _look(self, last: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """The last frame under each motion, and what the network sees of every pixel (B, C, H, W)."""
