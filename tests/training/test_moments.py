@@ -5,20 +5,22 @@ import gc
 import os
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from genieredux.errors import UserError
-from genieredux.models.tensor_file import read_tensors
+from genieredux.models.tensor_file import read_tensors, write_tensors
+from genieredux.nn.memory import let_go_of_mapped
 from genieredux.training import Interrupted
 from genieredux.training.config import MachineConfig, OptimizerConfig, TrainConfig
 from genieredux.training.fakes import FakeData
 from genieredux.training.loop import saves
 from genieredux.training.loop.optimizer import build_optimizer
 from genieredux.training.machine import moments
-from genieredux.training.machine.moments import MappedAdamW, moments_folder
+from genieredux.training.machine.moments import MappedTensors, moments_folder
 from toy_runs import CONFIG, assert_same, assert_same_files, interrupt_at, new_model, train, without_measurements
 
 
@@ -49,8 +51,7 @@ def updated(mapped: bool, folder, steps: int = 5, state=None):
         (out + model.picture(torch.rand(2, 3, 8, 8, generator=generator)).square().sum()).backward()
         optimizer.step()
         optimizer.zero_grad()
-        if isinstance(optimizer, MappedAdamW):
-            optimizer.let_go()  # nothing that was written is lost
+        let_go_of_mapped()  # nothing that was written is lost
     return model.state_dict(), optimizer.state_dict()
 
 
@@ -91,6 +92,27 @@ def test_a_run_goes_on_with_moments_elsewhere(everything_mapped, tmp_path):
         train(tmp_path / "parts", replace(CONFIG, moments="mapped"), data=interrupt_at(6))
     train(tmp_path / "parts", replace(CONFIG, moments="ram"))
     assert_same_files(tmp_path / "whole", tmp_path / "parts", 12)
+
+
+def files_in_memory() -> int:
+    """MiB of files that are mapped into this process and there."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("RssFile:")).split()[1]) // 1024
+
+
+def test_mapped_tensors_are_written_one_after_another(monkeypatch, tmp_path):
+    """All of them together would be in memory else while a checkpoint is written."""
+    room = MappedTensors(tmp_path, [2 * 2**20] * 12)  # 8 MiB each
+    for tensor in room.tensors:
+        tensor.fill_(3)
+    let_go_of_mapped()
+    before, highest = files_in_memory(), []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (highest.append(files_in_memory()), real(file))[1])
+    write_tensors(tmp_path / "state.pt", {"tensors": list(room.tensors)})
+    assert highest
+    assert max(highest) < before + 32
+    assert all((tensor == 3).all() for tensor in read_tensors(tmp_path / "state.pt")["tensors"])
 
 
 @pytest.mark.parametrize("place", ["ram", "mapped"])

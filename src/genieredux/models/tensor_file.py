@@ -19,6 +19,7 @@ from torch import Tensor
 
 from genieredux.checking import nearest_few
 from genieredux.errors import UserError
+from genieredux.nn.memory import let_go_of_mapped
 from genieredux.runs.below import files_below
 from genieredux.runs.files import write_atomically
 
@@ -159,6 +160,7 @@ def digest(value: Any) -> str:
             hashed.update(f"tensor|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
             if tensor.numel():  # an empty one has no bytes, and torch gives it strides that cannot be viewed as bytes
                 hashed.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+            let_go_of_mapped()
         elif isinstance(item, Mapping):
             hashed.update(f"dict|{len(item)}|".encode())
             for key, inner in item.items():
@@ -183,6 +185,7 @@ class _ErrorKeeper:
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
+        let_go_of_mapped()  # tensors that lie in a file need not be in memory together while they are written
         try:
             return self._file.write(data)
         except OSError as error:

@@ -1,8 +1,11 @@
-"""How much memory there is, and whether what is freed stays with the process. Knows no model."""
+"""How much memory there is, whether what is freed stays with the process, and files that are seen as memory. Knows no
+model."""
 
 import ctypes
+import mmap
 import os
 import resource
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +13,22 @@ from pathlib import Path
 import torch
 
 _MEMINFO = Path("/proc/meminfo")
+_mapped: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 _USUAL_TRIM, _LARGEST_MMAP, _NEVER = 64 * 2**20, 32 * 2**20, 2**31 - 1
 """glibc comes to the first two by itself once tensors were freed."""
+
+
+def is_mapped(memory: mmap.mmap) -> mmap.mmap:
+    """Note that this is a file seen as memory, of which pages can be let go of at any time. Returns it."""
+    _mapped.add(memory)
+    return memory
+
+
+def let_go_of_mapped() -> None:
+    """No page of what `is_mapped` noted need be in memory now. Whoever reads through a lot of it calls this between."""
+    for memory in list(_mapped):
+        memory.madvise(mmap.MADV_DONTNEED)
 
 
 @contextmanager

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 CLIPS = 128
 """Training clips on which codes are counted against true actions, and as many held-out ones to judge the mapping."""
+AT_ONCE = 16
+"""Clips that are read, and encoded, together."""
 COLLAPSED = 1.5
 """A perplexity of codes below this means that one code is used for nearly everything."""
 
@@ -99,21 +101,28 @@ class CodeCounts:
         self._lam.eval()
         try:
             with torch.no_grad():
-                return count_actions(self._lam, dataset, self._cfg.num_frames, CLIPS, self._cfg.seed)
+                cfg = self._cfg
+                at_once = min(AT_ONCE, cfg.batch_size) if cfg.activation_checkpointing else AT_ONCE
+                return count_actions(self._lam, dataset, cfg.num_frames, CLIPS, cfg.seed, at_once)
         finally:
             for module, mode in modes.items():
                 module.training = mode
 
 
-def count_actions(lam: LatentActionModel, dataset: Dataset, num_frames: int, clips: int, seed: int) -> ActionMapping:
-    """The codes of random clips of a data set against their true actions. Raises UserError if it knows none."""
+def count_actions(
+    lam: LatentActionModel, dataset: Dataset, num_frames: int, clips: int, seed: int, at_once: int = AT_ONCE
+) -> ActionMapping:
+    """The codes of random clips of a data set against their true actions. Raises UserError if it knows none.
+
+    at_once: clips that are encoded together, where memory is short.
+    """
     dataset.spec.require_actions("counting latent codes against actions")
     device = next(lam.parameters()).device
-    sampler = WindowSampler(dataset.lengths, num_frames, 16, seed)
+    sampler = WindowSampler(dataset.lengths, num_frames, AT_ONCE, seed)
     codes, actions = [], []
-    for k in range(-(-clips // 16)):
+    for k in range(-(-clips // AT_ONCE)):
         frames, taken = dataset.windows(*sampler.batch_arrays(k), num_frames)
-        codes.append(lam.actions(to_float(frames).to(device)).cpu().numpy())
+        codes += [lam.actions(part.to(device)).cpu().numpy() for part in to_float(frames).split(at_once)]
         actions.append(taken)
     names = dataset.spec.action_names or ()
     return count_codes(np.concatenate(codes), np.concatenate(actions), lam.num_codes, names)

@@ -20,6 +20,7 @@ from torch.distributed.tensor import DTensor
 from genieredux.episodes.prefetch import prefetch
 from genieredux.models.checkpoint import CheckpointData, plain, plain_defaults
 from genieredux.models.types import Batch, Losses
+from genieredux.nn.memory import let_go_of_mapped
 from genieredux.nn.precision import autocast
 from genieredux.training.assembled import Assembled, Sample
 from genieredux.training.config import OptimizerConfig, TrainConfig
@@ -31,7 +32,7 @@ from genieredux.training.loop.resuming import check_state, load_weights_of, rest
 from genieredux.training.loop.validation import validation_means
 from genieredux.training.machine.flops import flops_per_clip, matmul_ceiling
 from genieredux.training.machine.memory import checkpoint_blocks, compile_blocks
-from genieredux.training.machine.moments import MappedAdamW, moments_folder
+from genieredux.training.machine.moments import moments_folder
 from genieredux.training.machine.sharding import gathered, is_split, whole
 
 logger = logging.getLogger(__name__)
@@ -81,9 +82,8 @@ class Supervised:
         if cfg.compile:
             compile_blocks(self._module)
         self._model = fabric.setup_module(self._module)
-        built = build_optimizer(self._module, optimizer, moments_folder(self._module, cfg, folder))
-        self._mapped = built if isinstance(built, MappedAdamW) else None
-        self._optimizer: Any = fabric.setup_optimizers(built)
+        moments = moments_folder(self._module, cfg, folder)
+        self._optimizer: Any = fabric.setup_optimizers(build_optimizer(self._module, optimizer, moments))
         self._average = WeightAverage(self._module, cfg.ema_decay) if cfg.ema_decay else None
         self._codebooks = [part for part in self._module.modules() if isinstance(part, FollowsInputs)]
         for codebook in self._codebooks:
@@ -122,8 +122,7 @@ class Supervised:
 
     def step(self, k: int, elapsed: float) -> Step:
         cfg, fabric = self._cfg, self._fabric
-        if self._mapped is not None:
-            self._mapped.let_go()
+        let_go_of_mapped()  # what was read of moments since the last update
         rate = learning_rate_at(k, elapsed, self._optimizer_cfg, cfg)
         set_learning_rate(self._optimizer, rate)
         batches = self._micro_batches(k)

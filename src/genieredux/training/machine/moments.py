@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from genieredux.errors import UserError
+from genieredux.nn.memory import is_mapped
 from genieredux.runs.files import writing
 from genieredux.training.config import MachineConfig
 from genieredux.training.machine.sharding import is_split
@@ -53,7 +54,7 @@ class MappedTensors:
         total = max(sum(pages), mmap.PAGESIZE)
         with writing(folder), tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, total)
-            self._file = mmap.mmap(file.fileno(), total)
+            self._file = is_mapped(mmap.mmap(file.fileno(), total))
         starts = [sum(pages[:k]) for k in range(len(pages))]
         self.tensors = [
             torch.frombuffer(self._file, dtype=torch.float32, count=size, offset=start)
@@ -103,11 +104,6 @@ class MappedAdamW(torch.optim.AdamW):
                 room.copy_(value.flatten())
                 self._file.let_go(room)
                 state[name] = room.view_as(parameter)
-
-    def let_go(self) -> None:
-        """What was read of the moments since the last update need not be in memory now."""
-        for room in self._file.tensors:
-            self._file.let_go(room)
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state, rooms = self.state[parameter], self._rooms.get(parameter)
