@@ -12,6 +12,7 @@ itself says: frames a second, and key to picture until it is drawn. Prints one J
 
 import argparse
 import json
+import re
 import resource
 import statistics
 import struct
@@ -147,7 +148,7 @@ def in_the_page(address: str, seconds: float, chromium: str) -> dict[str, str]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page()
         tab.goto(f"http://{address}/")
-        tab.locator("#status", has_text="waiting for a key").wait_for()
+        tab.locator("#status", has_text=re.compile("waiting for a key|dreaming")).wait_for()
         for number in range(round(2 * seconds)):
             key = ("ArrowRight", "ArrowLeft")[number % 2]
             tab.keyboard.down(key)

@@ -11,6 +11,7 @@ import argparse
 import functools
 import gzip
 import http.server
+import re
 import threading
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=args.chromium, args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page()
         tab.goto(f"http://127.0.0.1:{server.server_port}/index.html")
-        tab.locator("#status", has_text="waiting for a key").wait_for()
+        tab.locator("#status", has_text=re.compile("waiting for a key|dreaming")).wait_for()
         for _ in range(3):
             print("steps alone: {:.1f} ms (95 in 100 below {:.1f}), {:.0f} frames/s".format(*tab.evaluate(ALONE)))
         tab.evaluate(FASTEST)
