@@ -167,7 +167,7 @@ class ConnectorConfig:
     n_skip_start_frames: int = 0
     """Console frames that pass, with no button held, before an episode's first frame."""
     action_names: tuple[str, ...] | None = None
-    """The actions; None = the kind's defaults."""
+    """The actions; None = the kind's defaults. On a console also its buttons by their own names (B), and NOOP."""
     distribution_mode: str = "hard"
     """Procgen's difficulty."""
     options: Mapping[str, Any] = field(default_factory=dict)
