@@ -41,6 +41,14 @@ def test_more_doubt_never_means_less_error(tmp_path):
     assert doubt.mse == pytest.approx([0.0, 0.0175, 0.0175, 0.05])
 
 
+def test_an_entropy_that_is_always_the_same_tells_nothing(tmp_path):
+    values = results([(0.0, 0.02, 100)])
+    values["test"]["calibration"]["frame"]["psnr"]["pearson"]["mean"] = None
+    doubt = Doubt.read(written(tmp_path, values))
+    assert doubt.correlation == 0
+    assert doubt.of(np.array([[0.0]], np.float32)) == pytest.approx(0.02)
+
+
 def test_what_holds_no_calibration_says_so(tmp_path):
     for values in ({}, [], {"made_by": {}}, results([]), results([(1.0, float("nan"), 5)]), results([("x", 1, 5)])):
         with pytest.raises(UserError, match="calibration"):

@@ -46,7 +46,8 @@ class Doubt:
             bins = sorted((row for one in sets for row in _bins(one)), key=lambda row: row[0])
             repeats = [10 ** (-decibel / 10) for one in sets for decibel in one["psnr"]["repeat_last"]["mean"]]
             frames = [one["calibration"]["frame"]["psnr"]["pearson"]["mean"] for one in sets]
-            limit, correlation = float(np.mean(repeats)), float(np.mean(frames))
+            told = [0.0 if mean is None else mean for mean in frames]  # None: the entropy is always the same
+            limit, correlation = float(np.mean(repeats)), float(np.mean(told))
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path} has no calibration that can be read ({type(error).__name__}: {error}); give the "

@@ -77,7 +77,9 @@ def drive(
         resume = find_resume(saves, loop.resume, learner.kind, fabric)
         at, source = Position(), None
         if resume:
-            resume.check_config(learner.config, learner.defaults)
+            resume.check_config(
+                learner.config, getattr(learner, "defaults", {})
+            )  # a learner of one's own may lack them
             at = resume.position
             at.finished = _is_over(at, loop)  # a run that was complete goes on when it is given more steps
             if at.finished:

@@ -54,7 +54,8 @@ class ModelFile:
 class Learner(Protocol):
     """Learns step by step. Where there are several processes each has one, and all of them make the same calls.
 
-    For a resume to the bit: what `step(k)` does is a function of k and of what `state` and `model` hold.
+    For a resume to the bit: what `step(k)` does is a function of k and of what `state` and `model` hold. It may have
+    `defaults`: what `config` means where a run is older than one of its keys.
     """
 
     @property
@@ -65,11 +66,6 @@ class Learner(Protocol):
     @property
     def config(self) -> Mapping[str, Any]:
         """Plain values; a run is not gone on with when they differ."""
-        ...
-
-    @property
-    def defaults(self) -> Mapping[str, Any]:
-        """What config means of a run that was begun before there was such a key."""
         ...
 
     @property
