@@ -134,8 +134,8 @@ class Study:
                 dataset_name=test.name,
                 num_clips=self.given.clips,
                 metrics=("ST-LPIPS",),
-                choice="sample",
-                temperature=0.25,
+                choice="sample" if self.given.start else None,
+                temperature=0.25 if self.given.start else None,
                 eval_control=not self.given.no_control,
                 accelerator="cpu",
             )
