@@ -53,6 +53,7 @@ def job(folder: Path, name: str, processes: int, *, accum: int = 1, steps: int =
     )
     dynamics = {"architecture": "canvas", "image_size": 16, "width": 8, "blocks": 1, "motion_width": 16, "margin": 8}
     dynamics |= {"codebook_size": 12, "actor": 4, "actor_width": 16, "painted": 0.5, "chains": [2]}
+    dynamics |= {"dreamt": 0.5, "continued": 4}
     return JobConfig(
         model="genie_redux_guided",
         run_name=name,

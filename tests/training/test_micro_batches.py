@@ -96,7 +96,7 @@ HIDING: dict[str, dict[str, Any]] = {
     "drafts": {**MASKGIT, "objective": "in_place", "clean_history": "all", "history_noise": 0.2},
     "all": {**MASKGIT, "decoder_weight": 0.5},
     "canvas": {"architecture": "canvas", "image_size": 16, "codebook_size": 8, "width": 8, "motion_width": 16,
-               "margin": 8, "painted": 0.5},
+               "margin": 8, "painted": 0.5, "dreamt": 0.5, "continued": 4, "actor": 8, "actor_width": 16},
 }  # fmt: skip
 
 

@@ -29,8 +29,9 @@ def world() -> WorldModel:
     return WorldModel(None, model, NAMES)
 
 
-def test_with_an_actor_it_is_a_world():
-    model = make(actor=8, actor_width=16).eval()
+@pytest.mark.parametrize("more", [{}, {"continued": 4}], ids=["painted", "continued"])
+def test_with_an_actor_it_is_a_world(more):
+    model = make(actor=8, actor_width=16, **more).eval()
     torch.nn.init.normal_(model.actor.leave.weight, std=0.3)
     check_world(WorldModel(None, model, NAMES), batch(3, 3, seed=5).frames)
 

@@ -17,7 +17,7 @@ from genieredux.config import FilePath
 from genieredux.errors import UserError
 from genieredux.frames import to_float
 from genieredux.models.dynamics.canvas import sheet
-from genieredux.models.dynamics.canvas.model import IN_PLACE, CanvasDynamics
+from genieredux.models.dynamics.canvas.model import CUT, IN_PLACE, CanvasDynamics
 from genieredux.models.world.card import card_path, read_card
 from genieredux.models.world.file import find_world
 from genieredux.models.world.model import WorldModel
@@ -123,6 +123,8 @@ def _said(scene: Scene, world: WorldModel, dynamics: CanvasDynamics, path: Path)
         "changed": sheet.CHANGED if config.reach else -1.0,  # under a camera that never moves all of it is written
         "inPlace": IN_PLACE if config.reach else 2.0,
         "actor": dynamics.actor is not None,
+        "hidden": (1 - dynamics.beside()).flatten().nonzero().flatten().tolist(),  # pixels never laid on the canvas
+        "cut": CUT,
         "codes": dynamics.codes.cpu().tolist(),
         "actions": list(world.action_names),
         **asdict(scene.bindings),

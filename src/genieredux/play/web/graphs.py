@@ -1,4 +1,4 @@
-"""The two networks of a canvas world as ONNX: what moves next, and what the next frame looks like.
+"""The networks of a canvas world as ONNX: what moves next, what the next frame looks like, and what an actor hides.
 
 Shapes are fixed, one dream at a time; actions are their numbers. The canvas between them is no network:
 `static/canvas.js` does what models/dynamics/canvas/sheet.py does. Knows no page.
@@ -32,7 +32,7 @@ class _Prior(nn.Module):
 class _Painter(nn.Module):
     def __init__(self, dynamics: CanvasDynamics, conditions: Tensor) -> None:
         super().__init__()
-        self.painter, self.actor = dynamics.painter, dynamics.actor
+        self.dynamics, self.painter, self.actor = dynamics, dynamics.painter, dynamics.actor
         vectors = dynamics.vectors(conditions)
         self.register_buffer("conditions", conditions)
         self.register_buffer("vectors", torch.cat([vectors, torch.zeros_like(vectors[:1])]))  # the last: of no action
@@ -51,8 +51,19 @@ class _Painter(nn.Module):
         if self.actor is not None:
             vectors = self.vectors
             in_place = self.actor(last, before, motions, vectors[action], vectors[previous])  # type: ignore[index]
-        made = self.painter(last, before, view, known, self.conditions[action], motions, in_place)  # type: ignore[index]
-        return made.frames.clamp(0, 1), made.in_place
+        front = self.dynamics.front()
+        made = self.painter(last, before, view, known, self.conditions[action], motions, in_place, front)  # type: ignore[index]
+        share = made.in_place
+        return made.frames.clamp(0, 1), share if front is None else torch.maximum(share, front)
+
+
+class _Behind(nn.Module):
+    def __init__(self, dynamics: CanvasDynamics) -> None:
+        super().__init__()
+        self.dynamics = dynamics
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.dynamics.behind(frames)
 
 
 def write_networks(folder: Path, dynamics: CanvasDynamics, conditions: Tensor) -> None:
@@ -61,8 +72,9 @@ def write_networks(folder: Path, dynamics: CanvasDynamics, conditions: Tensor) -
     conditions: what the dynamics takes for each action, int64 (A,) or float (A, action_width). prior: pair
     (1, 2, 3, S, S), motion (1, 2), action int64 (1,), memory (1, 1, W) -> logits (1, K), after (1, 1, W). painter:
     last, before, view (1, 3, S, S), known (1, 1, S, S), action (1,), motions (1, 2, 2), and where there is an actor
-    previous (1,), the action before or A for none -> frames in [0, 1], share of the last frame (1, 1, S, S). Raises
-    UserError where the package onnx is missing.
+    previous (1,), the action before or A for none -> frames in [0, 1], share of what is not laid on the canvas
+    (1, 1, S, S). Where the dynamics hides something, behind.onnx too: frames (1, 3, S, S) -> the same without their
+    actor. Raises UserError where the package onnx is missing.
     """
     if find_spec("onnx") is None:
         raise UserError("the package onnx is missing, with which networks are written; pip install 'genieredux[web]'")
@@ -81,6 +93,8 @@ def write_networks(folder: Path, dynamics: CanvasDynamics, conditions: Tensor) -
         painter["previous"] = action
     _write(folder / "prior.onnx", _Prior(dynamics.prior, conditions), prior, ["logits", "after"])
     _write(folder / "painter.onnx", _Painter(dynamics, conditions), painter, ["frames", "share"])
+    if dynamics.hides:
+        _write(folder / "behind.onnx", _Behind(dynamics), {"frames": picture}, ["ground"])
 
 
 def _write(path: Path, network: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> None:

@@ -174,6 +174,79 @@ def test_what_is_drawn_shows_it():
     assert not (difference * (1 - inside)).any()
 
 
+def hiding(**more):
+    """A world with an actor in the middle, whose own pixels are 4 x 4, in front of stripes that go on."""
+    model = make(actor=8, actor_width=16, continued=6, **more).eval()
+    model.actor.corner.copy_(torch.tensor([12, 12]))
+    model.actor.own.zero_()
+    model.actor.own[..., 2:6, 2:6] = 1
+    stripes = torch.rand(1, 3, 4, 1, generator=torch.Generator().manual_seed(1)).repeat(1, 1, 8, 32)
+    frames = stripes.clone()
+    frames[..., 14:18, 14:18] = 1
+    return model, stripes, frames
+
+
+def test_an_actor_is_in_front_of_the_canvas_and_never_on_it():
+    """From the first frame on, and in true frames that follow: what is behind it is what is around it."""
+    model, stripes, frames = hiding()
+    state = model.begin(frames)
+    torch.testing.assert_close(state.canvas.view()[0], stripes)
+    assert torch.equal(state.last, frames)
+    down = torch.tensor([[4.0, 0.0]])
+    known = model.show(state, frames, down, torch.tensor([0]))
+    assert not known[..., :4, :].any()
+    torch.testing.assert_close(state.canvas.view()[0], stripes)
+    assert torch.equal(state.last, frames)
+    beside = model.beside()
+    assert beside.sum() == 32 * 32 - 16
+    assert not beside[..., 14:18, 14:18].any()
+
+
+def test_a_drawn_actor_stays_off_the_canvas_too():
+    model, stripes, frames = hiding()
+    bias = torch.tensor([-100.0, -100, 100, 0, 0, 0]).repeat_interleave(4)  # all is painted
+    with torch.no_grad():
+        model.painter.network.leave.bias.copy_(bias)
+    model.painter.network.leave.bias.data[12:] += 0.3
+    state = model.begin(frames)
+    drawn = model.draw(state, torch.zeros(1, 2), torch.tensor([0]))
+    assert (drawn - stripes)[..., 14:18, 14:18].abs().mean() > 0.1
+    view = state.canvas.view()[0]
+    torch.testing.assert_close(view[..., 14:18, 14:18], stripes[..., 14:18, 14:18])
+    assert (view - stripes)[..., :8].abs().mean() > 0.1
+
+
+def test_an_actor_that_the_canvas_has_never_seen_is_drawn_all_the_same():
+    """Untrained, the painter takes the canvas nearly everywhere, and the actor in its own pixels."""
+    model, stripes, frames = hiding()
+    drawn = model.draw(model.begin(frames), torch.zeros(1, 2), torch.tensor([0]))
+    assert (drawn - frames).abs().max() < 0.05
+    assert (drawn - stripes)[..., 14:18, 14:18].abs().mean() > 0.2
+
+
+def test_another_scene_is_laid_on_the_canvas_whole():
+    """After a cut what is behind the actor is of the new scene; in the other clip nothing changed."""
+    model, stripes, frames = hiding()
+    state = model.begin(frames.repeat(2, 1, 1, 1))
+    other = 1 - stripes
+    shown = torch.cat([other, frames])
+    shown[0, :, 14:18, 14:18] = 0.5
+    model.show(state, shown, torch.zeros(2, 2), torch.tensor([0, 0]))
+    view = state.canvas.view()[0]
+    written = (other - stripes).abs().amax(1, keepdim=True) > 0.1
+    torch.testing.assert_close(view[:1], torch.where(written, other, stripes))
+    torch.testing.assert_close(view[1:], stripes)
+
+
+@pytest.mark.parametrize("more", [{"continued": 0}, {"actor": 0}, {"reach": 0}])
+def test_nothing_is_hidden_where_there_is_no_actor_or_nothing_continues(more):
+    model = make(**{"actor": 8, "actor_width": 16, "continued": 6} | more)
+    frames = batch(2).frames
+    assert not model.hides
+    assert bool((model.beside() == 1).all())
+    assert torch.equal(model.begin(frames[:, 0]).canvas.view()[0], frames[:, 0])
+
+
 def test_vectors_steer_it_too():
     config = CanvasConfig(image_size=32, margin=8, codebook_size=8, width=8, motion_width=16, actor=8, action_width=5)
     torch.manual_seed(0)

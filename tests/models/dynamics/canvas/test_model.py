@@ -8,8 +8,10 @@ from genieredux.errors import UserError
 from genieredux.models.build import build_model, needs_tokenizer
 from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.canvas.model import CanvasDynamics
+from genieredux.models.dynamics.canvas.motion import to_codes
 from genieredux.models.dynamics.canvas.painter import Painted
 from genieredux.models.types import Batch
+from genieredux.nn.draws import ClipGenerator
 from models.dynamics.canvas.test_registration import scene, window
 
 SMALL = {"architecture": "canvas", "image_size": 32, "codebook_size": 8, "width": 8, "motion_width": 16, "margin": 8}
@@ -95,9 +97,91 @@ def test_the_motion_loss_looks_at_no_frame_that_its_motion_led_to():
     data = batch(2)
     frames = data.frames.clone().requires_grad_()
     motions = torch.zeros(2, 8, 2)
-    model._motion_loss(frames, motions, motions, data.actions).backward()
+    model._motion_loss(frames, motions, motions, data.actions).sum().backward()
     assert not frames.grad[:, -1].any()
     assert all(frames.grad[:, t].any() for t in range(frames.shape[1] - 1))
+
+
+def test_it_dreams_as_it_does_when_it_is_played():
+    """One true frame after the first, then its own motions on its own frames; and training goes on afterwards."""
+    model = make(dreamt=0.5).train()
+    data = batch(2)
+    true = model.shifts(data.frames)
+    motions = model.codes[to_codes(true, model.codes, true.new_zeros(2, 2))[0]]
+    frames, taken = model._dreamt(data.frames, data.actions, motions, torch.full((2, 8), 0.5))
+    assert model.training
+    model.eval()
+    state = model.begin(data.frames[:, 0])
+    model.show(state, data.frames[:, 1], motions[:, 0], data.actions[:, 0])
+    assert torch.equal(frames[:, :2], data.frames[:, :2])
+    assert torch.equal(taken[:, 0], motions[:, 0])
+    for t in range(1, 8):
+        torch.testing.assert_close(frames[:, t + 1], model.draw(state, taken[:, t], data.actions[:, t]))
+    still = torch.zeros_like(taken[:, :1])
+    past = torch.cat([frames[:, :1], frames[:, :-1]], 1)
+    logits, _ = model.prior(past, torch.cat([still, taken[:, :-1]], 1), data.actions)
+    chances = (logits / 0.5).softmax(-1).cumsum(-1)
+    assert torch.equal(model.codes[(chances < 0.5).sum(-1)][:, 1:], taken[:, 1:])
+
+
+def test_what_it_dreams_is_drawn_by_chance():
+    model = make(dreamt=0.5).train()
+    data = batch(2)
+    motions = torch.zeros(2, 8, 2)
+    low, high = (model._dreamt(data.frames, data.actions, motions, torch.full((2, 8), at))[1] for at in (0.0, 0.999))
+    assert torch.equal(low[:, 1:], model.codes[0].expand(2, 7, 2))
+    assert torch.equal(high[:, 1:], model.codes[-1].expand(2, 7, 2))
+
+
+def test_a_dream_is_held_to_what_the_game_did_until_it_is_astray(monkeypatch):
+    """Of two dreamt clips one is where the game was, and the other seven pixels off from its fourth frame on."""
+    model = make(dreamt=1.0).train()
+    data = batch(2)
+    true = torch.zeros(2, 8, 2)
+    taken = true.clone()
+    taken[1, 3, 1] = -7.0
+    monkeypatch.setattr(model, "_dreamt", lambda *_: (data.frames, taken))
+    loss = model._dreamt_loss(data.frames, data.actions, true, true, torch.Generator().manual_seed(0))
+    each = model._motion_loss(data.frames, true, taken, data.actions)
+    assert each.shape == (2, 7)
+    # motions 1, 2 and 3 were predicted where the game was; those after it not
+    torch.testing.assert_close(loss, (each[0].sum() + each[1, :3].sum()) / 14)
+
+
+def test_a_dreamt_motion_counts_as_much_as_a_true_one(monkeypatch):
+    model = make(dreamt=0.5, noise=0).eval()
+    data = batch(4)
+    true = torch.zeros(4, 8, 2)
+    monkeypatch.setattr(model, "_dreamt", lambda frames, actions, motions, drawn: (frames, motions))
+    loss = model._dreamt_loss(data.frames, data.actions, true, true, torch.Generator().manual_seed(0))
+    own, share = model._some(0.5, 4, _after(torch.Generator().manual_seed(0), (4, 8)), data.frames.device)
+    assert own.sum() == 2
+    assert share == 1
+    each = model._motion_loss(data.frames[own], true[own], true[own], data.actions[own])
+    torch.testing.assert_close(loss, each.sum() / (4 * 7))
+
+
+def _after(generator: torch.Generator, shape: tuple[int, ...]) -> torch.Generator:
+    torch.rand(shape, generator=generator)
+    return generator
+
+
+def test_parts_of_a_batch_dream_what_the_whole_does():
+    """The losses of its halves, each with its share of what the whole draws, make up the whole's."""
+    model = make(dreamt=0.25, painted=0.25).eval()
+    whole = batch(8)
+    parts = []
+    for first in (0, 4):
+        half = Batch(frames=whole.frames[first : first + 4], actions=whole.actions[first : first + 4])
+        parts.append(model(half, ClipGenerator().of(first, 4, 8)).total)
+    together = model(whole, ClipGenerator().of(0, 8, 8)).total
+    torch.testing.assert_close((parts[0] + parts[1]) / 2, together, atol=1e-4, rtol=1e-4)
+
+
+def test_without_a_camera_that_moves_nothing_is_dreamt(monkeypatch):
+    model = make(dreamt=1.0, reach=0)
+    monkeypatch.setattr(model, "_dreamt", lambda *_: pytest.fail("it dreamt"))
+    model(batch(2), torch.Generator().manual_seed(0))
 
 
 def test_what_was_drawn_is_the_past():
@@ -169,6 +253,10 @@ def test_settings_that_cannot_be_are_one_line():
         CanvasConfig(chains=())
     with pytest.raises(UserError, match=r"dynamics\.painted is 2"):
         CanvasConfig(painted=2.0)
+    with pytest.raises(UserError, match=r"dynamics\.continued is 1; it is 0 .* or at least 2"):
+        CanvasConfig(continued=1)
+    with pytest.raises(UserError, match=r"dynamics\.dreamt is 1\.5"):
+        CanvasConfig(dreamt=1.5)
     assert not needs_tokenizer("genie_redux_guided", {"architecture": "canvas"})
     assert needs_tokenizer("genie_redux_guided", {})
     assert not needs_tokenizer("genie_redux", {"dynamics": {"architecture": "canvas"}})

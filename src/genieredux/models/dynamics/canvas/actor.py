@@ -41,7 +41,7 @@ class Actor(nn.Module):
     def __init__(self, config: CanvasConfig, actions: int) -> None:
         """actions: values of an action's vector."""
         super().__init__()
-        self.side, self.margin = config.actor, config.margin
+        self.side, self.margin, self.image = config.actor, config.margin, config.image_size
         values, width, condition = 3 * self.side**2, config.actor_width, 4 + 2 * actions
         self.enter = Layer(2 * values, width, condition)
         self.middle = Layer(width, width, condition)
@@ -64,6 +64,13 @@ class Actor(nn.Module):
         frames = last.clone()
         frames[..., rows, columns] = square.to(frames.dtype)
         return frames
+
+    def everywhere(self) -> Tensor:
+        """(1, 1, H, W): 1 at the actor's own pixels, 0 elsewhere."""
+        rows, columns = self._place()
+        whole = self.own.new_zeros(1, 1, self.image, self.image)
+        whole[..., rows, columns] = self.own
+        return whole
 
     def loss(self, frames: Tensor, motions: Tensor, actions: Tensor) -> Tensor:
         """Mean absolute error of the square, its own pixels more. In them it goes on from what it made itself.

@@ -39,15 +39,23 @@ class CanvasConfig(Settings):
     """Width of the motion prior."""
     action_width: Width | None = None
     """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
+    continued: Annotated[int, Range(0, 64)] = 0
+    """How far off, in pixels, what was seen is looked for that may go on where nothing was: walls and floors are
+    copied, and what an actor hides (quickstart/canvas: 8). 0: what is new is painted alone, as in worlds that were
+    made before."""
     actor: Annotated[int, Range(0, 1024)] = 0
     """Side in pixels of the square that a network of its own redraws in place: the agent that a camera follows
     (quickstart/canvas: 10). 0: none, as in worlds that were made before there was one."""
     actor_width: Width = 512
     """Width of that network."""
-    chains: tuple[Annotated[int, Range(1, 1 << 14)], ...] = (4, 6, 12)
-    """In training the painter goes on from its own frames for so many; one of them for each batch."""
+    chains: tuple[Annotated[int, Range(1, 1 << 14)], ...] = (1,)
+    """In training the painter goes on from its own frames until it has drawn so many in a row, one of these numbers for
+    each batch; 1: every frame after true ones, which is best where time is short (docs/results.md)."""
     painted: Share = 0.25
     """Share of the clips of a batch that are painted; the motion prior learns from all."""
+    dreamt: Share = 0.0
+    """Share of the clips of a batch that the motion prior dreams itself, to learn from what its errors look like
+    (quickstart/canvas: 0.25). 0: it learns from true motions alone, as in worlds that were made before."""
     softness: Annotated[float, Range(0.01, 8)] = 0.15
     """In pixels: motions so near to the true one count as right too, by a Gaussian."""
     noise: Annotated[float, Range(0, 1)] = 0.03
@@ -71,6 +79,8 @@ class CanvasConfig(Settings):
             raise UserError("dynamics.reach is 1; it is 0 (the camera never moves) or at least 2")
         if not self.chains:
             raise UserError("dynamics.chains is empty; give at least one length, for example dynamics.chains=[4]")
+        if self.continued == 1:
+            raise UserError("dynamics.continued is 1; it is 0 (what is new is painted alone) or at least 2")
         if self.actor > self.image_size:
             raise UserError(f"dynamics.actor={self.actor} is larger than the image, of {self.image_size} pixels a side")
         if self.image_size % SIDE:

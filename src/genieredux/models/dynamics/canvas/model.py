@@ -1,8 +1,8 @@
 """The canvas dynamics as a model: its parts, its loss, and how its state goes on by a frame.
 
-Training: the motion prior learns the true motions of all clips at once; the painter goes on from its own frames for a
-few, under the true motions, so that what it learns is never blurred by not knowing where the picture went. Knows frames
-and actions; no file, game or trainer.
+Training: the motion prior learns the true motions of all clips at once, and in some of them goes on from its own dream,
+so that it knows what its errors look like; the painter draws under the true motions, so that what it learns is never
+blurred by not knowing where the picture went. Knows frames and actions; no file, game or trainer.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from genieredux.models.dynamics.canvas.actor import Actor
 from genieredux.models.dynamics.canvas.config import CanvasConfig
+from genieredux.models.dynamics.canvas.continuation import continued
 from genieredux.models.dynamics.canvas.motion import MotionPrior, around_stillness, find_codes, soft_targets, to_codes
 from genieredux.models.dynamics.canvas.painter import Painted, Painter
 from genieredux.models.dynamics.canvas.registration import shifts
@@ -25,6 +26,12 @@ from genieredux.nn.draws import for_all_clips, uniform, usual_count
 
 _LEADING = 2
 """True frames that a painted clip begins with."""
+_TEMPERATURE = 0.5
+"""At which motions are drawn when the prior learns from its own dream."""
+_ASTRAY = 6.0
+"""In pixels: a dream that is farther than this from where the game was learns nothing there."""
+CUT = 0.5
+"""A true frame that differs in more than this share of its pixels from what the canvas shows is of another scene."""
 IN_PLACE = 0.5
 """What comes from the last frame (Painted.in_place) by more than this share belongs to the picture's frame, not to the
 canvas."""
@@ -68,6 +75,7 @@ class CanvasDynamics(nn.Module):
         self.register_buffer("codes", around_stillness(config.motions))
         self._vector = config.action_width or num_actions
         self.actor = Actor(config, self._vector) if config.actor else None
+        self.hides = bool(config.actor and config.continued and config.reach)  # the actor what is behind it
         self.painter = Painter(config, num_actions)
         self.prior = MotionPrior(config, num_actions)
 
@@ -140,15 +148,14 @@ class CanvasDynamics(nn.Module):
         with torch.no_grad():
             true = self.shifts(frames)
             motions = self.codes[to_codes(true, self.codes, true.new_zeros(len(true), 2))[0]]
-        own, every = for_all_clips(lambda clips: self._painted(clips, generator, frames.device), len(frames), generator)
-        share = own.sum() / usual_count(own, every)
-        if not own.any():
-            own = torch.arange(len(own), device=own.device) == 0  # for nothing, so that every parameter has a gradient
+        own, share = self._some(self.config.painted, len(frames), generator, frames.device)
         length = self._chain(generator, frames.device)
         paint, error, drawn = self._paint(frames[own], actions[own], motions[own], length)
         seen = frames.clone()
         seen[own] = drawn
-        motion = self._motion_loss(self._noisy(seen, generator), true, motions, actions)
+        motion = self._motion_loss(self._noisy(seen, generator), true, motions, actions).mean()
+        if self.config.dreamt and self.config.reach:
+            motion = motion + self._dreamt_loss(frames, actions, true, motions, generator)
         total = motion + self.config.paint_weight * share * paint
         parts = {"motion": motion.detach(), "paint": share * paint.detach(), "squared_error": share * error}
         if self.actor is not None:
@@ -164,12 +171,52 @@ class CanvasDynamics(nn.Module):
         return actions if actions.is_floating_point() else F.one_hot(actions, self.num_actions).to(self.codes.dtype)
 
     def _motion_loss(self, frames: Tensor, true: Tensor, motions: Tensor, actions: Tensor) -> Tensor:
-        """Of the motions after the first, whose own past is a single frame."""
+        """The cross-entropy (B, T - 2) of the motions after the first, whose own past is a single frame.
+
+        frames: (B, T, 3, H, W), as the prior sees them, motions: (B, T - 1, 2), as it is told, true: what follows.
+        """
         still = torch.zeros_like(motions[:, :1])
         past = torch.cat([frames[:, :1], frames[:, :-1]], 1)
         logits, _ = self.prior(past, torch.cat([still, motions[:, :-1]], 1), actions)
         targets = soft_targets(true, self.codes, self.config.softness)
-        return F.cross_entropy(logits[:, 1:].flatten(0, 1), targets[:, 1:].flatten(0, 1))
+        losses = F.cross_entropy(logits[:, 1:].flatten(0, 1), targets[:, 1:].flatten(0, 1), reduction="none")
+        return losses.view(len(frames), -1)
+
+    def _dreamt_loss(
+        self, frames: Tensor, actions: Tensor, true: Tensor, motions: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """Of the true motions again, told what it dreamt itself: a motion of a dream counts as much as a true one.
+
+        Where a dream has gone astray, what the game did says nothing of it, and counts as 0.
+        """
+        drawn = uniform((len(frames), true.shape[1]), generator, frames.device)
+        own, share = self._some(self.config.dreamt, len(frames), generator, frames.device)
+        dreamt, taken = self._dreamt(frames[own], actions[own], motions[own], drawn[own])
+        off = (taken.cumsum(1) - true[own].cumsum(1)).abs().amax(2)
+        near = F.pad(off < _ASTRAY, (1, 0), value=True)[:, 1:-1]
+        return self.config.dreamt * share * (self._motion_loss(dreamt, true[own], taken, actions[own]) * near).mean()
+
+    @torch.no_grad()
+    def _dreamt(self, frames: Tensor, actions: Tensor, motions: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames (B, T, 3, H, W) and motions (B, T - 1, 2) of a dream, drawn by numbers (B, T - 1) in [0, 1)."""
+        training = self.training
+        self.eval()
+        state, memory = self.begin(frames[:, 0]), None
+        seen, taken = [frames[:, 0]], []
+        for t, action in enumerate(actions.unbind(1)):
+            pair = torch.stack([state.before, state.last], 1)
+            logits, memory = self.prior(pair, state.motion[:, None], action[:, None], memory)
+            if t < _LEADING - 1:
+                taken.append(motions[:, t])
+                self.show(state, frames[:, t + 1], motions[:, t], action)
+            else:
+                chances = (logits[:, 0] / _TEMPERATURE).softmax(1).cumsum(1)
+                code = (chances < drawn[:, t, None]).sum(1).clamp(max=len(self.codes) - 1)
+                taken.append(self.codes[code])
+                self.draw(state, taken[-1], action)
+            seen.append(state.last)
+        self.train(training)
+        return torch.stack(seen, 1), torch.stack(taken, 1)
 
     def _paint(self, frames: Tensor, actions: Tensor, motions: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
         """The painter's loss, its mean squared error, and the frames with those instead that it drew in chains of
@@ -199,10 +246,22 @@ class CanvasDynamics(nn.Module):
         edges = sum((made.frames.diff(dim=axis) - truth.diff(dim=axis)).abs().mean() for axis in (-1, -2))
         return error + 0.5 * alone + self.config.edges_weight / 2 * edges
 
-    def _painted(self, clips: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
-        """Bool (clips,): which are painted; at least one. They are drawn from equal parts of the batch, so that each of
-        several processes paints as many."""
-        count = max(1, round(self.config.painted * clips))
+    def _some(
+        self, share: float, clips: int, generator: torch.Generator | None, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Which of these clips are among a share of the whole batch, bool (clips,), one at least, and by how much a
+        mean over them counts: so that the means of the batch's parts make up that of the whole."""
+        own, every = for_all_clips(lambda count: self._drawn(share, count, generator, device), clips, generator)
+        counts = own.sum() / usual_count(own, every)
+        if not own.any():
+            own = torch.arange(len(own), device=device) == 0  # for nothing, so that every parameter has a gradient
+        return own, counts
+
+    @staticmethod
+    def _drawn(share: float, clips: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """Bool (clips,): a share of them, at least one. They are drawn from equal parts of the batch, so that each of
+        several processes has as many."""
+        count = max(1, round(share * clips))
         part = torch.arange(clips, device=device) * count // clips
         drawn = uniform((clips,), generator, device)
         best = drawn.new_zeros(count).scatter_reduce(0, part, drawn, "amax")
@@ -225,14 +284,20 @@ class CanvasDynamics(nn.Module):
     def begin(self, frames: Tensor) -> Pictures:
         """After first frames (B, 3, H, W)."""
         still, none = frames.new_zeros(len(frames), 2), frames.new_zeros(len(frames), self._vector)
-        return Pictures(frames, frames, Canvas.of(frames, self.config.margin), still, none)
+        return Pictures(frames, frames, Canvas.of(self.behind(frames), self.config.margin), still, none)
 
     def show(self, state: Pictures, frames: Tensor, motion: Tensor, action: Tensor) -> Tensor:
         """Go on with true frames (B, 3, H, W), which `motion` (B, 2) and `action` led to. Returns where they were
         known, (B, 1, H, W), 0 or 1."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
-        state.canvas.write(frames, self._changed(frames, view))
+        changed = self._changed(frames, view)
+        ground, over = frames, changed * self.beside()
+        if self.hides:
+            cut = changed.mean((1, 2, 3), keepdim=True) > CUT
+            if cut.any():
+                ground, over = torch.where(cut, self.behind(frames), frames), torch.where(cut, changed, over)
+        state.canvas.write(ground, over)
         state.before, state.last = state.last, frames
         state.motion, state.action = motion, self.vectors(action)
         return known
@@ -247,7 +312,7 @@ class CanvasDynamics(nn.Module):
             with torch.no_grad():  # it has a loss of its own
                 in_place = self.actor(state.last, state.before, motions, vector, state.action)
         state.motion, state.action = motion, vector
-        return self.painter(state.last, state.before, view, known, action, motions, in_place)
+        return self.painter(state.last, state.before, view, known, action, motions, in_place, self.front())
 
     def draw(self, state: Pictures, motion: Tensor, action: Tensor) -> Tensor:
         """Go on with what follows: frames float32 (B, 3, H, W) in [0, 1]."""
@@ -258,10 +323,26 @@ class CanvasDynamics(nn.Module):
         picture = made.frames.detach().clamp(0, 1)
         changed = self._changed(picture, made.view)
         if self.config.reach:
-            changed = changed * (made.in_place.detach() < IN_PLACE)
+            changed = changed * (made.in_place.detach() < IN_PLACE) * self.beside()
         state.canvas.write(picture, changed)
         state.before, state.last = state.last, picture
         return picture
+
+    def behind(self, frames: Tensor) -> Tensor:
+        """First frames (B, 3, H, W) without the actor: what is around it goes on behind it."""
+        if not self.hides:
+            return frames
+        picture, trust = continued(frames, self.beside().expand(len(frames), -1, -1, -1), self.config.continued)
+        return torch.where(trust > 0, picture, frames)
+
+    def front(self) -> Tensor | None:
+        """(1, 1, H, W), 1 at the actor's own pixels, in front of the canvas and never on it; None: nothing is."""
+        return self.actor.everywhere() if self.actor is not None and self.hides else None
+
+    def beside(self) -> Tensor:
+        """(1, 1, H, W), where frames are laid on the canvas: 0 at what is in front of it, else 1."""
+        front = self.front()
+        return self.codes.new_ones(1, 1, *(self.config.image_size,) * 2) if front is None else 1 - front
 
     def _changed(self, frames: Tensor, view: Tensor) -> Tensor:
         """Where the canvas is written again, (B, 1, H, W), 0 or 1: under a camera that never moves, everywhere, so that

@@ -1,9 +1,10 @@
 """The painter: the next frame from what the canvas shows of it, the last frames and the action.
 
-Every pixel is a mix of three candidates: the canvas at its new place (where it knows it), the last frame in place (what
-moves with the picture's frame: the agent that the camera follows, a score), and what the network paints. With
-`dynamics.sprites` the last frame under each of so many motions is a candidate too (sprites.py). A mix of candidates
-that were seen keeps their texture; the paint is for what is new or changed.
+Every pixel is a mix of three candidates: the canvas at its new place (where it knows it, or with `dynamics.continued`
+what continues it, continuation.py), the last frame in place (what moves with the picture's frame: the agent that the
+camera follows, a score), and what the network paints. With `dynamics.sprites` the last frame under each of so many
+motions is a candidate too (sprites.py). A mix of candidates that were seen keeps their texture; the paint is for what
+is new or changed.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genieredux.models.dynamics.canvas.config import CanvasConfig
+from genieredux.models.dynamics.canvas.continuation import continued
 from genieredux.models.dynamics.canvas.motion import PIXELS
 from genieredux.models.dynamics.canvas.sprites import Sprites
 
@@ -22,7 +24,11 @@ _RANGE = 4.0
 """The mix' logits stay in this, so that no candidate is ever lost to learning."""
 _FIRST = (2.0, 1.0, 0.0)
 """Logits of canvas, last frame and paint, to begin with."""
+_IN_FRONT = (-1.0, 2.0, 0.0)
+"""What is added to these at the pixels of what is in front of the canvas."""
 _BARRED = 20.0
+_GUESSED = 0.5
+"""How sure the network is told that pixels are which continue the canvas, at most; those that it knows are 1."""
 _DECISIVE = 3.0
 """The mix' logits are multiplied by this when it does not train: a mean of two candidates is softer than either."""
 
@@ -106,9 +112,12 @@ class Painter(nn.Module):
         self.motion = nn.Linear(6, CONDITION)
         self.condition = nn.Sequential(nn.SiLU(), nn.Linear(CONDITION, CONDITION), nn.SiLU())
         self.network = UNet(3 + 3 + 3 + 1 + 1, 3 + 3, config.width, config.blocks)
+        self.reach = config.continued if config.reach else 0  # a camera that never moves shows nothing new
         self.sprites = Sprites(config, num_actions) if config.sprites else None
         self.first: Tensor
         self.register_buffer("first", torch.tensor(_FIRST)[:, None, None], persistent=False)
+        self.in_front: Tensor
+        self.register_buffer("in_front", torch.tensor(_IN_FRONT)[:, None, None], persistent=False)
 
     def forward(
         self,
@@ -119,19 +128,23 @@ class Painter(nn.Module):
         action: Tensor,
         motions: Tensor,
         in_place: Tensor | None = None,
+        front: Tensor | None = None,
     ) -> Painted:
         """last, before: the last two frames (B, 3, H, W). view, known: what the canvas shows, after the move. action:
         int64 (B,) or vectors (B, action_width). motions: (B, 2, 2), the last and the new (down, right) in pixels.
-        in_place: what is mixed in as the last frame (what the actor made of it); None: the last frame."""
-        seen = torch.where(known > 0.5, view, last)
+        in_place: what is mixed in as the last frame (what the actor made of it); None: the last frame. front:
+        (1, 1, H, W), 1 at pixels of what is in front of the canvas, which has never seen it; None: nothing is."""
+        seen, sure = self._seen(last, view, known)
         old, new = motions.unbind(1)
         moved = torch.cat([new, old, new - new.round()], 1) / PIXELS
         condition = self.condition(self.action(action) + self.motion(moved))
         changed = (view - last).abs().mean(1, keepdim=True)
-        x = torch.cat([last - 0.5, before - 0.5, seen - 0.5, known, changed], 1)
+        x = torch.cat([last - 0.5, before - 0.5, seen - 0.5, sure, changed], 1)
         made = self.network(x, condition).float()
         logits = _RANGE * torch.tanh(made[:, :3] / _RANGE) + self.first
-        barred = torch.cat([_BARRED * (1 - known), torch.zeros_like(logits[:, 1:])], 1)
+        if front is not None:
+            logits = logits + front * self.in_front
+        barred = torch.cat([_BARRED * (sure == 0).to(logits.dtype), torch.zeros_like(logits[:, 1:])], 1)
         mix = ((logits - barred) * (1 if self.training else _DECISIVE)).softmax(1)
         paint = seen + made[:, 3:]
         frames = mix[:, :1] * seen + mix[:, 1:2] * (last if in_place is None else in_place) + mix[:, 2:3] * paint
@@ -144,3 +157,11 @@ class Painter(nn.Module):
             frames = (chances[:, :, None] * candidates).sum(1)
             mix = torch.cat([mix * chances[:, :1], chances[:, 1:]], 1)
         return Painted(frames, paint, mix, view, known)
+
+    def _seen(self, last: Tensor, view: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """What the canvas shows, continued, and the last frame where nothing continues it; and how sure that is,
+        (B, 1, H, W): 1 where it is known, up to _GUESSED where it is continued, 0 where it is the last frame."""
+        if not self.reach:
+            return torch.where(known > 0.5, view, last), known
+        picture, trust = continued(view, known, self.reach)
+        return torch.where(trust > 0, picture, last), torch.where(known > 0.5, known, _GUESSED * trust)

@@ -121,7 +121,7 @@ function say(text, bad = false) {
 async function begin(at) {
   start = at;
   [actions, last, tapped] = [[], null, null];
-  past = [at.prompt === null ? world.beginAt(own, at.seed) : await world.begin(at.prompt, at.seed)];
+  past = [at.prompt === null ? await world.beginAt(own, at.seed) : await world.begin(at.prompt, at.seed)];
   get("seed").value = at.seed;
   [...get("gallery").children].forEach((button, k) => button.setAttribute("aria-pressed", k === at.prompt));
   show();

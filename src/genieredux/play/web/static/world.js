@@ -1,4 +1,4 @@
-// A world in the browser: two networks, a canvas, and the noise of (seed, frame). A state is never changed, so that going
+// A world in the browser: its networks, a canvas, and the noise of (seed, frame). A state is never changed, so that going
 // back is holding on to one. What it does is what models/world/canvas.py does, for one dream.
 import * as ort from "./runtime/ort.wasm.min.mjs";
 import { canvasOf, changes, moved, seen, written } from "./canvas.js";
@@ -17,11 +17,14 @@ export class World {
       network("prior.onnx"),
       network("painter.onnx"),
     ]);
-    return new World(about, new Uint8Array(prompts), prior, painter);
+    const behind = about.hidden.length ? await network("behind.onnx") : null;
+    return new World(about, new Uint8Array(prompts), prior, painter, behind);
   }
 
-  constructor(about, prompts, prior, painter) {
-    Object.assign(this, { about, prompts, prior, painter, sampling: { ...about.sampling } });
+  constructor(about, prompts, prior, painter, behind) {
+    Object.assign(this, { about, prompts, prior, painter, behind, sampling: { ...about.sampling } });
+    this.hidden = new Float32Array(about.size ** 2); // 1 where nothing is laid on the canvas: the actor is in front of it
+    about.hidden.forEach((i) => { this.hidden[i] = 1; });
     this.given = about.prompts.actions[0].length + 1; // frames of a prompt
   }
 
@@ -34,7 +37,7 @@ export class World {
 
   // Where a prompt ends.
   async begin(prompt, seed) {
-    let state = this.beginAt(this.frameOf(prompt, 0), seed);
+    let state = await this.beginAt(this.frameOf(prompt, 0), seed);
     for (let t = 1; t < this.given; t += 1) {
       const { after } = await this.outlook(state, this.about.prompts.actions[prompt][t - 1]);
       const motion = this.about.codes[this.about.prompts.motions[prompt][t - 1]];
@@ -44,17 +47,34 @@ export class World {
       state = {
         ...state, frame: state.frame + 1, memory: after, motion, before: state.last, last: frame,
         action: this.about.prompts.actions[prompt][t - 1],
-        canvas: written(canvas, frame, changes(frame, view, this.about.changed)),
+        canvas: await this.shown(canvas, frame, view),
       };
     }
     return state;
   }
 
   // At one picture, RGB bytes.
-  beginAt(rgb, seed) {
+  async beginAt(rgb, seed) {
     const { size, margin, width } = this.about;
     const last = planes(rgb);
-    return { seed, frame: 1, last, before: last, motion: [0, 0], action: null, memory: new Float32Array(width), canvas: canvasOf(last, size, margin), checksum: 0, entropy: null };
+    const ground = await this.ground(last);
+    return { seed, frame: 1, last, before: last, motion: [0, 0], action: null, memory: new Float32Array(width), canvas: canvasOf(ground, size, margin), checksum: 0, entropy: null };
+  }
+
+  // A frame without its actor.
+  async ground(frame) {
+    if (!this.behind) return frame;
+    const { size } = this.about;
+    return (await this.behind.run({ frames: tensor(frame, [1, 3, size, size]) })).ground.data;
+  }
+
+  // The canvas with a true frame laid on it; all of it where it is of another scene.
+  async shown(canvas, frame, view) {
+    const { changed, cut } = this.about;
+    const over = changes(frame, view, changed);
+    if (!this.behind) return written(canvas, frame, over);
+    if (over.reduce((sum, one) => sum + one, 0) / over.length > cut) return written(canvas, await this.ground(frame), over);
+    return written(canvas, frame, over.map((one, i) => one * (1 - this.hidden[i])));
   }
 
   async outlook({ before, last, motion, memory }, action) {
