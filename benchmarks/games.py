@@ -2,7 +2,7 @@
 
     python benchmarks/games.py --games climber,ninja,airstriker,hero --seconds 400 --out runs/games
     python benchmarks/games.py --games coinrun --seeds 0,1 --seconds 450 --worlds canvas,tokens --out runs/games
-    python benchmarks/games.py --games coinrun --seconds 300 --worlds no-actor,few-codes --out runs/games-300
+    python benchmarks/games.py --games coinrun --seconds 300 --worlds before,before-actor --out runs/games-300
 
 The worlds of a game are made two at a time, each by one core of its own, from equal data (the same seeds play the
 same levels), and measured on the same clips, which training never saw. `base` is the best world of tokens in
@@ -20,22 +20,29 @@ from pathlib import Path
 from typing import Any
 
 import study
+from genieredux.evaluation.bootstrap import Estimate
+from genieredux.evaluation.compare import Comparison, compare
+from genieredux.evaluation.numbers import read_parquet
 
 ROOT = Path(__file__).resolve().parents[1]
+_BEFORE = ("continued=0", "dreamt=0", "chains=[4,6,12]")
 CHANGES: dict[str, tuple[str, ...]] = {
     "canvas": (),
-    "no-actor": ("actor=0",),
-    "no-memory": ("margin=8",),
-    "one-frame-chains": ("chains=[1]",),
-    "long-chains": ("chains=[12]",),
-    "few-codes": ("codebook_size=32",),
+    "continued": ("dreamt=0",),
+    "one-frame": ("continued=0", "dreamt=0"),
     "small-prior": ("motion_width=64",),
-    "no-noise": ("noise=0",),
     "no-edges": ("edges_weight=0",),
     "new-as-old": ("new_weight=0",),
-    "half-painted": ("painted=0.5",),
+    "before": _BEFORE,
+    "before-actor": (*_BEFORE, "actor=0"),
+    "before-memory": (*_BEFORE, "margin=8"),
+    "before-one-frame": (*_BEFORE[:2], "chains=[1]"),
+    "before-long": (*_BEFORE[:2], "chains=[12]"),
+    "before-codes": (*_BEFORE, "codebook_size=32"),
+    "before-noise": (*_BEFORE, "noise=0"),
+    "before-half": (*_BEFORE, "painted=0.5"),
 }
-"""World -> what its dynamics has otherwise than the demo's."""
+"""World -> what its dynamics has otherwise than the demo's; `before`: the demo's as it was, and what that lacks."""
 TOKENS = {
     "tokens": (),
     "base": (
@@ -78,14 +85,15 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("runs/games"))
     options = parser.parse_args()
-    rows = []
+    rows, less = [], []
     for game in options.games.split(","):
         for seed in options.seeds.split(","):
             folders = make(game, int(seed), options)
             rows += [
                 row for architecture, folder in folders.items() for row in measured(game, seed, architecture, folder)
             ]
-            print(table(rows), flush=True)
+            less += differences(game, seed, folders)
+            print(table(rows), table(less, LESS), sep="\n\n", flush=True)
 
 
 def make(game: str, seed: int, options: argparse.Namespace) -> dict[str, Path]:
@@ -151,11 +159,38 @@ def _estimate(value: Mapping[str, float]) -> str:
     return f"{value['mean']:+.2f} [{value['low']:.2f}, {value['high']:.2f}]"
 
 
-def table(rows: list[str]) -> str:
+def differences(game: str, seed: str, folders: Mapping[str, Path]) -> list[str]:
+    """A row for each test set of each world but the first: what it has more than that, on the same clips."""
+    (usual, folder), *others = folders.items()
+    first = read_parquet(folder / "clips.parquet")
+    rows = []
+    for name, other in others:
+        for played, found in compare(first, read_parquet(other / "clips.parquet")).items():
+            rows.append(f"| {game} | {seed} | {played} | {name} less {usual} | {_difference(found)} |")
+    return rows
+
+
+def _difference(found: Comparison) -> str:
+    lpips = next((name for name in found.differences if name.startswith("ST-LPIPS")), None)
+    cells = [_plain(found.differences["psnr"]["model"].average, 2)]
+    cells.append("" if lpips is None else _plain(found.differences[lpips]["model"].average, 3))
+    cells.append(f"{float(found.differences['sharpness']['model'].by_horizon.mean[-1]):+.2f}")
+    return " | ".join(cells)
+
+
+def _plain(value: Estimate, digits: int) -> str:
+    mean, low, high = (float(part) for part in (value.mean, value.low, value.high))
+    return f"{mean:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+LESS = "| game | seed | played | worlds | PSNR, dB | ST-LPIPS | sharpness, last |"
+HEAD = "| game | seed | played | world | gain over repeating, dB | ST-LPIPS, world / repeating | sharpness, last | "
+HEAD += "ΔPSNR | frame 100: PSNR / sharpness |"
+
+
+def table(rows: list[str], head: str = HEAD) -> str:
     """In Markdown."""
-    head = "| game | seed | played | world | gain over repeating, dB | ST-LPIPS, world / repeating | sharpness, last | "
-    head += "ΔPSNR | frame 100: PSNR / sharpness |"
-    return "\n".join([head, "|---" * 9 + "|", *rows])
+    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *rows])
 
 
 if __name__ == "__main__":
