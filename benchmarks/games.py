@@ -25,19 +25,18 @@ from genieredux.evaluation.compare import Comparison, compare
 from genieredux.evaluation.numbers import read_parquet
 
 ROOT = Path(__file__).resolve().parents[1]
-_BEFORE = ("continued=0", "dreamt=0", "chains=[4,6,12]")
+_BEFORE = ("continued=0", "chains=[4,6,12]")
 CHANGES: dict[str, tuple[str, ...]] = {
     "canvas": (),
-    "continued": ("dreamt=0",),
-    "one-frame": ("continued=0", "dreamt=0"),
+    "dreams": ("dreamt=0.25",),
+    "one-frame": ("continued=0",),
     "small-prior": ("motion_width=64",),
     "no-edges": ("edges_weight=0",),
     "new-as-old": ("new_weight=0",),
     "before": _BEFORE,
     "before-actor": (*_BEFORE, "actor=0"),
     "before-memory": (*_BEFORE, "margin=8"),
-    "before-one-frame": (*_BEFORE[:2], "chains=[1]"),
-    "before-long": (*_BEFORE[:2], "chains=[12]"),
+    "before-long": ("continued=0", "chains=[12]"),
     "before-codes": (*_BEFORE, "codebook_size=32"),
     "before-noise": (*_BEFORE, "noise=0"),
     "before-half": (*_BEFORE, "painted=0.5"),
