@@ -114,8 +114,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "envs/test_actions.py",
         (
             "jump key",
-            "part if part in _DIRECTIONS else _jump_button(console)",
-            '"UP" if part not in _DIRECTIONS else part',
+            '_jump_button(console) if part == "ACTION_JUMP" else part',
+            '"UP" if part == "ACTION_JUMP" else part',
         ),
     ),
     *of(

@@ -22,6 +22,7 @@ _LITTLE = 0.02
 _TRUST = 0.03
 """Mean difference of the surroundings at which trust in a guess has fallen to 1/e."""
 _NEVER = 10.0
+"""The score of what may not be copied: pixels that nobody has seen, or beside which nothing can be compared."""
 
 
 def continued(view: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:

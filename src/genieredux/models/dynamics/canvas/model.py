@@ -75,7 +75,7 @@ class CanvasDynamics(nn.Module):
         self.register_buffer("codes", around_stillness(config.motions))
         self._vector = config.action_width or num_actions
         self.actor = Actor(config, self._vector) if config.actor else None
-        self.hides = bool(config.actor and config.continued and config.reach)  # the actor what is behind it
+        self.hides = bool(config.actor and config.continued and config.reach)  # the actor is in front of the canvas
         self.painter = Painter(config, num_actions)
         self.prior = MotionPrior(config, num_actions)
 
