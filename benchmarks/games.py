@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import study
-from genieredux.evaluation.bootstrap import Estimate
 from genieredux.evaluation.compare import Comparison, compare
 from genieredux.evaluation.numbers import read_parquet
 
@@ -154,8 +153,9 @@ def _cells(numbers: Mapping[str, Any]) -> str:
     return " | ".join(cells)
 
 
-def _estimate(value: Mapping[str, float]) -> str:
-    return f"{value['mean']:+.2f} [{value['low']:.2f}, {value['high']:.2f}]"
+def _estimate(value: Mapping[str, Any], digits: int = 2) -> str:
+    mean, low, high = (f"{float(value[key]):.{digits}f}" for key in ("mean", "low", "high"))
+    return f"{mean if mean.startswith('-') else '+' + mean} [{low}, {high}]"
 
 
 def differences(game: str, seed: str, folders: Mapping[str, Path]) -> list[str]:
@@ -171,15 +171,10 @@ def differences(game: str, seed: str, folders: Mapping[str, Path]) -> list[str]:
 
 def _difference(found: Comparison) -> str:
     lpips = next((name for name in found.differences if name.startswith("ST-LPIPS")), None)
-    cells = [_plain(found.differences["psnr"]["model"].average, 2)]
-    cells.append("" if lpips is None else _plain(found.differences[lpips]["model"].average, 3))
+    cells = [_estimate(vars(found.differences["psnr"]["model"].average))]
+    cells.append("" if lpips is None else _estimate(vars(found.differences[lpips]["model"].average), 3))
     cells.append(f"{float(found.differences['sharpness']['model'].by_horizon.mean[-1]):+.2f}")
     return " | ".join(cells)
-
-
-def _plain(value: Estimate, digits: int) -> str:
-    mean, low, high = (float(part) for part in (value.mean, value.low, value.high))
-    return f"{mean:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 LESS = "| game | seed | played | worlds | PSNR, dB | ST-LPIPS | sharpness, last |"

@@ -123,7 +123,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("the unknown is copied", "_NEVER * (lacking + (compared < 1e-3))", "0 * lacking"),
         ("the unknown is trusted", "[:, None] * copied[:, 3:]", "[:, None] * torch.ones_like(copied[:, 3:])"),
         ("always trusted", "(-best / _TRUST).exp()", "(-0 * best).exp()"),
-        ("what is known too", "torch.where(known > 0, view, copied[:, :3])", "copied[:, :3]"),
+        ("what is known too", "torch.where(known > 0, view, source)", "source"),
         ("what the unknown holds", "torch.ones_like(known)], 1) * known", "known], 1)"),
         ("along rows alone", "((0, far), (0, -far), (far, 0), (-far, 0))", "((0, far), (0, -far))"),
         ("one way alone", "((0, far), (0, -far), (far, 0), (-far, 0))", "((0, far), (far, 0))"),

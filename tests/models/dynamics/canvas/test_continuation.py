@@ -94,3 +94,12 @@ def test_what_the_unknown_pixels_hold_does_not_matter_and_clips_are_apart():
     assert torch.equal(trust, other_trust)
     alone, _ = continued(pictures[1:], known[1:], 6)
     torch.testing.assert_close(alone, made[1:])
+
+
+def test_a_pixel_is_trusted_only_where_it_was_copied_from_a_known_one():
+    """Of white pixels, some known: what is trusted is white, and the rest is nothing."""
+    known = (torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.2).float()
+    known[..., 12:20] = 0
+    made, trust = continued(torch.ones(4, 3, 32, 32), known, 3)
+    assert bool((trust == 0).any())
+    assert torch.equal(made, (trust > 0).to(made.dtype).expand_as(made))

@@ -57,10 +57,11 @@ def continued(view: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     away = torch.tensor([down * line + right for down, right in shifts], device=view.device)
     rows, columns = torch.arange(height, device=view.device), torch.arange(width, device=view.device)
     place = (rows[:, None] + reach) * line + columns + reach
-    source = (place - _pixels(away[which])).flatten(1)[:, None].expand(-1, 4, -1)
-    copied = padded.flatten(2).gather(2, source).view(-1, 4, height, width)
+    at = (place - _pixels(away[which])).flatten(1)[:, None].expand(-1, 4, -1)
+    copied = padded.flatten(2).gather(2, at).view(-1, 4, height, width)
     trust = _pixels((-best / _TRUST).exp())[:, None] * copied[:, 3:]
-    return torch.where(known > 0, view, copied[:, :3]), torch.where(known > 0, known, trust)
+    source = copied[:, :3] * (trust > 0)
+    return torch.where(known > 0, view, source), torch.where(known > 0, known, trust)
 
 
 def _around(blocks: Tensor) -> Tensor:
