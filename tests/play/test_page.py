@@ -293,7 +293,9 @@ def test_a_policy_plays_until_a_key_is_pressed_and_play_is_recorded(tab, scene, 
         wait(tab, "status", "random plays")
         reach(tab, 10)
         tab.keyboard.down("ArrowDown")
-        wait(tab, "action", "DOWN")
+        wait(tab, "status", "dreaming")
+        reach(tab, number(tab) + 2)
+        assert text(tab, "action") == "DOWN"
         tab.keyboard.up("ArrowDown")
         wait(tab, "status", "waiting for a key")
         assert tab.locator("#policy").input_value() == ""

@@ -1,6 +1,7 @@
 """The socket: keys steer a dream, it goes back, is shared and played again; worlds and the real game beside."""
 
 import numpy as np
+import pytest
 from websockets.sync.client import connect
 
 from genieredux.models.world.fake import FakeWorld
@@ -142,6 +143,19 @@ def test_whoever_presses_a_key_takes_over(page):
     assert page.next().head["by"] == "held"
     page.send("keys", ["DOWN"])
     assert page.message("watch")["value"] is None
+    while (shown := page.next()).head["by"] != "person":
+        pass
+    assert shown.head["action"] == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("watch", {"policy": None}), ("record", {"on": False}), ("share", {})])
+def test_a_key_tapped_while_something_is_asked_for_counts(page, name, value):
+    page.next()
+    page.send("watch", {"policy": "held"})
+    assert page.next().head["by"] in ("person", "held")
+    page.send("keys", ["DOWN"])
+    page.send("keys", [])
+    page.send(name, value)
     while (shown := page.next()).head["by"] != "person":
         pass
     assert shown.head["action"] == 2

@@ -36,6 +36,7 @@ GONE = (WebSocketDisconnect, RuntimeError)
 
 _IN_FLIGHT = 2  # pictures sent that the page has not confirmed
 _ORDERS = 16  # that may wait
+_ANEW = ("begin", "back", "world", "replay")  # orders after which a key pressed before means nothing
 
 log = logging.getLogger(__name__)
 
@@ -269,7 +270,8 @@ class Visit:
                     await self._replay(value["replay"])
         except UserError as error:
             await self._say(str(error), bad=True)
-        wish.tapped = None
+        if order.name in _ANEW:
+            wish.tapped = None
 
     async def _replay(self, replay: Replay) -> None:
         """Play again what somebody played. Raises UserError where this is not possible here."""
