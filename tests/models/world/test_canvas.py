@@ -11,6 +11,7 @@ from genieredux.models.dynamics.canvas.motion import to_codes
 from genieredux.models.sampling import Sampling
 from genieredux.models.world.contract import check_world
 from genieredux.models.world.model import WorldModel
+from genieredux.models.world.together import step_together
 from models.dynamics.canvas.test_model import FIXED, STEPS, batch, make, walk
 
 NAMES = ("STAY", "RIGHT", "UP", "DOWN_LEFT")
@@ -101,6 +102,54 @@ def test_a_still_scene_stays_as_it_is(world):
     assert world.dynamics.codes[made.tokens.flatten()].abs().max() == 0
     error = (made.frames - frame[:, :1]).square().mean((2, 3, 4)).max()
     assert -10 * torch.log10(error) >= 45
+
+
+def half_a_pixel(world):
+    """The world with a prior that is between stillness and a pixel to the right, for ever."""
+    model = copy.deepcopy(world.dynamics)
+    model.codes[:2] = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+    model.codes[2:] = 9.0 * torch.arange(1, len(model.codes) - 1)[:, None]
+    logits = torch.tensor([0.0, 0.0, *[-20.0] * (len(model.codes) - 2)])
+    prior = model.prior.forward
+    model.prior.forward = lambda *args: (logits.expand(*args[1].shape[:2], -1), prior(*args)[1])
+    return WorldModel(None, model, NAMES)
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(choice="sample"), Sampling(choice="mean")])
+def test_rounding_adds_up_in_no_dream(world, sampling):
+    """Whatever is drawn, and though dreams are left, copied, begun anew and joined with others on the way."""
+    world = half_a_pixel(world)
+    prompt = batch(2, 3)
+    dream = world.dream(prompt.frames, prompt.actions, [1, 2], sampling)
+    owed = dream._future._owed.clone()
+    place, action = torch.zeros(2, 2), torch.tensor([0, 0])
+    for t in range(1, 12):
+        if t == 5:
+            dream = dream.copy()
+        if t == 8:
+            others = world.dream(prompt.frames, prompt.actions, [3, 4], sampling)
+            others.step(action)
+            drawn = step_together([dream, others], [action, action])[0].tokens
+        else:
+            drawn = dream.step(action).tokens
+        place += world.dynamics.codes[drawn[:, 0, 0]]
+        torch.testing.assert_close(dream._future._owed, owed + torch.tensor([0.0, t / 2]) - place)
+        assert dream._future._owed.abs().max() <= 0.5 + 1e-5
+    dream.restart(torch.tensor([False, True]), prompt.frames[:1], prompt.actions[:1], [5])
+    torch.testing.assert_close(dream._future._owed[0], owed[0] + torch.tensor([0.0, 5.5]) - place[0])
+    torch.testing.assert_close(dream._future._owed[1], owed[0])
+
+
+def test_a_dream_goes_on_from_what_the_truth_owes(world):
+    """A true motion that no code has exactly is made up for by the first that is dreamt."""
+    actions = torch.tensor([[1, 1, 3]])
+    frames = walk(actions, seed=3)
+    codes = world.dynamics.codes
+    _, owed = to_codes(world.dynamics.shifts(frames), codes, codes.new_zeros(1, 2))
+    torch.testing.assert_close(world.dream(frames, actions)._future._owed, owed)
+    dream = world.dream(frames[:, :3], actions[:, :2])
+    dream.watch(frames[:, 3], actions[:, 2])
+    torch.testing.assert_close(dream._future._owed, owed)
 
 
 def test_a_dream_takes_no_more_memory_however_long_it_is(world):

@@ -1,7 +1,8 @@
 """Dreams of a canvas dynamics: a token of a frame says how its picture moved, and the rest is drawn from what was seen.
 
 Tokens are a grid of one, (B, T, 1, 1); that of a first frame is 0, nothing moved. The motion of true frames is read off
-them, each making up for the rounding of those before. Knows of the dynamics its parts; no file, no page.
+them, each making up for the rounding of those before, and so does each that is drawn. Knows of the dynamics its parts;
+no file, no page.
 """
 
 import copy
@@ -13,13 +14,13 @@ from torch import Tensor
 
 from genieredux.errors import UserError
 from genieredux.models.dynamics.canvas.model import CanvasDynamics, Pictures
-from genieredux.models.dynamics.canvas.motion import to_codes
+from genieredux.models.dynamics.canvas.motion import left_over, settled, to_codes
 from genieredux.models.dynamics.canvas.tracking import Track
 from genieredux.models.sampling import Sampling, decode_masked
 from genieredux.models.world.dream import Computing, Drawn, Noise
 from genieredux.models.world.together import concatenated, divided
 
-_BY_DREAM = {"_state": 0, "_memory": 1, "_next": 1, "_owed": 0, "_track": 0}
+_BY_DREAM = {"_state": 0, "_memory": 1, "_next": 1, "_owed": 0, "_wanted": 0, "_track": 0}
 """What a future knows of each dream, and the axis on which dreams lie side by side."""
 
 
@@ -65,8 +66,8 @@ class CanvasParts:
 
 
 class CanvasFuture:
-    """What B dreams know (dream.Future): pictures and canvas, the prior's state, where the true
-    pictures lay, and what motions owe them."""
+    """What B dreams know (dream.Future): pictures and canvas, the prior's state, where the true pictures lay, and what
+    motions owe them or what was wanted."""
 
     def __init__(
         self, parts: CanvasParts, prompts: Tensor, actions: Tensor, seeds: Sequence[int], sampling: Sampling
@@ -80,6 +81,7 @@ class CanvasFuture:
         self._memory = dynamics.codes.new_zeros(1, clips, dynamics.config.motion_width)
         self._next = self._memory
         self._owed = dynamics.codes.new_zeros(clips, 2)
+        self._wanted = self._owed
         self._track = Track.of(prompts[:, 0])
         self._shown: list[Tensor] = []
         for t in range(1, given):
@@ -95,8 +97,9 @@ class CanvasFuture:
         hidden = torch.full((len(logits), 1), len(codes), device=codes.device)
         noise = self._noise.of(1, (1, len(codes)))
         made = decode_masked(lambda _: logits, hidden, codes, self._sampling, noise)
+        tokens, self._wanted = settled(made.tokens[:, 0], logits[:, 0], codes, self._owed)
         shape = (len(logits), 1, 1, 1)
-        return Drawn(made.tokens.view(shape), made.entropy.view(shape), made.logits.view(*shape, -1))
+        return Drawn(tokens.view(shape), made.entropy.view(shape), made.logits.view(*shape, -1))
 
     def guess(self, tokens: Tensor, actions: Tensor) -> Tensor:
         """See dream.Future."""
@@ -106,6 +109,7 @@ class CanvasFuture:
         """See dream.Future."""
         self._shown.append(self.parts.draw(self._state, tokens[:, 0], actions[:, 0]))
         self._track = Track.of(self._state.last)
+        self._owed = left_over(self._wanted, self.parts.dynamics.codes[tokens[:, 0, 0, 0]])
         self._advance()
 
     def shown(self) -> Tensor:

@@ -18,6 +18,7 @@ from genieredux.errors import UserError
 from genieredux.frames import to_float
 from genieredux.models.dynamics.canvas import sheet
 from genieredux.models.dynamics.canvas.model import CUT, IN_PLACE, CanvasDynamics
+from genieredux.models.dynamics.canvas.motion import AROUND, LIKELY, LOST, to_codes
 from genieredux.models.world.card import card_path, read_card
 from genieredux.models.world.file import find_world
 from genieredux.models.world.model import WorldModel
@@ -109,7 +110,8 @@ def _said(scene: Scene, world: WorldModel, dynamics: CanvasDynamics, path: Path)
     prompts = scene.prompts
     actions = np.stack([prompt.actions for prompt in prompts])
     frames = torch.stack([to_float(prompt.frames) for prompt in prompts])
-    tokens = world.encode(frames, torch.from_numpy(actions.astype(np.int64)))[..., 0, 0]
+    codes = dynamics.codes.cpu()
+    led, owed = to_codes(dynamics.shifts(frames), codes, codes.new_zeros(len(frames), 2))
     config, sampling = dynamics.config, world.sampling
     return {
         "version": 1,
@@ -125,10 +127,13 @@ def _said(scene: Scene, world: WorldModel, dynamics: CanvasDynamics, path: Path)
         "actor": dynamics.actor is not None,
         "hidden": (1 - dynamics.beside()).flatten().nonzero().flatten().tolist(),  # pixels never laid on the canvas
         "cut": CUT,
-        "codes": dynamics.codes.cpu().tolist(),
+        "codes": codes.tolist(),
+        "around": AROUND,
+        "likely": LIKELY,
+        "lost": LOST,
         "actions": list(world.action_names),
         **asdict(scene.bindings),
         "notes": list(scene.notes),
         "sampling": {"choice": sampling.choice, "temperature": sampling.temperature, "steps": sampling.steps},
-        "prompts": {"count": len(prompts), "actions": actions.tolist(), "motions": tokens[:, 1:].tolist()},
+        "prompts": {"count": len(prompts), "actions": actions.tolist(), "motions": led.tolist(), "owed": owed.tolist()},
     }

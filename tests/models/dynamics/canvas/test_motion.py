@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from genieredux.models.dynamics.canvas.motion import around_stillness, find_codes, soft_targets, to_codes
+from genieredux.models.dynamics.canvas.motion import (
+    around_stillness,
+    find_codes,
+    left_over,
+    settled,
+    soft_targets,
+    to_codes,
+)
 
 
 def test_codes_are_where_the_motions_are_and_the_first_is_stillness():
@@ -53,3 +60,53 @@ def test_targets_are_a_gaussian_of_the_distance():
     share = soft_targets(torch.tensor([[0.1, 0.0]]), codes, 0.2)[0]
     near, far = math.exp(-(0.1**2) / 0.08), math.exp(-(0.2**2) / 0.08)
     assert share.tolist() == pytest.approx([near / (near + far), far / (near + far), 0], abs=1e-6)
+
+
+def test_a_walk_between_two_codes_goes_as_far_as_it_should():
+    """2.46 pixels a frame, of which the codes have 2 and 3: whichever is drawn, the place is right to half a pixel."""
+    codes = torch.tensor([[0.0, 0.0], [0.0, 2.0], [0.0, 3.0], [0.0, 9.0]])
+    chances = torch.tensor([[0.05, 0.54 * 0.9, 0.46 * 0.9, 0.05]] * 2)
+    owed, place, shown = torch.zeros(2, 2), torch.zeros(2, 2), set()
+    for t in range(1, 101):
+        drawn = torch.tensor([1 + t % 2, 2 - t % 2])
+        tokens, wanted = settled(drawn, 3 + chances.log(), codes, owed)
+        owed = left_over(wanted, codes[tokens])
+        place += codes[tokens]
+        shown |= set(tokens.tolist())
+        assert (place - torch.tensor([0, 2.46 * t])).abs().max() <= 0.5 + 1e-4
+    assert shown == {1, 2}
+
+
+def test_what_is_drawn_far_from_the_rest_is_taken_as_it_is():
+    """Codes are one motion where they are within 1.3 pixels along both axes."""
+    codes = torch.tensor([[0.0, 0.0], [0.0, 1.35], [1.25, 1.25], [5.0, 0.0]])
+    tokens, wanted = settled(torch.arange(4), torch.tensor([[0.0, 0.1, 0.2, 9.0]] * 4), codes, torch.zeros(4, 2))
+    near = torch.tensor([0.0, 0.2]).softmax(0) @ codes[[0, 2]], torch.tensor([0.1, 0.2]).softmax(0) @ codes[[1, 2]]
+    torch.testing.assert_close(wanted[:2], torch.stack(near))
+    torch.testing.assert_close(wanted[3], codes[3])
+    assert tokens.tolist() == [2, 2, 1, 3]  # the third is near both others
+
+
+def test_what_is_unlikely_makes_nothing_creep():
+    """A code counts from a quarter of the likeliest one's chance on."""
+    codes = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    still = torch.tensor([[0.8, 0.199, 0.001]]).log()
+    owed = torch.zeros(1, 2)
+    for _ in range(20):
+        tokens, wanted = settled(torch.tensor([0]), still, codes, owed)
+        owed = left_over(wanted, codes[tokens])
+        assert tokens.item() == 0
+    assert owed.tolist() == [[0, 0]]
+    _, wanted = settled(torch.tensor([0]), torch.tensor([[0.8, 0.2001, 0.0]]).log(), codes, owed)
+    assert wanted[0, 1].item() == pytest.approx(0.2, abs=1e-3)
+
+
+def test_what_earlier_frames_owe_is_made_up_for():
+    codes = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+    logits = torch.tensor([[1.0, 1.0]])
+    for owed, expected in ((0.4, 1), (-0.4, 0)):
+        tokens, wanted = settled(torch.tensor([1 - expected]), logits, codes, torch.tensor([[0.0, owed]]))
+        assert tokens.item() == expected
+        torch.testing.assert_close(wanted, torch.tensor([[0.0, 0.5 + owed]]))
+    assert left_over(torch.tensor([[0.0, 1.9]]), codes[1:]).tolist() == [[0, pytest.approx(0.9)]]
+    assert left_over(torch.tensor([[0.0, 2.1]]), codes[1:]).tolist() == [[0, 0]]  # another thing, and no rounding

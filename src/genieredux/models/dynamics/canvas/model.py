@@ -16,8 +16,16 @@ from torch import Tensor, nn
 from genieredux.models.dynamics.canvas.actor import Actor
 from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.canvas.continuation import continued
-from genieredux.models.dynamics.canvas.motion import MotionPrior, around_stillness, find_codes, soft_targets, to_codes
-from genieredux.models.dynamics.canvas.painter import Painted, Painter
+from genieredux.models.dynamics.canvas.motion import (
+    MotionPrior,
+    around_stillness,
+    find_codes,
+    left_over,
+    settled,
+    soft_targets,
+    to_codes,
+)
+from genieredux.models.dynamics.canvas.painter import Outlook, Painted, Painter
 from genieredux.models.dynamics.canvas.registration import shifts
 from genieredux.models.dynamics.canvas.sheet import Canvas, differ
 from genieredux.models.dynamics.canvas.tracking import Track
@@ -202,7 +210,7 @@ class CanvasDynamics(nn.Module):
         training = self.training
         self.eval()
         state, memory = self.begin(frames[:, 0]), None
-        seen, taken = [frames[:, 0]], []
+        seen, taken, owed = [frames[:, 0]], [], torch.zeros_like(motions[:, 0])
         for t, action in enumerate(actions.unbind(1)):
             pair = torch.stack([state.before, state.last], 1)
             logits, memory = self.prior(pair, state.motion[:, None], action[:, None], memory)
@@ -212,7 +220,9 @@ class CanvasDynamics(nn.Module):
             else:
                 chances = (logits[:, 0] / _TEMPERATURE).softmax(1).cumsum(1)
                 code = (chances < drawn[:, t, None]).sum(1).clamp(max=len(self.codes) - 1)
+                code, wanted = settled(code, logits[:, 0], self.codes, owed)
                 taken.append(self.codes[code])
+                owed = left_over(wanted, taken[-1])
                 self.draw(state, taken[-1], action)
             seen.append(state.last)
         self.train(training)
@@ -222,21 +232,42 @@ class CanvasDynamics(nn.Module):
         """The painter's loss, its mean squared error, and the frames with those instead that it drew in chains of
         `length`."""
         state = self.begin(frames[:, 0])
-        drawn, losses, errors = [frames[:, 0]], [], []
-        for t in range(1, frames.shape[1]):
-            truth, motion = frames[:, t], motions[:, t - 1]
-            if t < min(_LEADING, frames.shape[1] - 1):
-                self.show(state, truth, motion, actions[:, t - 1])
-                drawn.append(truth)
-                continue
-            made = self.paint(state, motion, actions[:, t - 1])
+        first = min(_LEADING, frames.shape[1] - 1)
+        for t in range(1, first):
+            self.show(state, frames[:, t], motions[:, t - 1], actions[:, t - 1])
+        draw = self._each if length == 1 else self._chained
+        loss, error, drawn = draw(state, frames[:, first:], actions[:, first - 1 :], motions[:, first - 1 :], length)
+        return loss, error, torch.cat([frames[:, :first], drawn], 1)
+
+    def _each(
+        self, state: Pictures, frames: Tensor, actions: Tensor, motions: Tensor, length: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of frames (B, T, 3, H, W) that are each drawn after true ones: all at once, for none hangs on another."""
+        asked = []
+        for truth, action, motion in zip(frames.unbind(1), actions.unbind(1), motions.unbind(1), strict=True):
+            asked.append(self._outlook(state, motion, action))
+            self._lay(state, truth, asked[-1].view)
+        made = self._made(Outlook.of_all(asked))
+        truth = frames.transpose(0, 1).flatten(0, 1)
+        drawn = made.frames.detach().clamp(0, 1)
+        error = (drawn - truth).square().mean()
+        return self._error(made, truth), error, drawn.unflatten(0, (-1, len(frames))).transpose(0, 1)
+
+    def _chained(
+        self, state: Pictures, frames: Tensor, actions: Tensor, motions: Tensor, length: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same where it goes on from what it drew, `length` times, before it sees true ones again."""
+        drawn, losses, errors = [], [], []
+        last = state.last
+        for t, truth in enumerate(frames.unbind(1)):
+            made = self.paint(state, motions[:, t], actions[:, t])
             losses.append(self._error(made, truth))
-            picture = self._go_on(state, made)
-            errors.append((picture - truth).square().mean())
-            drawn.append(picture)
-            if (t - _LEADING + 1) % length == 0:
-                state.last, state.before = truth, frames[:, t - 1]
-                state.canvas.write(truth, torch.ones_like(made.known))
+            drawn.append(self._go_on(state, made))
+            errors.append((drawn[-1] - truth).square().mean())
+            if (t + 1) % length == 0:
+                state.last, state.before = truth, last
+                state.canvas.write(truth, self.beside().expand_as(made.known))
+            last = truth
         return torch.stack(losses).mean(), torch.stack(errors).mean(), torch.stack(drawn, 1)
 
     def _error(self, made: Painted, truth: Tensor) -> Tensor:
@@ -291,6 +322,12 @@ class CanvasDynamics(nn.Module):
         known, (B, 1, H, W), 0 or 1."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
+        self._lay(state, frames, view)
+        state.motion, state.action = motion, self.vectors(action)
+        return known
+
+    def _lay(self, state: Pictures, frames: Tensor, view: Tensor) -> None:
+        """True frames are the last from now on, and on the canvas, which showed `view` of them."""
         changed = self._changed(frames, view)
         ground, over = frames, changed * self.beside()
         if self.hides:
@@ -299,20 +336,27 @@ class CanvasDynamics(nn.Module):
                 ground, over = torch.where(cut, self.behind(frames), frames), torch.where(cut, changed, over)
         state.canvas.write(ground, over)
         state.before, state.last = state.last, frames
-        state.motion, state.action = motion, self.vectors(action)
-        return known
 
     def paint(self, state: Pictures, motion: Tensor, action: Tensor) -> Painted:
         """The next frames under `motion` (B, 2) and `action`. The canvas moves; `_go_on` does the rest."""
+        return self._made(self._outlook(state, motion, action))
+
+    def _outlook(self, state: Pictures, motion: Tensor, action: Tensor) -> Outlook:
+        """What the next frames are painted from; canvas, motion and action of the state are theirs from now on."""
         state.canvas.move(motion)
         view, known = state.canvas.view()
         motions, vector = torch.stack([state.motion, motion], 1), self.vectors(action)
+        asked = Outlook(state.last, state.before, view, known, motions, action, vector, state.action)
+        state.motion, state.action = motion, vector
+        return asked
+
+    def _made(self, asked: Outlook) -> Painted:
+        last, before, motions = asked.last, asked.before, asked.motions
         in_place = None
         if self.actor is not None:
             with torch.no_grad():  # it has a loss of its own
-                in_place = self.actor(state.last, state.before, motions, vector, state.action)
-        state.motion, state.action = motion, vector
-        return self.painter(state.last, state.before, view, known, action, motions, in_place, self.front())
+                in_place = self.actor(last, before, motions, asked.vector, asked.previous)
+        return self.painter(last, before, asked.view, asked.known, asked.action, motions, in_place, self.front())
 
     def draw(self, state: Pictures, motion: Tensor, action: Tensor) -> Tensor:
         """Go on with what follows: frames float32 (B, 3, H, W) in [0, 1]."""

@@ -15,8 +15,12 @@ from genieredux.models.dynamics.canvas.config import CanvasConfig
 
 PIXELS = 3.0
 """Motions are divided by this many pixels where painter and actor read them."""
-_LOST = 1.0
+LOST = 1.0
 """In pixels: a motion farther than this from every code is another thing (a scene cut), and no error to be made up."""
+AROUND = 1.3
+"""In pixels: codes that are so near along both axes are one motion, which pictures show now as this, now as that."""
+LIKELY = 0.25
+"""Of such codes those make up a motion that are at least as likely as the likeliest, so that nothing creeps."""
 _ROUNDS = 15
 _ALIKE = 0.05
 """In pixels: how exactly a motion is measured."""
@@ -63,10 +67,31 @@ def to_codes(shifts: Tensor, codes: Tensor, owed: Tensor) -> tuple[Tensor, Tenso
     for shift in shifts.unbind(1):
         wanted = shift + owed
         code = torch.cdist(wanted, codes).argmin(1)
-        rest = wanted - codes[code]
-        owed = torch.where(rest.norm(dim=1, keepdim=True) > _LOST, 0.0, rest)
+        owed = left_over(wanted, codes[code])
         chosen.append(code)
     return torch.stack(chosen, 1), owed
+
+
+def settled(tokens: Tensor, logits: Tensor, codes: Tensor, owed: Tensor) -> tuple[Tensor, Tensor]:
+    """What is taken where `tokens` (B,) were drawn: codes int64 (B,), and the motions (B, 2) that were wanted of them.
+
+    A walk of 2.46 pixels a frame is shown as 2 or 3, and no picture says which: drawn by chance, the errors add up like
+    a drunkard's steps; the likelier one taken, it always comes short. So what is meant is the mean of the likely codes
+    around the one that was drawn, by logits (B, K), and of these the one is taken that is nearest to it with what
+    earlier frames owe, (B, 2): as `to_codes` does for true motions.
+    """
+    around = (codes - codes[tokens][:, None]).abs().amax(2) <= AROUND
+    chances = logits.float().masked_fill(~around, -torch.inf).softmax(1)
+    chances = chances * (chances >= LIKELY * chances.amax(1, keepdim=True))
+    wanted = owed + (chances[..., None] * codes).sum(1) / chances.sum(1, keepdim=True)
+    distance = (codes - wanted[:, None]).square().sum(2)
+    return distance.masked_fill(chances == 0, torch.inf).argmin(1), wanted
+
+
+def left_over(wanted: Tensor, taken: Tensor) -> Tensor:
+    """What motions (B, 2) that were taken owe those that were wanted; nothing where it was quite another."""
+    rest = wanted - taken
+    return torch.where(rest.norm(dim=1, keepdim=True) > LOST, 0.0, rest)
 
 
 def soft_targets(shifts: Tensor, codes: Tensor, softness: float) -> Tensor:

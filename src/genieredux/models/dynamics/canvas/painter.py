@@ -34,6 +34,26 @@ _DECISIVE = 3.0
 
 
 @dataclass
+class Outlook:
+    """What B frames are painted from: the last two, what the canvas shows after the move (`view`, `known`), the last
+    motion and the new one (B, 2, 2), the action as it was given, its vector, and that of the one before."""
+
+    last: Tensor
+    before: Tensor
+    view: Tensor
+    known: Tensor
+    motions: Tensor
+    action: Tensor
+    vector: Tensor
+    previous: Tensor
+
+    @classmethod
+    def of_all(cls, outlooks: list["Outlook"]) -> "Outlook":
+        """Those of all frames, one after another."""
+        return cls(*(torch.cat(parts) for parts in zip(*(vars(one).values() for one in outlooks), strict=True)))
+
+
+@dataclass
 class Painted:
     """frames: float32 (B, 3, H, W), not clamped. paint: the third candidate alone. mix: (B, 3 + sprites, H, W), the
     shares of canvas, last frame, paint, and the last frame under each motion of things. view, known: what the canvas

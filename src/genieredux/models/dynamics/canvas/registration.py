@@ -92,20 +92,19 @@ def _differences_around(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
     """The same for shifts of up to _AROUND pixels from `start`, whole numbers (N, 2)."""
     height, width = a.shape[1:]
     edge = int(start.abs().max()) + 2 * _AROUND
-    padded = F.pad(a, (edge,) * 4, value=torch.inf)
-    moved = torch.stack(
+    padded = F.pad(torch.stack([a, torch.ones_like(a)], 1), (edge,) * 4)
+    moved, there = torch.stack(
         [
-            picture[top : top + height + 2 * _AROUND, left : left + width + 2 * _AROUND]
-            for picture, (top, left) in zip(padded, (edge - _AROUND - start).tolist(), strict=True)
+            both[:, top : top + height + 2 * _AROUND, left : left + width + 2 * _AROUND]
+            for both, (top, left) in zip(padded, (edge - _AROUND - start).tolist(), strict=True)
         ]
-    )
+    ).unbind(1)
     rows = []
     for down in range(2 * _AROUND, -1, -1):
         for right in range(2 * _AROUND, -1, -1):
-            other = moved[:, down : down + height, right : right + width]
-            there = other.isfinite()
-            difference = torch.where(there, (b - other).square_().clamp_(max=CAP), 0.0)
-            rows.append(difference.sum((1, 2)) / there.sum((1, 2)))
+            window = (slice(None), slice(down, down + height), slice(right, right + width))
+            difference = (b - moved[window]).square_().clamp_(max=CAP).mul_(there[window])
+            rows.append(difference.sum((1, 2)) / there[window].sum((1, 2)))
     side = 2 * _AROUND + 1
     return torch.stack(rows, 1).view(len(a), side, side)
 

@@ -44,14 +44,28 @@ export function gumbel(seed, frame, count) {
   });
 }
 
-// {token, entropy in nats}. A grid of one token is decided at the first step, whatever the number of steps.
-export function choose(logits, codes, sampling, seed, frame) {
+// {token, entropy in nats, owed}. A grid of one token is decided at the first step, whatever the number of steps. owed:
+// what motions owe those that were wanted, before and after.
+export function choose(logits, { codes, around, likely, lost }, sampling, seed, frame, owed) {
   const most = Math.max(...logits);
   const weights = Array.from(logits, (one) => Math.exp(one - most));
   const sum = weights.reduce((a, b) => a + b, 0);
   const chances = weights.map((weight) => weight / sum);
   const entropy = -chances.reduce((all, p) => all + (p > 0 ? p * Math.log(p) : 0), 0);
-  return { token: taken(logits, chances, codes, sampling, seed, frame), entropy };
+  const drawn = taken(logits, chances, codes, sampling, seed, frame);
+  const near = chances.map((p, k) => ([0, 1].every((axis) => Math.abs(codes[k][axis] - codes[drawn][axis]) <= around) ? p : 0));
+  const least = likely * Math.max(...near);
+  const { token, left } = settled(near.map((p) => (p >= least ? p : 0)), codes, owed);
+  return { token, entropy, owed: Math.hypot(...left) > lost ? [0, 0] : left };
+}
+
+// See `settled` of models/dynamics/canvas/motion.py; what it wanted less what is taken is `left`.
+function settled(chances, codes, owed) {
+  const all = chances.reduce((sum, p) => sum + p, 0);
+  const wanted = owed.map((one, axis) => one + chances.reduce((sum, p, k) => sum + (p / all) * codes[k][axis], 0));
+  const rest = (code) => wanted.map((one, axis) => one - code[axis]);
+  const token = largest(chances.map((p, k) => (p > 0 ? -(rest(codes[k])[0] ** 2 + rest(codes[k])[1] ** 2) : -Infinity)));
+  return { token, left: rest(codes[token]) };
 }
 
 function taken(logits, chances, codes, { choice, temperature, steps }, seed, frame) {

@@ -37,7 +37,8 @@ export class World {
 
   // Where a prompt ends.
   async begin(prompt, seed) {
-    let state = await this.beginAt(this.frameOf(prompt, 0), seed);
+    const owed = this.about.prompts.owed[prompt];
+    let state = { ...await this.beginAt(this.frameOf(prompt, 0), seed), owed };
     for (let t = 1; t < this.given; t += 1) {
       const { after } = await this.outlook(state, this.about.prompts.actions[prompt][t - 1]);
       const motion = this.about.codes[this.about.prompts.motions[prompt][t - 1]];
@@ -58,7 +59,7 @@ export class World {
     const { size, margin, width } = this.about;
     const last = planes(rgb);
     const ground = await this.ground(last);
-    return { seed, frame: 1, last, before: last, motion: [0, 0], action: null, memory: new Float32Array(width), canvas: canvasOf(ground, size, margin), checksum: 0, entropy: null };
+    return { seed, frame: 1, last, before: last, motion: [0, 0], owed: [0, 0], action: null, memory: new Float32Array(width), canvas: canvasOf(ground, size, margin), checksum: 0, entropy: null };
   }
 
   // A frame without its actor.
@@ -92,7 +93,7 @@ export class World {
   async step(state, action) {
     const { size, codes, known: limit, changed, inPlace, actor, actions } = this.about;
     const { logits, after } = await this.outlook(state, action);
-    const { token, entropy } = choose(logits, codes, this.sampling, state.seed, state.frame);
+    const { token, entropy, owed } = choose(logits, this.about, this.sampling, state.seed, state.frame, state.owed);
     const motion = codes[token];
     const canvas = moved(state.canvas, motion);
     const { view, known } = seen(canvas, limit);
@@ -105,7 +106,7 @@ export class World {
     });
     const over = changes(frames.data, view, changed, { share: share.data, least: inPlace });
     return {
-      seed: state.seed, frame: state.frame + 1, last: frames.data, before: state.last, motion, action, memory: after, token, entropy,
+      seed: state.seed, frame: state.frame + 1, last: frames.data, before: state.last, motion, owed, action, memory: after, token, entropy,
       canvas: written(canvas, frames.data, over), checksum: checksum(state.checksum, token),
     };
   }
