@@ -17,8 +17,9 @@ from genieredux.dreams.session import DreamSession
 from genieredux.errors import UserError
 from genieredux.models.build import build_model
 from genieredux.models.checkpoint import Section, save_model
+from genieredux.models.dynamics.canvas.motion import AROUND, LIKELY, LOST, left_over, settled
 from genieredux.models.dynamics.canvas.sheet import Canvas
-from genieredux.models.sampling import Sampling
+from genieredux.models.sampling import Sampling, decode_masked
 from genieredux.models.world.dream import Noise
 from genieredux.models.world.file import find_world, load_world, write_world
 from genieredux.play import web
@@ -127,6 +128,38 @@ def test_the_page_draws_the_noise_that_torch_draws(tab, served):
         seeds,
     )
     np.testing.assert_allclose(np.array(made, np.float32), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("choice", ["mode", "mean", "sample"])
+def test_the_page_takes_the_token_that_the_world_takes(tab, served, choice):
+    """One after another, each making up for the rounding of those before."""
+    at_modules(tab, served)
+    generator = torch.Generator().manual_seed(0)
+    codes = 4 * torch.rand(40, 2, generator=generator) - 2
+    logits = torch.randn(60, 40, generator=generator)
+    sampling = Sampling(choice=choice, temperature=0.5)
+    owed, tokens, left = torch.tensor([[0.3, -0.2]]), [], []
+    for frame, row in enumerate(logits):
+        noise = Noise([5], frame, sampling, torch.device("cpu")).of(1, (1, 40))
+        drawn = decode_masked(lambda _, row=row: row[None, None], torch.full((1, 1), 40), codes, sampling, noise).tokens
+        token, wanted = settled(drawn[:, 0], row[None], codes, owed)
+        owed = left_over(wanted, codes[token])
+        tokens.append(token.item())
+        left.append(owed[0].tolist())
+    script = """async ({ logits, about, sampling, owed }) => {
+      const { choose } = await import('/tokens.js');
+      return logits.map((row, frame) => {
+        const made = choose(row, about, sampling, 5, frame, owed);
+        owed = made.owed;
+        return made;
+      });
+    }"""
+    about = {"codes": codes.tolist(), "around": AROUND, "likely": LIKELY, "lost": LOST}
+    told = {"logits": logits.tolist(), "about": about, "sampling": asdict(sampling), "owed": [0.3, -0.2]}
+    made = tab.evaluate(script, told)
+    assert [one["token"] for one in made] == tokens
+    np.testing.assert_allclose([one["owed"] for one in made], left, atol=1e-5)
+    assert np.abs(left).max() > 0.1
 
 
 def test_the_pages_canvas_is_the_worlds_canvas(tab, served):
