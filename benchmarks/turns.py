@@ -11,8 +11,9 @@ with the interval that 95 % of resampled medians lie in, that of the wall clock,
 numbers, whether they are equal, and each process's peak memory. The cases are of the papers' size at batch 1;
 --set changes settings of the model, such as fewer blocks of the same size where time or memory are short. Others are
 what the demo and its users do: collection (the whole command with one worker, its CPU time included), evaluation and
-dreams of the world that each side ships (`shipped`), and a step of the tiny presets (`tiny_tokenizer`,
-`tiny_dynamics`). This file runs with the sources of either side, so it calls only what both have.
+dreams of the world that each side ships (`shipped`), a step of the tiny presets (`tiny_tokenizer`, `tiny_dynamics`)
+and of the demo's world (`canvas`, 16 clips). This file runs with the sources of either side, so it calls only what both
+have.
 """
 
 import argparse
@@ -43,7 +44,13 @@ TRAININGS = {
         {"lam": {"architecture": "st_vivit"}, "dynamics": {"architecture": "st_maskgit", "conditioning": "add"}},
     ),
 }
-TINY = {"tiny_tokenizer": "presets/tiny/tokenizer", "tiny_dynamics": "presets/tiny/dynamics"}
+TINY = {
+    "tiny_tokenizer": "presets/tiny/tokenizer",
+    "tiny_dynamics": "presets/tiny/dynamics",
+    "canvas": "quickstart/canvas",
+}
+CLIPS = {"canvas": 16}
+"""Clips of a step where it is not one: as many as in a demo."""
 GENERATIONS = ("one_go", "dream")
 CASES = (*TRAININGS, *TINY, *GENERATIONS, "shipped", "collection", "evaluation")
 
@@ -67,10 +74,11 @@ def training(case: str, settings: dict[str, Any], precision: str, checkpointing:
         checkpoint_blocks(model)
     optimizer = build_optimizer(model, OptimizerConfig())
     generator = torch.Generator().manual_seed(0)
+    clips = CLIPS.get(case, 1)
     batch = Batch(
-        frames=torch.rand(1, FRAMES, 3, 64, 64, generator=generator),
-        tokens=torch.randint(CODES, (1, FRAMES, *GRID), generator=generator),
-        actions=torch.randint(len(ACTIONS), (1, FRAMES - 1), generator=generator),
+        frames=torch.rand(clips, FRAMES, 3, 64, 64, generator=generator),
+        tokens=torch.randint(CODES, (clips, FRAMES, *GRID), generator=generator),
+        actions=torch.randint(len(ACTIONS), (clips, FRAMES - 1), generator=generator),
     )
 
     def step() -> str:

@@ -1,7 +1,8 @@
 """Settings that say by their types which values they take: the base of every model's configuration.
 
-`Annotated[int, Range(1, 512)]` bounds a number and `Literal` lists choices; a value outside is one `UserError` that
-names the key, whether the settings came from the command line, from a file or from Python. Knows no model.
+`Annotated[int, Range(1, 512)]` bounds a number, `Never` bars a value, and `Literal` lists choices; a value outside is
+one `UserError` that names the key, whether the settings came from the command line, from a file or from Python. Knows
+no model.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from genieredux.checking import one_of, within
+from genieredux.checking import one_of, require, within
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,14 @@ class Range:
 
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Never:
+    """Any value but this, which would be nothing: `instead` says what there is."""
+
+    value: Any
+    instead: str
 
 
 Width = Annotated[int, Range(1, 1 << 14)]
@@ -73,6 +82,9 @@ def _check(kind: Any, value: Any, name: str) -> None:
         for bound in kind.__metadata__:
             if isinstance(bound, Range):
                 within(name, value, bound.low, bound.high)
+            elif isinstance(bound, Never):
+                require(value != bound.value, name, value, bound.instead)
+        _check(args[0], value, name)
     elif origin is typing.Literal:
         one_of(name, value, args)
     elif origin is tuple:

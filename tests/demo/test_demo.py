@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from genieredux.cli.compose import compose_config
 from genieredux.cli.main import run
+from genieredux.demo.pipeline import check_models
 from genieredux.demo.summary import write_summary
+from genieredux.errors import UserError
 from genieredux.models.world.file import load_world
 
 
@@ -49,12 +52,38 @@ def test_the_headline_numbers_are_in_a_flat_file(out: Path) -> None:
     assert numbers["action_following"] == of["action_following"]["model"]["average"]["mean"]
 
 
-def test_a_metric_that_is_none_is_one_line_before_anything_is_played(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+CANVAS = "quickstart/coinrun"
+TOKENS = "quickstart/coinrun_tokens"
+
+
+@pytest.mark.parametrize(
+    ("config", "word", "said"),
+    [
+        ("smoke", "metrics=[random_frechey]", "metrics is 'random_frechey'; did you mean random_frechet?"),
+        (CANVAS, "dynamics.dynamics.continued=1", "dynamics.continued is 1; it must be 0"),
+        (CANVAS, "dynamics.dynamics.chains=[]", "dynamics.chains is (); it must be at least one length"),
+        (CANVAS, "dynamics.dynamics.actor=65", "dynamics.actor=65 is larger than the image"),
+        (CANVAS, "connector.image_size=60", "takes frames whose side is a multiple of 8"),
+        (TOKENS, "tokenizer.tokenizer.codebook_dim=-1", "tokenizer.codebook_dim is -1"),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_anything_is_played(
+    config: str, word: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["demo", "config=smoke", f"out={tmp_path / 'run'}", "metrics=[random_frechey]"]) == 2
-    assert "metrics is 'random_frechey'; did you mean random_frechet?" in capsys.readouterr().err
+    assert run(["demo", f"config={config}", f"out={tmp_path / 'run'}", word]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_what_begins_with_a_file_is_completed_by_it(tmp_path: Path) -> None:
+    """An actor of 65 pixels may be right for the images of that file."""
+    words = [f"out={tmp_path}", "dynamics.dynamics.actor=65"]
+    schema = "genieredux.demo.config:DemoConfig"
+    check_models(compose_config("demo", schema, [*words, "dynamics.model_fpath=world.pt"]))
+    with pytest.raises(UserError, match="larger than the image"):
+        check_models(compose_config("demo", schema, words))
 
 
 def test_a_summary_takes_long_dreams_and_networks_too(tmp_path: Path) -> None:

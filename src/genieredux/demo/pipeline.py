@@ -22,7 +22,7 @@ from genieredux.episodes import Dataset
 from genieredux.evaluation.config import EvalJobConfig
 from genieredux.evaluation.headline import Evaluated
 from genieredux.evaluation.job import evaluate_file
-from genieredux.models.build import needs_tokenizer
+from genieredux.models.build import needs_tokenizer, settings_known, settings_of
 from genieredux.models.checkpoint import load_model
 from genieredux.models.world.file import write_world
 from genieredux.models.world.model import WorldModel
@@ -53,6 +53,7 @@ class Made:
 
 def run_demo(config: DemoConfig, command: Sequence[str] = ()) -> Made:
     """Run the pipeline into `config.out`. Raises UserError for what a user can mend."""
+    check_models(config)
     out = Path(config.out)
     run = RunFolder(out, list(command) or None).begin(dataclasses.asdict(config))
     with run.lock():
@@ -110,6 +111,18 @@ class Stages:
 def of_tokens(job: JobConfig) -> bool:
     """Whether the dynamics stands on a tokenizer; where latent actions steer it, its settings are a part of theirs."""
     return needs_tokenizer(job.kind, {"dynamics": job.dynamics} if job.kind == "genie_redux" else job.dynamics)
+
+
+def check_models(config: DemoConfig) -> None:
+    """Raises UserError for settings that no model can be made of, before anything is played. What begins with a file is
+    not looked at: that completes them."""
+    size = config.connector.image_size
+    for job in [config.dynamics, *([config.tokenizer] if of_tokens(config.dynamics) else [])]:
+        given = {"tokenizer": job.tokenizer, "lam": {} if job.lam_fpath else job.lam, "dynamics": job.dynamics}
+        for part, values in given.items() if job.model_fpath is None else ():
+            if values:
+                sized = {"image_size": size} if "image_size" in settings_known(part, values) else {}
+                settings_of(part, sized | values)
 
 
 def _placed(config: DemoConfig, job: JobConfig, dataset: Path) -> JobConfig:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from genieredux.errors import UserError
-from genieredux.models.build import build_model, needs_tokenizer
+from genieredux.models.build import build_model, check_settings, needs_tokenizer, settings_of
 from genieredux.models.dynamics.canvas.config import CanvasConfig
 from genieredux.models.dynamics.canvas.model import CanvasDynamics
 from genieredux.models.dynamics.canvas.motion import left_over, settled, to_codes
@@ -274,15 +274,28 @@ def test_a_frame_after_true_ones_is_painted_as_a_dream_paints_it(settings):
     torch.testing.assert_close(error, (drawn[:, 2:] - data.frames[:, 2:]).square().mean())
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"continued": 1}, r"dynamics\.continued is 1; it must be 0 .* or at least 2"),
+        ({"reach": 1}, r"dynamics\.reach is 1; it must be 0 .* or at least 2"),
+        ({"chains": []}, r"dynamics\.chains is \(\); it must be at least one length"),
+        ({"chains": [4, 0]}, r"dynamics\.chains is 0; it must be from 1 to"),
+    ],
+)
+def test_values_that_are_nothing_are_said_before_anything_is_read(values, said):
+    """By a command before it opens data, as by the settings themselves."""
+    with pytest.raises(UserError, match=said):
+        check_settings("genie_redux_guided", {"architecture": "canvas", **values})
+    with pytest.raises(UserError, match=said):
+        settings_of("dynamics", {"architecture": "canvas", **values})
+
+
 def test_settings_that_cannot_be_are_one_line():
     with pytest.raises(UserError, match=r"multiple of 8.*image_size=64"):
         CanvasConfig(image_size=60)
-    with pytest.raises(UserError, match=r"dynamics\.chains is empty"):
-        CanvasConfig(chains=())
     with pytest.raises(UserError, match=r"dynamics\.painted is 2"):
         CanvasConfig(painted=2.0)
-    with pytest.raises(UserError, match=r"dynamics\.continued is 1; it is 0 .* or at least 2"):
-        CanvasConfig(continued=1)
     with pytest.raises(UserError, match=r"dynamics\.dreamt is 1\.5"):
         CanvasConfig(dreamt=1.5)
     assert not needs_tokenizer("genie_redux_guided", {"architecture": "canvas"})

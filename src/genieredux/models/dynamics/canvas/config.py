@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from genieredux.errors import UserError
-from genieredux.settings import Codes, Layers, Range, Settings, Share, Weight, Width
+from genieredux.settings import Codes, Frames, Layers, Never, Range, Settings, Share, Weight, Width
 
 SIDE = 8
 """An image's side is a multiple of this: three halvings."""
@@ -23,7 +23,7 @@ class CanvasConfig(Settings):
     """Pixels of a side; that of the data set."""
     codebook_size: Codes = 256
     """How many motions of the picture there are to choose from."""
-    reach: Annotated[int, Range(0, 64)] = 8
+    reach: Annotated[int, Range(0, 64), Never(1, "0 (the camera never moves) or at least 2")] = 8
     """The farthest motion of the picture between two frames that is looked for, in pixels (2 or more). 0: the camera
     never moves, and there is one token, which says so."""
     sprites: Annotated[int, Range(0, 256)] = 0
@@ -39,7 +39,7 @@ class CanvasConfig(Settings):
     """Width of the motion prior."""
     action_width: Width | None = None
     """Actions are vectors of so many values, which the caller gives (latent actions); None: indices."""
-    continued: Annotated[int, Range(0, 64)] = 0
+    continued: Annotated[int, Range(0, 64), Never(1, "0 (what is new is painted alone) or at least 2")] = 0
     """How far off, in pixels, what was seen is looked for that may go on where nothing was: walls and floors are
     copied, and what an actor hides (quickstart/canvas: 8). 0: what is new is painted alone, as in worlds that were
     made before."""
@@ -48,7 +48,7 @@ class CanvasConfig(Settings):
     (quickstart/canvas: 10). 0: none, as in worlds that were made before there was one."""
     actor_width: Width = 512
     """Width of that network."""
-    chains: tuple[Annotated[int, Range(1, 1 << 14)], ...] = (1,)
+    chains: Annotated[tuple[Frames, ...], Never((), "at least one length, for example [4]")] = (1,)
     """In training the painter goes on from its own frames until it has drawn so many in a row, one of these numbers for
     each batch; 1: every frame after true ones, which is best where time is short (docs/results.md)."""
     painted: Share = 0.25
@@ -73,14 +73,9 @@ class CanvasConfig(Settings):
         return self.codebook_size if self.reach else 1
 
     def __post_init__(self) -> None:
-        """Raises UserError for a value out of range, no chain, or a side that cannot be halved three times."""
+        """Raises UserError for a value that its type does not allow, an actor larger than the image, or a side that
+        cannot be halved three times."""
         super().__post_init__()
-        if self.reach == 1:
-            raise UserError("dynamics.reach is 1; it is 0 (the camera never moves) or at least 2")
-        if not self.chains:
-            raise UserError("dynamics.chains is empty; give at least one length, for example dynamics.chains=[4]")
-        if self.continued == 1:
-            raise UserError("dynamics.continued is 1; it is 0 (what is new is painted alone) or at least 2")
         if self.actor > self.image_size:
             raise UserError(f"dynamics.actor={self.actor} is larger than the image, of {self.image_size} pixels a side")
         if self.image_size % SIDE:
