@@ -216,6 +216,15 @@ def test_a_drawn_actor_stays_off_the_canvas_too():
     assert (view - stripes)[..., :8].abs().mean() > 0.1
 
 
+def test_the_truth_that_ends_a_chain_leaves_no_actor_on_the_canvas_either():
+    model, stripes, frames = hiding()
+    state = model.begin(frames)
+    clip = frames[:, None].repeat(1, 4, 1, 1, 1)
+    model._chained(state, clip, torch.zeros(1, 4, dtype=torch.int64), torch.zeros(1, 4, 2), 2)
+    assert torch.equal(state.last, frames)  # the chain ended with the clip
+    torch.testing.assert_close(state.canvas.view()[0], stripes)
+
+
 def test_an_actor_that_the_canvas_has_never_seen_is_drawn_all_the_same():
     """Untrained, the painter takes the canvas nearly everywhere, and the actor in its own pixels."""
     model, stripes, frames = hiding()
@@ -225,9 +234,11 @@ def test_an_actor_that_the_canvas_has_never_seen_is_drawn_all_the_same():
 
 
 def test_another_scene_is_laid_on_the_canvas_whole():
-    """After a cut what is behind the actor is of the new scene; in the other clip nothing changed."""
+    """After a cut what is behind the actor is of the new scene; in the other clip it is what was seen there before."""
     model, stripes, frames = hiding()
     state = model.begin(frames.repeat(2, 1, 1, 1))
+    margin = state.canvas.margin
+    state.canvas.colours[1, :, margin + 14 : margin + 18, margin + 14 : margin + 18] = 0.5
     other = 1 - stripes
     shown = torch.cat([other, frames])
     shown[0, :, 14:18, 14:18] = 0.5
@@ -235,7 +246,9 @@ def test_another_scene_is_laid_on_the_canvas_whole():
     view = state.canvas.view()[0]
     written = (other - stripes).abs().amax(1, keepdim=True) > 0.1
     torch.testing.assert_close(view[:1], torch.where(written, other, stripes))
-    torch.testing.assert_close(view[1:], stripes)
+    seen = stripes.clone()
+    seen[..., 14:18, 14:18] = 0.5
+    torch.testing.assert_close(view[1:], seen)
 
 
 @pytest.mark.parametrize("more", [{"continued": 0}, {"actor": 0}, {"reach": 0}])

@@ -138,6 +138,20 @@ def test_what_it_dreams_is_drawn_by_chance():
     assert torch.equal(high[:, 1:], model.codes[-1].expand(2, 7, 2))
 
 
+@pytest.mark.parametrize(
+    ("settings", "share"), [({"dreamt": 0.5}, 1), ({"dreamt": 0.0}, 0), ({"reach": 0, "dreamt": 0.5}, 0)]
+)
+def test_what_its_dreams_teach_is_a_part_of_its_loss(monkeypatch, settings, share):
+    """Where it dreams at all, and the picture can move."""
+    model = make(**settings).eval()
+    found = []
+    for weight in (0.0, 5.0):
+        monkeypatch.setattr(model, "_dreamt_loss", lambda *_, weight=weight: torch.tensor(weight))
+        losses = model(batch(2), torch.Generator().manual_seed(0))
+        found.append((losses.total.item(), losses.parts["motion"].item()))
+    assert [more - less for less, more in zip(*found, strict=True)] == pytest.approx([5 * share] * 2, abs=1e-4)
+
+
 def test_a_dream_is_held_to_what_the_game_did_until_it_is_astray(monkeypatch):
     """Of two dreamt clips one is where the game was, and the other seven pixels off from its fourth frame on."""
     model = make(dreamt=1.0).train()
