@@ -20,7 +20,7 @@ LOST = 1.0
 AROUND = 1.3
 """In pixels: codes that are so near along both axes are one motion, which pictures show now as this, now as that."""
 LIKELY = 0.25
-"""Of such codes those make up a motion that are at least as likely as the likeliest, so that nothing creeps."""
+"""Of such codes those make up a motion that have at least this share of the likeliest one's chance: nothing creeps."""
 _ROUNDS = 15
 _ALIKE = 0.05
 """In pixels: how exactly a motion is measured."""
