@@ -138,6 +138,22 @@ def test_what_it_dreams_is_drawn_by_chance():
     assert torch.equal(high[:, 1:], model.codes[-1].expand(2, 7, 2))
 
 
+def test_means_over_some_clips_of_every_part_make_up_that_of_the_batch():
+    """Of eight clips some are drawn; whoever computes a part of them weighs its mean by how many of them it has."""
+    model, values = make(), torch.arange(8.0)
+    for seed in range(5):
+
+        def part(first, clips, seed=seed):
+            generator = ClipGenerator()
+            generator.manual_seed(seed)
+            own, share = model._some(0.5, clips, generator.of(first, clips, 8), values.device)
+            mine = values[first : first + clips][own]
+            return clips / 8 * share * mine.mean()
+
+        torch.testing.assert_close(part(0, 5) + part(5, 3), part(0, 8))
+        torch.testing.assert_close(part(0, 2) + part(2, 5) + part(7, 1), part(0, 8))
+
+
 @pytest.mark.parametrize(
     ("settings", "share"), [({"dreamt": 0.5}, 1), ({"dreamt": 0.0}, 0), ({"reach": 0, "dreamt": 0.5}, 0)]
 )
@@ -158,6 +174,7 @@ def test_a_dream_is_held_to_what_the_game_did_until_it_is_astray(monkeypatch):
     data = batch(2)
     true = torch.zeros(2, 8, 2)
     taken = true.clone()
+    taken[0, 1, 0] = 1.0  # a little off, which the prior is told
     taken[1, 3, 1] = -7.0
     monkeypatch.setattr(model, "_dreamt", lambda *_: (data.frames, taken))
     loss = model._dreamt_loss(data.frames, data.actions, true, true, torch.Generator().manual_seed(0))

@@ -99,6 +99,14 @@ def test_what_is_unlikely_makes_nothing_creep():
     assert owed.tolist() == [[0, 0]]
     _, wanted = settled(torch.tensor([0]), torch.tensor([[0.8, 0.2001, 0.0]]).log(), codes, owed)
     assert wanted[0, 1].item() == pytest.approx(0.2, abs=1e-3)
+    _, wanted = settled(torch.tensor([0]), torch.tensor([[0.79, 0.21]]).log(), torch.tensor([[0.0, 2], [0, 3]]), owed)
+    assert wanted[0, 1].item() == pytest.approx(2.21)
+    _, wanted = settled(torch.tensor([0]), torch.tensor([[0.81, 0.19]]).log(), torch.tensor([[0.0, 2], [0, 3]]), owed)
+    assert wanted[0, 1].item() == pytest.approx(2)
+    codes = torch.tensor([[0.0, 2], [0, 3], [0, 2.5]])  # the third is where it should be, and never shown
+    tokens, wanted = settled(torch.tensor([0]), torch.tensor([[0.499, 0.499, 0.002]]).log(), codes, owed)
+    assert wanted[0, 1].item() == pytest.approx(2.5)
+    assert tokens.item() in (0, 1)
 
 
 def test_what_earlier_frames_owe_is_made_up_for():
