@@ -44,7 +44,7 @@ TRAININGS = {
         {"lam": {"architecture": "st_vivit"}, "dynamics": {"architecture": "st_maskgit", "conditioning": "add"}},
     ),
 }
-TINY = {
+PRESETS = {
     "tiny_tokenizer": "presets/tiny/tokenizer",
     "tiny_dynamics": "presets/tiny/dynamics",
     "canvas": "quickstart/canvas",
@@ -52,7 +52,7 @@ TINY = {
 CLIPS = {"canvas": 16}
 """Clips of a step where it is not one: as many as in a demo."""
 GENERATIONS = ("one_go", "dream")
-CASES = (*TRAININGS, *TINY, *GENERATIONS, "shipped", "collection", "evaluation")
+CASES = (*TRAININGS, *PRESETS, *GENERATIONS, "shipped", "collection", "evaluation")
 
 
 def training(case: str, settings: dict[str, Any], precision: str, checkpointing: bool) -> Callable[[], str]:
@@ -65,7 +65,7 @@ def training(case: str, settings: dict[str, Any], precision: str, checkpointing:
 
     build_optimizer = either("build_optimizer", "genieredux.training.loop.optimizer", "genieredux.training.optimizer")
     checkpoint_blocks = either("checkpoint_blocks", "genieredux.training.machine.memory", "genieredux.training.blocks")
-    kind, values = preset(TINY[case]) if case in TINY else TRAININGS[case]
+    kind, values = preset(PRESETS[case]) if case in PRESETS else TRAININGS[case]
     parts = [values[name] for name in ("lam", "dynamics") if name in values] or [values]
     for part in parts:
         part.update(settings)
@@ -211,11 +211,11 @@ def serve(options: argparse.Namespace) -> None:
     values = {key: json.loads(value) for key, value in settings.items()}
     if options.case in ("collection", "evaluation"):
         work = collection() if options.case == "collection" else evaluation()
-    elif options.case in (*TRAININGS, *TINY):
+    elif options.case in (*TRAININGS, *PRESETS):
         work = training(options.case, values, options.precision, options.checkpointing)
     else:
         work = generation(options.case, values, options.precision, options.steps)
-    spared = options.checkpointing or options.case not in (*TRAININGS, *TINY)
+    spared = options.checkpointing or options.case not in (*TRAININGS, *PRESETS)
     with contextlib.nullcontext() if spared else freed_memory():
         for _ in sys.stdin:
             began, used = time.perf_counter(), cpu_seconds()

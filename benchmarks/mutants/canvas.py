@@ -54,7 +54,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("actor not drawn", "motions, in_place, self.front())", "motions, None, self.front())"),
         ("actor not in front", "motions, in_place, self.front())", "motions, in_place)"),
         ("chains for ever", "if (t + 1) % length == 0:", "if False:"),
-        ("painted in a row", "draw = self._each if length == 1 else", "draw ="),
+        ("painted in a row", "self._each(*given) if length == 1 else self._chained", "self._chained"),
         (
             "painted from the truth of it",
             "            self._lay(state, truth, asked[-1].view)\n        made",

@@ -235,13 +235,11 @@ class CanvasDynamics(nn.Module):
         first = min(_LEADING, frames.shape[1] - 1)
         for t in range(1, first):
             self.show(state, frames[:, t], motions[:, t - 1], actions[:, t - 1])
-        draw = self._each if length == 1 else self._chained
-        loss, error, drawn = draw(state, frames[:, first:], actions[:, first - 1 :], motions[:, first - 1 :], length)
+        given = state, frames[:, first:], actions[:, first - 1 :], motions[:, first - 1 :]
+        loss, error, drawn = self._each(*given) if length == 1 else self._chained(*given, length)
         return loss, error, torch.cat([frames[:, :first], drawn], 1)
 
-    def _each(
-        self, state: Pictures, frames: Tensor, actions: Tensor, motions: Tensor, length: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _each(self, state: Pictures, frames: Tensor, actions: Tensor, motions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of frames (B, T, 3, H, W) that are each drawn after true ones: all at once, for none hangs on another."""
         asked = []
         for truth, action, motion in zip(frames.unbind(1), actions.unbind(1), motions.unbind(1), strict=True):
