@@ -24,23 +24,29 @@ from genieredux.evaluation.compare import Comparison, compare
 from genieredux.evaluation.numbers import read_parquet
 
 ROOT = Path(__file__).resolve().parents[1]
-_BEFORE = ("continued=0", "chains=[4,6,12]")
+_THEN = ("whole_pixels=false", "optimizer.kind=adamw", "optimizer.learning_rate=1.5e-3")
+_BEFORE = (*_THEN, "continued=0", "chains=[4,6,12]")
 CHANGES: dict[str, tuple[str, ...]] = {
     "canvas": (),
+    "between": ("whole_pixels=false",),
+    "adamw": _THEN[1:],
     "dreams": ("dreamt=0.25",),
-    "one-frame": ("continued=0",),
     "small-prior": ("motion_width=64",),
     "no-edges": ("edges_weight=0",),
     "new-as-old": ("new_weight=0",),
+    "then": _THEN,
+    "then-dreams": (*_THEN, "dreamt=0.25"),
+    "one-frame": (*_THEN, "continued=0"),
     "before": _BEFORE,
     "before-actor": (*_BEFORE, "actor=0"),
     "before-memory": (*_BEFORE, "margin=8"),
-    "before-long": ("continued=0", "chains=[12]"),
+    "before-long": (*_THEN, "continued=0", "chains=[12]"),
     "before-codes": (*_BEFORE, "codebook_size=32"),
     "before-noise": (*_BEFORE, "noise=0"),
     "before-half": (*_BEFORE, "painted=0.5"),
 }
-"""World -> what its dynamics has otherwise than the demo's; `before`: the demo's as it was, and what that lacks."""
+"""World -> what its dynamics and its training have otherwise than the demo's; `then` and `before`: the demo's as it
+was, and what these lack."""
 TOKENS = {
     "tokens": (),
     "base": (
@@ -115,11 +121,15 @@ def make(game: str, seed: int, options: argparse.Namespace) -> dict[str, Path]:
 def _world(name: str, seconds: float) -> list[str]:
     """The words of a world, and of how long it trains."""
     if name in CHANGES:
-        changes = [f"dynamics.dynamics.{change}" for change in CHANGES[name]]
+        changes = [f"dynamics.{_part(change)}{change}" for change in CHANGES[name]]
         return ["config=quickstart/coinrun", f"dynamics.train.time_limit_s={seconds}", *changes]
     first = TOKENIZER_SHARE * seconds
     limits = [f"tokenizer.train.time_limit_s={first}", f"dynamics.train.time_limit_s={seconds - first}"]
     return ["config=quickstart/coinrun_tokens", *limits, *TOKENS[name]]
+
+
+def _part(change: str) -> str:
+    return "" if change.startswith("optimizer.") else "dynamics."
 
 
 def _on_core(number: int, command: list[str]) -> list[str]:

@@ -162,23 +162,24 @@ def test_the_page_takes_the_token_that_the_world_takes(tab, served, choice):
     assert np.abs(left).max() > 0.1
 
 
-def test_the_pages_canvas_is_the_worlds_canvas(tab, served):
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_pages_canvas_is_the_worlds_canvas(tab, served, whole):
     at_modules(tab, served)
     rng = np.random.default_rng(0)
     size, margin = 16, 8
     frames = rng.random((6, 3, size, size), np.float32)
     over = rng.integers(0, 2, (6, size, size)).astype(np.float32)
     shifts = np.array([[0.3, -0.7], [0.5, 2.5], [-3.25, 4.1], [0, 0], [9.6, -20.2]], np.float32)
-    canvas = Canvas.of(torch.from_numpy(frames[:1]), margin)
+    canvas = Canvas.of(torch.from_numpy(frames[:1]), margin, whole)
     expected = []
     for frame, where, shift in zip(frames[1:], over[1:], shifts, strict=True):
         canvas.move(torch.from_numpy(shift[None]))
         view, known = canvas.view()
         canvas.write(torch.from_numpy(frame[None]), torch.from_numpy(where[None, None]))
         expected.append((view.numpy(), known.numpy(), canvas.colours.numpy(), canvas.known.numpy()))
-    script = """async ({ frames, over, shifts, size, margin, limit }) => {
+    script = """async ({ frames, over, shifts, size, margin, whole, limit }) => {
       const { canvasOf, moved, seen, written } = await import('/canvas.js');
-      let canvas = canvasOf(Float32Array.from(frames[0]), size, margin);
+      let canvas = canvasOf(Float32Array.from(frames[0]), size, margin, whole);
       return shifts.map((shift, k) => {
         canvas = moved(canvas, shift);
         const { view, known } = seen(canvas, limit);
@@ -187,7 +188,7 @@ def test_the_pages_canvas_is_the_worlds_canvas(tab, served):
       });
     }"""
     given = {"frames": frames.reshape(6, -1).tolist(), "over": over.reshape(6, -1).tolist(), "shifts": shifts.tolist()}
-    made = tab.evaluate(script, {**given, "size": size, "margin": margin, "limit": 0.98})
+    made = tab.evaluate(script, {**given, "size": size, "margin": margin, "whole": whole, "limit": 0.98})
     for ours, theirs in zip(expected, made, strict=True):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one.ravel(), np.array(other, np.float32))

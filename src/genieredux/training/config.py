@@ -42,7 +42,7 @@ class CosineConfig:
 
 @dataclass
 class OptimizerConfig:
-    """AdamW. The few you will want to change: learning_rate, warmup.steps, cosine.t_max."""
+    """AdamW or Muon. The few you will want to change: learning_rate, warmup.steps, cosine.t_max."""
 
     learning_rate: float = 1e-4
     """The highest, at the end of the warm-up."""
@@ -58,8 +58,12 @@ class OptimizerConfig:
     """The gradient of a whole step is clipped to it, once; null leaves it alone."""
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
     cosine: CosineConfig = field(default_factory=CosineConfig)
+    kind: Literal["adamw", "muon"] = "adamw"
+    """adamw; or muon: matrices move by their momentum made orthogonal, everything else by adamw, at the same
+    learning rate (quickstart/canvas)."""
 
     def __post_init__(self) -> None:
+        check_values(OptimizerConfig, {"kind": self.kind}, "optimizer")
         above("optimizer.learning_rate", self.learning_rate, 0)
         at_least("optimizer.weight_decay", self.weight_decay, 0)
         above("optimizer.max_grad_norm", self.max_grad_norm, 0)
@@ -205,6 +209,17 @@ class TrainConfig(LogConfig, MachineConfig, LoopConfig, DataConfig):
     def __post_init__(self) -> None:
         for part in (DataConfig, LoopConfig, MachineConfig, LogConfig):
             part.__post_init__(self)
+
+
+def check_optimizer(optimizer: OptimizerConfig, train: TrainConfig) -> None:
+    """Raise UserError where muon is asked to do what adamw alone can: it needs its matrices whole and in memory."""
+    if optimizer.kind == "muon":
+        for name, value, instead in (("strategy", "fsdp", "ddp"), ("moments", "mapped", "ram")):
+            if getattr(train, name) == value:
+                raise UserError(
+                    f"optimizer.kind=muon does not go with train.{name}={value}; set train.{name}={instead} or "
+                    f"optimizer.kind=adamw"
+                )
 
 
 def _check(config: object, part: type) -> None:

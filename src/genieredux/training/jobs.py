@@ -6,7 +6,7 @@ from typing import Any
 
 from genieredux.config import FilePath
 from genieredux.runs.places import inside
-from genieredux.training.config import OptimizerConfig, TrainConfig
+from genieredux.training.config import OptimizerConfig, TrainConfig, check_optimizer
 
 MODEL_NAMES = {"genie_redux_guided_pretrain": "genie_redux_guided", "lam": "latent_action_model"}
 """Other names of kinds: one that the published commands use, and the short one."""
@@ -39,6 +39,9 @@ class JobConfig:
     """Settings of the latent action model, likewise."""
     dynamics: dict[str, Any] = field(default_factory=dict)
     """Settings of the dynamics, likewise."""
+
+    def __post_init__(self) -> None:
+        check_optimizer(self.optimizer, self.train)
 
     @property
     def kind(self) -> str:

@@ -14,7 +14,7 @@ from genieredux.nn.memory import freed_memory_kept
 from genieredux.nn.precision import choose_precision
 from genieredux.runs import RunFolder
 from genieredux.training.assembled import Assembled, Look
-from genieredux.training.config import OptimizerConfig, TrainConfig
+from genieredux.training.config import OptimizerConfig, TrainConfig, check_optimizer
 from genieredux.training.jobs import JobConfig
 from genieredux.training.kinds import assemble
 from genieredux.training.kinds.materials import Opened
@@ -58,11 +58,13 @@ def fit(
     fabric: one from `make_fabric`, needed when there are several processes (they must start before data is made).
     Raises as `drive` does.
     """
+    optimizer = optimizer or OptimizerConfig()
+    check_optimizer(optimizer, cfg)
     fabric = fabric or make_fabric(cfg)
     precision = _precision(cfg, run, fabric)
     spared = cfg.activation_checkpointing or fabric.device.type != "cpu"
     with nullcontext() if spared else freed_memory_kept():
-        learner = Supervised(parts, cfg, optimizer or OptimizerConfig(), fabric, precision, run.path)
+        learner = Supervised(parts, cfg, optimizer, fabric, precision, run.path)
         return drive(learner, cfg, run, log=cfg, fabric=fabric)
 
 

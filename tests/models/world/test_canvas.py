@@ -17,10 +17,10 @@ from models.dynamics.canvas.test_model import FIXED, STEPS, batch, make, walk
 NAMES = ("STAY", "RIGHT", "UP", "DOWN_LEFT")
 
 
-@pytest.fixture(scope="module")
-def world() -> WorldModel:
-    """Trained for a moment, and then disturbed so that what it draws shows what it draws from."""
-    model = make(painted=1.0, codebook_size=6).train()
+@pytest.fixture(scope="module", params=[False, True], ids=["between", "whole"])
+def world(request) -> WorldModel:
+    """Trained for a moment, on a canvas that is read between pixels and on one of whole ones."""
+    model = make(painted=1.0, codebook_size=6, whole_pixels=request.param).train()
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     for step in range(80):
         losses = model(batch(seed=step), torch.Generator().manual_seed(step))

@@ -120,6 +120,7 @@ def _said(scene: Scene, world: WorldModel, dynamics: CanvasDynamics, path: Path)
         "about": "" if card is None else card.about,
         "size": config.image_size,
         "margin": config.margin,
+        "whole": config.whole_pixels,
         "width": config.motion_width,
         "known": sheet.KNOWN,
         "changed": sheet.CHANGED if config.reach else -1.0,  # under a camera that never moves all of it is written

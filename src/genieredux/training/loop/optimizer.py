@@ -1,4 +1,4 @@
-"""AdamW and its learning rate, a pure function of how far the run is. Knows no loop and no model.
+"""AdamW or Muon and its learning rate, a pure function of how far the run is. Knows no loop and no model.
 
 The published schedule is torch's recursive CosineAnnealingLR, which climbs again after t_max; here the rate
 stays at its floor. Up to that point the two agree to rounding.
@@ -14,31 +14,38 @@ from torch import nn
 
 from genieredux.training.config import LoopConfig, OptimizerConfig
 from genieredux.training.machine.moments import MappedAdamW
+from genieredux.training.machine.muon import Muon
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig, folder: Path | None = None) -> torch.optim.AdamW:
-    """AdamW over the parameters that require a gradient; those of two dimensions or more decay.
+    """AdamW over the parameters that require a gradient, those of two dimensions or more decaying; or with kind=muon,
+    Muon for those but embeddings and what a module names in `by_adamw`: the beginnings of names of its parameters.
 
-    folder: where a file for its moments is made; None: they are in memory.
+    folder: where a file for AdamW's moments is made; None: they are in memory, as Muon's are always.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    decayed: list[nn.Parameter] = []
-    spared: list[nn.Parameter] = []
+    spared = embeddings | {
+        id(parameter)
+        for module in model.modules()
+        for name, parameter in module.named_parameters()
+        if name.startswith(getattr(module, "by_adamw", ()))
+    }
+    kinds: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
-        if not parameter.requires_grad:
-            continue
-        is_matrix = parameter.ndim >= 2 and (config.decay_embeddings or id(parameter) not in embeddings)
-        (decayed if is_matrix else spared).append(parameter)
+        if parameter.requires_grad:
+            decays = parameter.ndim >= 2 and (config.decay_embeddings or id(parameter) not in embeddings)
+            turned = config.kind == "muon" and parameter.ndim >= 2 and id(parameter) not in spared
+            kinds.setdefault((decays, turned), []).append(parameter)
     groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
+        {"params": kinds[kind], "weight_decay": config.weight_decay if kind[0] else 0.0, "orthogonal": kind[1]}
+        for kind in sorted(kinds, reverse=True)
     ]
-    groups = [group for group in groups if group["params"]]
     betas = (config.betas[0], config.betas[1])
     settings: dict[str, Any] = {"lr": config.learning_rate, "betas": betas, "eps": config.eps}
-    if folder is not None:
+    if folder is not None and config.kind == "adamw":
         return MappedAdamW(groups, folder=folder, **settings)
-    return torch.optim.AdamW(groups, **settings, fused=_can_fuse(decayed + spared))
+    kind = Muon if config.kind == "muon" else torch.optim.AdamW
+    return kind(groups, **settings, fused=_can_fuse(parameter for each in kinds.values() for parameter in each))
 
 
 def learning_rate_at(k: int, elapsed: float, config: OptimizerConfig, loop: LoopConfig) -> float:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from genieredux.errors import UserError
 from genieredux.training.loop.saves import Resume, Saves, read_pair
-from genieredux.training.machine.moments import MappedAdamW
+from genieredux.training.machine.moments import MOMENTS, MappedAdamW
+from genieredux.training.machine.muon import BUFFER
 from genieredux.training.machine.sharding import load_whole, split_optimizer_state
 
 WAY_OUT = "go on from the checkpoint before it (train.resume=previous), or choose another run name"
@@ -64,20 +65,22 @@ def load_weights_of(model: nn.Module, state: dict[str, Tensor], path: Path) -> N
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], path: Path) -> None:
-    """Put AdamW's state back; its settings stay as they are configured now. Raises UserError where it is of other
-    parameters: torch believes the shapes, and computes outside of its memory where they are wrong.
+    """Put an optimiser's state back; its settings stay as they are configured now.
+
+    Raises UserError where it is of other parameters: torch believes the shapes, and computes outside of its memory
+    where they are wrong.
     """
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = [(one, bool(group["orthogonal"])) for group in optimizer.param_groups for one in group["params"]]
     sizes = [len(group["params"]) for group in optimizer.param_groups]
     there = [len(group["params"]) for group in state["param_groups"]]
     fits = sizes == there and all(
-        isinstance(index, int) and 0 <= index < len(parameters) and _fits(values, parameters[index])
+        isinstance(index, int) and 0 <= index < len(parameters) and _fits(values, *parameters[index])
         for index, values in state["state"].items()
     )
     if not fits:
         raise UserError(
-            f"the optimiser state beside {path} does not fit the model; set optimizer.decay_embeddings and "
-            f"train.trainable as they were, or choose another run name"
+            f"the optimiser state beside {path} does not fit the model; set optimizer.kind, optimizer.decay_embeddings "
+            f"and train.trainable as they were, or choose another run name"
         )
     moments = state["state"]
     if not isinstance(optimizer, MappedAdamW):  # which copies them into a file of its own
@@ -91,11 +94,12 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.clone() if torch.is_tensor(value) else value for name, value in values.items()}
 
 
-def _fits(values: Any, parameter: Tensor) -> bool:
-    """Whether these are AdamW's moments of a parameter."""
-    if not isinstance(values, dict) or set(values) != {"step", "exp_avg", "exp_avg_sq"}:
+def _fits(values: Any, parameter: Tensor, orthogonal: bool) -> bool:
+    """Whether these are AdamW's moments of a parameter, or what Muon remembers of it."""
+    names = (BUFFER,) if orthogonal else MOMENTS
+    if not isinstance(values, dict) or set(values) != {"step", *names}:
         return False
-    moments = [values["exp_avg"], values["exp_avg_sq"]]
+    moments = [values[name] for name in names]
     step = values["step"]
     return ((torch.is_tensor(step) and step.numel() == 1) or isinstance(step, int | float)) and all(
         torch.is_tensor(moment) and moment.shape == parameter.shape and moment.is_floating_point() for moment in moments

@@ -86,6 +86,28 @@ def test_a_fraction_of_a_pixel_is_kept_and_read_between_pixels():
     assert (between[..., 2:-1, :] - mean).abs().mean() < 0.02
 
 
+def test_a_canvas_of_whole_pixels_never_changes_what_it_was_given():
+    """Moves by thirds: what is seen is at the nearest whole pixel, to the last bit, and so is what is written there."""
+    canvas = Canvas.of(at(0, 0), 16, whole=True)
+    fresh = at(2, 2)
+    for step in range(1, 8):
+        move(canvas, 1 / 3, -1 / 3)
+        down = round(step / 3)
+        view, known = canvas.view()
+        assert torch.equal(view[..., down:, : 32 - down], at(-down, down)[..., down:, : 32 - down])
+        assert known.sum() == (32 - down) ** 2
+    over = torch.zeros_like(known)
+    over[..., 10:20, 10:20] = 1
+    before = view
+    canvas.write(fresh, over)
+    view, known = canvas.view()
+    assert torch.equal(view, torch.where((over > 0) | (before.amax(1, keepdim=True) == 0), fresh, before))
+    assert known.all()
+    copied = canvas.clone()
+    move(copied, 0.4, 0)
+    assert torch.equal(copied.view()[0][..., 1:, :], view[..., :-1, :])  # 7 / 3 + .4 is 3 pixels
+
+
 @pytest.mark.parametrize("fraction", [0.25, 0.5, 0.75])
 def test_beside_what_is_unknown_colours_are_neither_darker_nor_brighter(fraction: float):
     """Cubic weights over the border of what is known do not add up to one: what is read is divided by what they do."""

@@ -36,12 +36,18 @@ class Layer(nn.Module):
 
 
 class Actor(nn.Module):
-    """See the module. corner: int64 (2,), the square's upper left pixel. own: (1, 1, S, S), 1 at the actor's pixels."""
+    """See the module. corner: int64 (2,), the square's upper left pixel. own: (1, 1, S, S), 1 at the actor's pixels.
+
+    by_adamw: all of it; it learns in seconds, and to make its matrices orthogonal would take longer than all others
+    (training/machine/muon.py)."""
+
+    by_adamw = ("",)
 
     def __init__(self, config: CanvasConfig, actions: int) -> None:
         """actions: values of an action's vector."""
         super().__init__()
         self.side, self.margin, self.image = config.actor, config.margin, config.image_size
+        self.whole = config.whole_pixels
         values, width, condition = 3 * self.side**2, config.actor_width, 4 + 2 * actions
         self.enter = Layer(2 * values, width, condition)
         self.middle = Layer(width, width, condition)
@@ -102,7 +108,7 @@ class Actor(nn.Module):
             changes = changes + changed.sum(0)
             far = motions.flatten(0, 1).abs().amax(1) >= _MOVED
             if far.any():
-                canvas = Canvas.of(last[far], self.margin)
+                canvas = Canvas.of(last[far], self.margin, self.whole)
                 canvas.move(motions.flatten(0, 1)[far])
                 view, known = canvas.view()
                 stays = stays + ((1 - changed[far]) * differ(new[far], view) * known).sum(0)

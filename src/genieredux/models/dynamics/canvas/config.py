@@ -31,6 +31,10 @@ class CanvasConfig(Settings):
     the painter (worlds/airstriker: 12). 0: none."""
     margin: Annotated[int, Range(8, 1024)] = 48
     """Pixels that the canvas remembers on each side of the picture."""
+    whole_pixels: bool = False
+    """Nothing is carried over to between two pixels, so that it stays as sharp as it was seen (quickstart/canvas:
+    true); right for games that draw at whole pixels, as consoles do. False: resampled to where it belongs, as in worlds
+    that were made before."""
     width: Width = 32
     """Channels of the painter at half the resolution; twice and three times as many further down."""
     blocks: Layers = 2

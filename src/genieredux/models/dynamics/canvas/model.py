@@ -313,7 +313,8 @@ class CanvasDynamics(nn.Module):
     def begin(self, frames: Tensor) -> Pictures:
         """After first frames (B, 3, H, W)."""
         still, none = frames.new_zeros(len(frames), 2), frames.new_zeros(len(frames), self._vector)
-        return Pictures(frames, frames, Canvas.of(self.behind(frames), self.config.margin), still, none)
+        canvas = Canvas.of(self.behind(frames), self.config.margin, self.config.whole_pixels)
+        return Pictures(frames, frames, canvas, still, none)
 
     def show(self, state: Pictures, frames: Tensor, motion: Tensor, action: Tensor) -> Tensor:
         """Go on with true frames (B, 3, H, W), which `motion` (B, 2) and `action` led to. Returns where they were

@@ -104,6 +104,8 @@ class MotionPrior(nn.Module):
     """Logits of the next motion from the frames, motions and actions so far: convolutions over the last two frames, and
     a recurrent state over time."""
 
+    by_adamw = ("logits",)
+    """Beginnings of the names of parameters that muon leaves to adamw (training/machine/muon.py)."""
     _WAVES = (0.25, 0.5, 1.0, 2.0)
 
     def __init__(self, config: CanvasConfig, num_actions: int) -> None:

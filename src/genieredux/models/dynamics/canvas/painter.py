@@ -94,6 +94,8 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """Pictures to pictures of the same size, at a half, a quarter and an eighth of the resolution."""
 
+    by_adamw = ("leave",)
+
     def __init__(self, channels: int, out: int, width: int, blocks: int) -> None:
         super().__init__()
         half, quarter, eighth = width, 2 * width, 3 * width

@@ -1,10 +1,12 @@
 """The canvas: everything that a clip has shown, laid at its place; the picture is a window in its middle.
 
 When the picture moves the canvas rolls by whole pixels and keeps the rest as a fraction, so that what is read was
-resampled twice (when it was written, when it is read) however long ago it was seen. Nothing here is learned.
+resampled twice (when it was written, when it is read) however long ago it was seen. Or not at all, where it keeps whole
+pixels: then the rest is remembered until it is one. Nothing here is learned.
 """
 
 from dataclasses import dataclass
+from types import EllipsisType
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,7 @@ CHANGED = 0.1
 
 @dataclass
 class Canvas:
-    """Of B clips. margin: pixels on each side of the picture.
+    """Of B clips. margin: pixels on each side of the picture. whole: nothing is laid or read between pixels.
 
     colours: float32 (B, 3, S, S), 0 where nothing is known. known: (B, 1, S, S), 0 or 1. offset: (B, 2), how far the
     picture lies from the canvas' middle, (down, right) in [-0.5, 0.5] pixels.
@@ -30,13 +32,14 @@ class Canvas:
     known: Tensor
     offset: Tensor
     margin: int
+    whole: bool = False
 
     @classmethod
-    def of(cls, frames: Tensor, margin: int) -> "Canvas":
+    def of(cls, frames: Tensor, margin: int, whole: bool = False) -> "Canvas":
         """What the first frames (B, 3, H, W) show."""
         around = (margin,) * 4
         known = F.pad(torch.ones_like(frames[:, :1]), around)
-        return cls(F.pad(frames, around), known, frames.new_zeros(len(frames), 2), margin)
+        return cls(F.pad(frames, around), known, frames.new_zeros(len(frames), 2), margin, whole)
 
     @property
     def size(self) -> int:
@@ -45,7 +48,7 @@ class Canvas:
 
     def clone(self) -> "Canvas":
         """Another, equal and independent."""
-        return Canvas(self.colours.clone(), self.known.clone(), self.offset.clone(), self.margin)
+        return Canvas(self.colours.clone(), self.known.clone(), self.offset.clone(), self.margin, self.whole)
 
     def move(self, shift: Tensor) -> None:
         """The picture's content moves by `shift` (B, 2), (down, right) in pixels: the window moves the other way."""
@@ -60,6 +63,8 @@ class Canvas:
 
     def view(self) -> tuple[Tensor, Tensor]:
         """The window: frames (B, 3, H, W) in [0, 1], and known (B, 1, H, W), 0 or 1. What is not known is 0."""
+        if self.whole:
+            return self.colours[self._middle], self.known[self._middle]
         read = _window(torch.cat([self.colours, self.known], 1), self.offset + self.margin, self.size)
         share = read[:, 3:]
         known = (share > KNOWN).to(read.dtype)
@@ -67,20 +72,27 @@ class Canvas:
 
     def write(self, frames: Tensor, over: Tensor) -> None:
         """Lay frames (B, 3, H, W) where nothing is known, and where `over` (B, 1, H, W), 0 or 1, says so."""
-        margin, size = self.margin, self.size
-        both = F.pad(torch.cat([frames, over.to(frames.dtype)], 1), (2,) * 4, mode="replicate")
-        laid = _window(both, 2 - self.offset, size)
-        middle = (..., slice(margin, margin + size), slice(margin, margin + size))
-        place = torch.arange(size, device=frames.device)
-        at = place - self.offset[:, :, None]
-        inside = (at >= 0) & (at <= size - 1)
-        put = ((self.known[middle] < 0.5) | (laid[:, 3:] > 0.5)) & (inside[:, 0, :, None] & inside[:, 1, None, :])[
-            :, None
-        ]
+        middle = self._middle
+        laid, over, inside = (frames, over, 1.0) if self.whole else self._between(frames, over)
+        put = ((self.known[middle] < 0.5) | (over > 0.5)) & (inside > 0.5)
         colours, known = self.colours.clone(), self.known.clone()
-        colours[middle] = torch.where(put, laid[:, :3].clamp(0, 1), colours[middle])
+        colours[middle] = torch.where(put, laid.clamp(0, 1), colours[middle])
         known[middle] = torch.where(put, 1.0, known[middle])
         self.colours, self.known = colours, known
+
+    @property
+    def _middle(self) -> tuple[EllipsisType, slice, slice]:
+        """Where the picture lies."""
+        inside = slice(self.margin, self.margin + self.size)
+        return ..., inside, inside
+
+    def _between(self, frames: Tensor, over: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Frames and `over` resampled to the canvas' pixels, and which of these lie inside, (B, 1, H, W)."""
+        both = F.pad(torch.cat([frames, over.to(frames.dtype)], 1), (2,) * 4, mode="replicate")
+        laid = _window(both, 2 - self.offset, self.size)
+        at = torch.arange(self.size, device=frames.device) - self.offset[:, :, None]
+        inside = ((at >= 0) & (at <= self.size - 1)).to(frames.dtype)
+        return laid[:, :3], laid[:, 3:], inside[:, None, 0, :, None] * inside[:, None, 1, None, :]
 
     def put(self, rows: Tensor, other: "Canvas") -> None:
         """The clips `rows` (int64 (R,)) become those of `other`."""

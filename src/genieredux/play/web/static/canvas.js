@@ -5,8 +5,9 @@ const f = Math.fround;
 const EVEN = (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
-// colours: 3 x S x S, known: S x S, offset: [down, right]. S = size + 2 * margin.
-export function canvasOf(frame, size, margin) {
+// colours: 3 x S x S, known: S x S, offset: [down, right]. S = size + 2 * margin. whole: nothing is laid or read between
+// pixels.
+export function canvasOf(frame, size, margin, whole) {
   const side = size + 2 * margin;
   const colours = new Float32Array(3 * side * side);
   const known = new Float32Array(side * side);
@@ -15,7 +16,7 @@ export function canvasOf(frame, size, margin) {
     known.fill(1, at, at + size);
     for (let c = 0; c < 3; c += 1) colours.set(frame.subarray((c * size + y) * size, (c * size + y + 1) * size), c * side * side + at);
   }
-  return { colours, known, offset: [0, 0], size, margin, side };
+  return { colours, known, offset: [0, 0], size, margin, side, whole };
 }
 
 // The picture's content moves by `shift`: the window moves the other way.
@@ -43,7 +44,7 @@ export function moved(canvas, shift) {
 export function seen(canvas, limit) {
   const { size, side } = canvas;
   const planes = [0, 1, 2].map((c) => canvas.colours.subarray(c * side * side, (c + 1) * side * side));
-  const corner = canvas.offset.map((one) => f(one + canvas.margin));
+  const corner = between(canvas).map((one) => f(one + canvas.margin));
   const [red, green, blue, share] = [...planes, canvas.known].map((plane) => cut(plane, side, corner, size));
   const view = new Float32Array(3 * size * size);
   const known = new Float32Array(size * size);
@@ -59,7 +60,8 @@ export function seen(canvas, limit) {
 
 // Lay a frame where nothing is known, and where `over` says so.
 export function written(canvas, frame, over) {
-  const { size, side, margin, offset } = canvas;
+  const { size, side, margin } = canvas;
+  const offset = between(canvas);
   const area = size * size;
   const corner = offset.map((one) => f(2 - one));
   const planes = [0, 1, 2].map((c) => frame.subarray(c * area, (c + 1) * area));
@@ -88,6 +90,11 @@ export function changes(frame, view, limit, but = null) {
   });
 }
 
+// How far between its pixels the canvas is looked at.
+function between({ offset, whole }) {
+  return whole ? [0, 0] : offset;
+}
+
 function padded(plane, size) {
   const side = size + 4;
   const made = new Float32Array(side * side);
@@ -101,6 +108,7 @@ function padded(plane, size) {
 // `size` x `size` pixels of a plane whose upper left is at `corner`, by cubic convolution (Keys 1981, a = -0.75).
 function cut(plane, side, corner, size) {
   const [top, left] = corner.map(Math.floor);
+  if (corner.every(Number.isInteger)) return part(plane, side, top, left, size);
   const [down, right] = corner.map((one) => taps(f(one - Math.floor(one))));
   const wide = size + 3;
   const rows = new Float32Array(size * wide);
@@ -118,6 +126,15 @@ function cut(plane, side, corner, size) {
       for (let k = 0; k < 4; k += 1) sum = f(sum + f(rows[y * wide + x + k] * right[k]));
       made[y * size + x] = sum;
     }
+  }
+  return made;
+}
+
+function part(plane, side, top, left, size) {
+  const made = new Float32Array(size * size);
+  for (let y = 0; y < size; y += 1) {
+    const from = (top + y) * side + left;
+    made.set(plane.subarray(from, from + size), y * size);
   }
   return made;
 }

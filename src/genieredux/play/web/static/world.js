@@ -56,10 +56,10 @@ export class World {
 
   // At one picture, RGB bytes.
   async beginAt(rgb, seed) {
-    const { size, margin, width } = this.about;
+    const { size, margin, whole, width } = this.about;
     const last = planes(rgb);
     const ground = await this.ground(last);
-    return { seed, frame: 1, last, before: last, motion: [0, 0], owed: [0, 0], action: null, memory: new Float32Array(width), canvas: canvasOf(ground, size, margin), checksum: 0, entropy: null };
+    return { seed, frame: 1, last, before: last, motion: [0, 0], owed: [0, 0], action: null, memory: new Float32Array(width), canvas: canvasOf(ground, size, margin, whole), checksum: 0, entropy: null };
   }
 
   // A frame without its actor.
