@@ -182,21 +182,28 @@ MUTANTS: tuple[Mutant, ...] = (
         ("fractions are lost", "self.offset = target - whole", "self.offset = target * 0"),
         (
             "known is written over",
-            "(self.known[middle] < 0.5) | (laid[:, 3:] > 0.5)",
-            "(self.known[middle] > -1) | (laid[:, 3:] > 0.5)",
+            "(self.known[middle] < 0.5) | (over > 0.5)",
+            "(self.known[middle] > -1) | (over > 0.5)",
         ),
         (
             "changes are not written",
-            "put = ((self.known[middle] < 0.5) | (laid[:, 3:] > 0.5))",
+            "put = ((self.known[middle] < 0.5) | (over > 0.5))",
             "put = (self.known[middle] < 0.5)",
         ),
         ("unknown is dark", "(read[:, :3] / share.clamp(min=0.5))", "read[:, :3]"),
         ("rolls around", "result = torch.zeros_like(clip)", "result = clip.clone()"),
         (
             "read and written alike",
-            "laid = _window(both, 2 - self.offset, size)",
-            "laid = _window(both, 2 + self.offset, size)",
+            "laid = _window(both, 2 - self.offset, self.size)",
+            "laid = _window(both, 2 + self.offset, self.size)",
         ),
+        (
+            "read between pixels",
+            "        if self.whole:\n            return self.colours",
+            "        if False:\n            return self.colours",
+        ),
+        ("written between pixels", "(frames, over, 1.0) if self.whole else", "(frames, over, 1.0) if False else"),
+        ("a copy between pixels", "self.offset.clone(), self.margin, self.whole)", "self.offset.clone(), self.margin)"),
         ("linear taps", "near = ((_A + 2) * x - (_A + 3)) * x * x + 1", "near = 1 - x"),
     ),
 )
