@@ -87,7 +87,8 @@ def comes_back(frames: Tensor, places: Tensor) -> Tensor:
     for late in range(APART, len(frames), 5):
         for early in range(0, late - APART + 1, 5):
             down, right = (places[late] - places[early]).round().long().tolist()
-            if (size - abs(down)) * (size - abs(right)) * 4 < size * size or not (down or right):
+            common = max(0, size - abs(down)) * max(0, size - abs(right))
+            if 4 * common < size * size or not (down or right):
                 continue
             to = (..., slice(max(0, down), size + min(0, down)), slice(max(0, right), size + min(0, right)))
             of = (..., slice(max(0, -down), size + min(0, -down)), slice(max(0, -right), size + min(0, -right)))

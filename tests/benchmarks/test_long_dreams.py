@@ -40,8 +40,8 @@ def test_the_agent_is_not_compared_and_a_dream_that_never_comes_back_says_nothin
     frames, places = there_and_back()
     frames[31:, :, 6:26, 6:26] = 0
     assert script.comes_back(frames, places) == pytest.approx(60)
-    away = torch.tensor([[0.0, -3.0 * t] for t in range(61)])
-    assert script.comes_back(frames, away).isnan()
+    for away in ([0.0, -3.0], [-3.0, 0.0], [4.0, 4.0]):
+        assert script.comes_back(frames, torch.tensor(away) * torch.arange(61)[:, None]).isnan()
 
 
 def test_places_travel_and_colour_are_of_the_last_frame(script):
