@@ -24,18 +24,18 @@ from genieredux.evaluation.compare import Comparison, compare
 from genieredux.evaluation.numbers import read_parquet
 
 ROOT = Path(__file__).resolve().parents[1]
-_THEN = ("whole_pixels=false", "optimizer.kind=adamw", "optimizer.learning_rate=1.5e-3")
+_THEN = ("dreamt=0", "whole_pixels=false", "optimizer.kind=adamw", "optimizer.learning_rate=1.5e-3")
 _BEFORE = (*_THEN, "continued=0", "chains=[4,6,12]")
 CHANGES: dict[str, tuple[str, ...]] = {
     "canvas": (),
     "between": ("whole_pixels=false",),
-    "adamw": _THEN[1:],
-    "dreams": ("dreamt=0.25",),
+    "adamw": ("dreamt=0", *_THEN[2:]),
+    "no-dreams": ("dreamt=0",),
     "small-prior": ("motion_width=64",),
     "no-edges": ("edges_weight=0",),
     "new-as-old": ("new_weight=0",),
     "then": _THEN,
-    "then-dreams": (*_THEN, "dreamt=0.25"),
+    "then-dreams": _THEN[1:],
     "one-frame": (*_THEN, "continued=0"),
     "before": _BEFORE,
     "before-actor": (*_BEFORE, "actor=0"),

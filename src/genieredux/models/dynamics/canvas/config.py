@@ -59,7 +59,7 @@ class CanvasConfig(Settings):
     """Share of the clips of a batch that are painted; the motion prior learns from all."""
     dreamt: Share = 0.0
     """Share of the clips of a batch that the motion prior dreams itself, to learn from what its errors look like
-    (worlds/coinrun: 0.25). 0: it learns from true motions alone, which is better where time is short."""
+    (quickstart/canvas: 0.25). 0: it learns from true motions alone."""
     softness: Annotated[float, Range(0.01, 8)] = 0.15
     """In pixels: motions so near to the true one count as right too, by a Gaussian."""
     noise: Annotated[float, Range(0, 1)] = 0.03
