@@ -1,9 +1,9 @@
 """AdamW for all but matrices, which go by Muon: their momentum, made orthogonal (Jordan et al. 2024).
 
 What AdamW does to a matrix is mostly along a few directions, and the others hardly learn. Made orthogonal, every
-direction of the momentum counts alike (docs/canvas.md: what a small world gains). Updates are as large as AdamW's (Liu et al. 2025, Muon is Scalable for LLM
-Training), so that both go by one learning rate. torch's own Muon takes no convolutions, and computes in bfloat16, which
-is slow on many processors. Knows no model and no loop.
+direction of the momentum counts alike (docs/canvas.md says what a small world gains). Updates are as large as AdamW's
+(Liu et al. 2025, Muon is Scalable for LLM Training), so that both go by one learning rate. torch's own Muon takes no
+convolutions, and computes in bfloat16, which is slow on many processors. Knows no model and no loop.
 """
 
 from typing import Any
