@@ -43,7 +43,10 @@ def main() -> None:
     options = parser.parse_args()
     world, _ = load_world(find_world(options.world))
     dynamics = world.dynamics
-    assert isinstance(dynamics, CanvasDynamics), "places are those of a canvas; this world has none"
+    if not isinstance(dynamics, CanvasDynamics):
+        parser.error(
+            f"places are those of a canvas, and {options.world} is a world of tokens; take one that carries over"
+        )
     for name in options.sets.split(","):
         length = GIVEN + options.frames
         clips = cut_clips(Dataset.open(options.dataset).select(split=name), length, options.clips, length)

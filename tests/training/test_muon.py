@@ -77,10 +77,8 @@ def test_matrices_and_convolutions_are_turned_and_nothing_else():
 
 def test_an_update_is_the_momentum_made_orthogonal_and_as_large_as_adamws():
     model = Small()
-    before, optimizer = (
-        {name: p.detach().clone() for name, p in model.named_parameters()},
-        build_optimizer(model, CONFIG),
-    )
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimizer = build_optimizer(model, CONFIG)
     momentum, gradients = torch.zeros(6, 8), torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(2))
     expected = before["linear.weight"]
     for gradient in gradients:

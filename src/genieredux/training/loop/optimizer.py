@@ -44,8 +44,8 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, folder: Path | No
     settings: dict[str, Any] = {"lr": config.learning_rate, "betas": betas, "eps": config.eps}
     if folder is not None and config.kind == "adamw":
         return MappedAdamW(groups, folder=folder, **settings)
-    kind = Muon if config.kind == "muon" else torch.optim.AdamW
-    return kind(groups, **settings, fused=_can_fuse(parameter for each in kinds.values() for parameter in each))
+    optimizer = Muon if config.kind == "muon" else torch.optim.AdamW
+    return optimizer(groups, **settings, fused=_can_fuse(parameter for each in kinds.values() for parameter in each))
 
 
 def learning_rate_at(k: int, elapsed: float, config: OptimizerConfig, loop: LoopConfig) -> float:

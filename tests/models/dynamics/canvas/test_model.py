@@ -260,21 +260,6 @@ def test_the_painters_error_by_hand():
     torch.testing.assert_close(model._error(made, torch.zeros_like(frames)), torch.tensor(expected))
 
 
-def test_on_whole_pixels_nothing_that_was_seen_changes_however_it_moves():
-    """A canvas at fractions of a pixel shows true pixels alone; one that resamples does not."""
-    for whole in (True, False):
-        model = make(whole_pixels=whole)
-        frames = walk(torch.tensor([[0]]))[:, 0]
-        state, motion = model.begin(frames), torch.tensor([[0.3, -0.45]])
-        for _ in range(6):
-            state.canvas.move(motion)
-            view, known = state.canvas.view()
-            state.canvas.write(view, torch.zeros_like(known))
-        there = known.expand_as(view) > 0
-        shown = torch.isin(view[there], frames)
-        assert shown.all() == whole
-
-
 def test_chains_begin_anew_with_the_truth():
     """In chains of one every painted frame follows true ones; in longer ones it follows its own."""
     model = make(painted=1.0).eval()

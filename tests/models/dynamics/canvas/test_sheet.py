@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from genieredux.models.dynamics.canvas.sheet import Canvas
+from models.dynamics.canvas.test_model import make, walk
 from models.dynamics.canvas.test_registration import scene, window
 
 
@@ -106,6 +107,21 @@ def test_a_canvas_of_whole_pixels_never_changes_what_it_was_given():
     copied = canvas.clone()
     move(copied, 0.4, 0)
     assert torch.equal(copied.view()[0][..., 1:, :], view[..., :-1, :])  # 7 / 3 + .4 is 3 pixels
+
+
+def test_on_whole_pixels_nothing_that_was_seen_changes_however_it_moves():
+    """A canvas at fractions of a pixel shows true pixels alone; one that resamples does not."""
+    for whole in (True, False):
+        model = make(whole_pixels=whole)
+        frames = walk(torch.tensor([[0]]))[:, 0]
+        state, motion = model.begin(frames), torch.tensor([[0.3, -0.45]])
+        for _ in range(6):
+            state.canvas.move(motion)
+            view, known = state.canvas.view()
+            state.canvas.write(view, torch.zeros_like(known))
+        there = known.expand_as(view) > 0
+        shown = torch.isin(view[there], frames)
+        assert shown.all() == whole
 
 
 @pytest.mark.parametrize("fraction", [0.25, 0.5, 0.75])
