@@ -1,6 +1,10 @@
 """Matrices whose updates are orthogonal: what is computed, of what, and that a run goes on from its file."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +17,7 @@ from genieredux.training.jobs import JobConfig
 from genieredux.training.loop.optimizer import build_optimizer
 from genieredux.training.loop.resuming import restore_optimizer
 from genieredux.training.machine.moments import MappedAdamW
-from genieredux.training.machine.muon import Muon, orthogonal
+from genieredux.training.machine.muon import Muon, orthogonal, shares
 from models.dynamics.canvas.test_model import make
 from toy_runs import CONFIG as CONFIG_OF_RUN
 from toy_runs import assert_same_files, interrupt_at, new_model, train
@@ -138,6 +142,47 @@ def test_it_goes_on_from_its_state_to_the_same_bits():
     learn(other, again, 2, seed=1)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, other.get_parameter(name)), name
+
+
+TWO = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from genieredux.training.machine import muon
+from training.test_muon import CONFIG, Small, build_optimizer, learn, orthogonal
+
+meet = f"file://{sys.argv[2]}/meet"
+torch.distributed.init_process_group("gloo", init_method=meet, rank=int(sys.argv[3]), world_size=2)
+made = []
+muon.orthogonal = lambda matrix: (made.append(tuple(matrix.shape)), orthogonal(matrix))[1]
+torch.manual_seed(0)
+model = Small()
+learn(model, build_optimizer(model, CONFIG), 3)
+torch.save((made, model.state_dict()), f"{sys.argv[2]}/{sys.argv[3]}.pt")
+"""
+
+
+def test_two_processes_share_the_work_and_end_where_one_does(tmp_path):
+    tests = str(Path(__file__).resolve().parents[1])
+    commands = [[sys.executable, "-c", TWO, tests, str(tmp_path), rank] for rank in "01"]
+    both = [subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) for command in commands]
+    assert [process.wait(120) for process in both] == [0, 0]
+    torch.manual_seed(0)
+    model = Small()
+    learn(model, build_optimizer(model, CONFIG), 3)
+    (one, first), (other, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in "01")
+    assert sorted({*one, *other}) == [(6, 8), (8, 27)]
+    assert (len(one), len(other)) == (3, 3)  # of the two matrices one each, in three steps
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, first[name]), name
+        assert torch.equal(value, second[name]), name
+
+
+def test_the_costly_matrices_are_shared_out_first():
+    matrices = [torch.zeros(shape) for shape in ((2, 9), (32, 40), (8, 8), (40, 32), (16, 99))]
+    assert shares(matrices, 2) == [1, 0, 1, 1, 0]
+    assert shares(matrices, 1) == [0] * 5
+    assert set(shares(matrices, 5)) == {0, 1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("damage", ["kind", "shape", "name"])

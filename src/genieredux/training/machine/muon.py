@@ -9,7 +9,7 @@ convolutions, and computes in bfloat16, which is slow on many processors. Knows 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 BUFFER = "momentum"
 """What is remembered of a matrix, of its size; AdamW remembers two such."""
@@ -35,20 +35,53 @@ class Muon(torch.optim.AdamW):
             super().step()
         finally:
             self.param_groups = groups
-        for group in groups:
-            for parameter in group["params"] if group["orthogonal"] else ():
-                if parameter.grad is not None:
-                    self._turn(parameter, parameter.grad, group["lr"], group["weight_decay"])
+        moving = [
+            (parameter, group["lr"], group["weight_decay"], self._ahead(parameter, parameter.grad))
+            for group in groups
+            for parameter in (group["params"] if group["orthogonal"] else ())
+            if parameter.grad is not None
+        ]
+        turned = all_orthogonal([ahead for *_, ahead in moving])
+        for (parameter, rate, decay, ahead), direction in zip(moving, turned, strict=True):
+            size = rate * _LIKE_ADAMW * max(ahead.shape) ** 0.5
+            parameter.mul_(1 - rate * decay).add_(direction.view_as(parameter), alpha=-size)
 
-    def _turn(self, parameter: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
+    def _ahead(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+        """The momentum with this gradient, a step ahead (Nesterov), as a matrix."""
         state = self.state[parameter]
         if not state:
             state["step"], state[BUFFER] = torch.tensor(0.0), torch.zeros_like(parameter)
         state["step"] += 1
         state[BUFFER].lerp_(gradient, 1 - _MOMENTUM)
-        ahead = gradient.lerp(state[BUFFER], _MOMENTUM).flatten(1)
-        size = rate * _LIKE_ADAMW * max(ahead.shape) ** 0.5
-        parameter.mul_(1 - rate * decay).add_(orthogonal(ahead).view_as(parameter), alpha=-size)
+        return gradient.lerp(state[BUFFER], _MOMENTUM).flatten(1)
+
+
+def all_orthogonal(matrices: list[Tensor]) -> list[Tensor]:
+    """Each of them made orthogonal. Where a training has several processes, which all have the same matrices, each does
+    its share and tells the others."""
+    if not matrices or not distributed.is_initialized() or distributed.get_world_size() == 1:
+        return [orthogonal(matrix) for matrix in matrices]
+    mine, sizes = distributed.get_rank(), [matrix.numel() for matrix in matrices]
+    together = matrices[0].new_zeros(sum(sizes))
+    places = together.split(sizes)
+    for owner, matrix, place in zip(shares(matrices, distributed.get_world_size()), matrices, places, strict=True):
+        if owner == mine:
+            place.copy_(orthogonal(matrix).flatten())
+    distributed.all_reduce(together)  # all but one are 0 everywhere: no rounding
+    return [place.view_as(matrix) for place, matrix in zip(places, matrices, strict=True)]
+
+
+def shares(matrices: list[Tensor], processes: int) -> list[int]:
+    """Which of the processes makes each matrix orthogonal: the costly ones first, each by who has least to do."""
+    costs = []
+    for matrix in matrices:
+        short, long = sorted(matrix.shape)
+        costs.append(short * short * (4 * _ROUNDS * short + 2 * long))
+    work, owners = [0] * processes, [0] * len(matrices)
+    for index in sorted(range(len(matrices)), key=lambda index: -costs[index]):
+        owners[index] = work.index(min(work))
+        work[owners[index]] += costs[index]
+    return owners
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

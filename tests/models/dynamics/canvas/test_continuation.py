@@ -103,3 +103,16 @@ def test_a_pixel_is_trusted_only_where_it_was_copied_from_a_known_one():
     made, trust = continued(torch.ones(4, 3, 32, 32), known, 3)
     assert bool((trust == 0).any())
     assert torch.equal(made, (trust > 0).to(made.dtype).expand_as(made))
+
+
+def test_pictures_that_are_known_everywhere_are_left_and_the_others_are_as_alone():
+    picture = stripes().repeat(3, 1, 1, 1)
+    known = torch.cat([torch.ones(1, 1, 32, 32), known_but(slice(0, 5), slice(None)), torch.ones(1, 1, 32, 32)])
+    made, trust = continued(picture * known, known, 8)
+    alone, sure = continued(picture[1:2] * known[1:2], known[1:2], 8)
+    assert torch.equal(made, torch.cat([picture[:1], alone, picture[2:]]))
+    assert torch.equal(trust, torch.cat([known[:1], sure, known[2:]]))
+    assert (sure < 1).any()
+    whole, certain = continued(picture[:1], known[:1], 8)
+    assert torch.equal(whole, picture[:1])
+    assert torch.equal(certain, known[:1])

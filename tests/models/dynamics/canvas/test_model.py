@@ -102,9 +102,11 @@ def test_the_motion_loss_looks_at_no_frame_that_its_motion_led_to():
     assert all(frames.grad[:, t].any() for t in range(frames.shape[1] - 1))
 
 
-def test_it_dreams_as_it_does_when_it_is_played():
-    """One true frame after the first, then its own motions on its own frames; and training goes on afterwards."""
-    model = make(dreamt=0.5).train()
+@pytest.mark.parametrize(("settings", "drawn_by"), [({}, "draw"), ({"actor": 8, "continued": 4}, "sketch")])
+def test_it_dreams_as_it_does_when_it_is_played(settings, drawn_by):
+    """One true frame after the first, then its own motions on its own frames, which are sketched where the agent is
+    known; and training goes on afterwards."""
+    model = make(dreamt=0.5, **settings).train()
     data = batch(2)
     true = model.shifts(data.frames)
     motions = model.codes[to_codes(true, model.codes, true.new_zeros(2, 2))[0]]
@@ -116,7 +118,8 @@ def test_it_dreams_as_it_does_when_it_is_played():
     assert torch.equal(frames[:, :2], data.frames[:, :2])
     assert torch.equal(taken[:, 0], motions[:, 0])
     for t in range(1, 8):
-        torch.testing.assert_close(frames[:, t + 1], model.draw(state, taken[:, t], data.actions[:, t]))
+        made = getattr(model, drawn_by)(state, taken[:, t], data.actions[:, t])
+        torch.testing.assert_close(frames[:, t + 1], made)
     still = torch.zeros_like(taken[:, :1])
     past = torch.cat([frames[:, :1], frames[:, :-1]], 1)
     logits, _ = model.prior(past, torch.cat([still, taken[:, :-1]], 1), data.actions)

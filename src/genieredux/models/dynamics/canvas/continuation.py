@@ -30,8 +30,20 @@ def continued(view: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     pixels can be trusted, (B, 1, H, W): 1 where it is known, 0 where nothing continues it (the picture is 0 there).
 
     view: float (B, 3, H, W), known: (B, 1, H, W), 0 or 1; H and W multiples of BLOCK. Copied are pixels from up to
-    `reach` pixels (more than 1) away, along a row or a column.
+    `reach` pixels (more than 1) away, along a row or a column. Of pictures that are known everywhere nothing is asked.
     """
+    if torch.jit.is_tracing():  # an exported graph has no choice
+        return _copied(view, known, reach)
+    gaps = (known == 0).flatten(1).any(1).nonzero()[:, 0]
+    if len(gaps) == len(view):
+        return _copied(view, known, reach)
+    if not len(gaps):
+        return view, known
+    picture, trust = _copied(view[gaps], known[gaps], reach)
+    return view.index_copy(0, gaps, picture), known.index_copy(0, gaps, trust)
+
+
+def _copied(view: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     height, width = view.shape[-2:]
     shifts = [way for far in range(_NEAREST, reach + 1) for way in ((0, far), (0, -far), (far, 0), (-far, 0))]
     padded = F.pad(torch.cat([view, torch.ones_like(known)], 1) * known, [reach] * 4)

@@ -6,7 +6,6 @@ blurred by not knowing where the picture went. Knows frames and actions; no file
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,6 +25,7 @@ from genieredux.models.dynamics.canvas.motion import (
     to_codes,
 )
 from genieredux.models.dynamics.canvas.painter import Outlook, Painted, Painter
+from genieredux.models.dynamics.canvas.pictures import Pictures
 from genieredux.models.dynamics.canvas.registration import shifts
 from genieredux.models.dynamics.canvas.sheet import Canvas, differ
 from genieredux.models.dynamics.canvas.tracking import Track
@@ -43,30 +43,6 @@ CUT = 0.5
 IN_PLACE = 0.5
 """What comes from the last frame (Painted.in_place) by more than this share belongs to the picture's frame, not to the
 canvas."""
-
-
-@dataclass
-class Pictures:
-    """What the painter goes on from: the last two frames (B, 3, H, W), the canvas, the last motion (B, 2),
-    and the vector (B, A) of the action that led to the last frame, 0 where none did."""
-
-    last: Tensor
-    before: Tensor
-    canvas: Canvas
-    motion: Tensor
-    action: Tensor
-
-    def clone(self) -> "Pictures":
-        """Another, equal and independent."""
-        return Pictures(self.last, self.before, self.canvas.clone(), self.motion, self.action)
-
-    def put(self, rows: Tensor, other: "Pictures") -> None:
-        """The clips `rows` (int64 (R,)) become those of `other`."""
-        self.last = self.last.index_copy(0, rows, other.last)
-        self.before = self.before.index_copy(0, rows, other.before)
-        self.motion = self.motion.index_copy(0, rows, other.motion)
-        self.action = self.action.index_copy(0, rows, other.action)
-        self.canvas.put(rows, other.canvas)
 
 
 class CanvasDynamics(nn.Module):
@@ -209,6 +185,7 @@ class CanvasDynamics(nn.Module):
         """Frames (B, T, 3, H, W) and motions (B, T - 1, 2) of a dream, drawn by numbers (B, T - 1) in [0, 1)."""
         training = self.training
         self.eval()
+        go_on = self.sketch if self.hides else self.draw
         state, memory = self.begin(frames[:, 0]), None
         seen, taken, owed = [frames[:, 0]], [], torch.zeros_like(motions[:, 0])
         for t, action in enumerate(actions.unbind(1)):
@@ -223,7 +200,7 @@ class CanvasDynamics(nn.Module):
                 code, wanted = settled(code, logits[:, 0], self.codes, owed)
                 taken.append(self.codes[code])
                 owed = left_over(wanted, taken[-1])
-                self.draw(state, taken[-1], action)
+                go_on(state, taken[-1], action)
             seen.append(state.last)
         self.train(training)
         return torch.stack(seen, 1), torch.stack(taken, 1)
@@ -350,16 +327,33 @@ class CanvasDynamics(nn.Module):
         return asked
 
     def _made(self, asked: Outlook) -> Painted:
-        last, before, motions = asked.last, asked.before, asked.motions
-        in_place = None
-        if self.actor is not None:
-            with torch.no_grad():  # it has a loss of its own
-                in_place = self.actor(last, before, motions, asked.vector, asked.previous)
-        return self.painter(last, before, asked.view, asked.known, asked.action, motions, in_place, self.front())
+        painter, place = self.painter, self._in_place(asked)
+        return painter(
+            asked.last, asked.before, asked.view, asked.known, asked.action, asked.motions, place, self.front()
+        )
+
+    @torch.no_grad()
+    def _in_place(self, asked: Outlook) -> Tensor | None:
+        """The last frames as the actor redraws them; it has a loss of its own."""
+        if self.actor is None:
+            return None
+        return self.actor(asked.last, asked.before, asked.motions, asked.vector, asked.previous)
 
     def draw(self, state: Pictures, motion: Tensor, action: Tensor) -> Tensor:
         """Go on with what follows: frames float32 (B, 3, H, W) in [0, 1]."""
         return self._go_on(state, self.paint(state, motion, action))
+
+    @torch.no_grad()
+    def sketch(self, state: Pictures, motion: Tensor, action: Tensor) -> Tensor:
+        """`draw` without the paint, in half its time: what was seen, continued, and the actor in front of it."""
+        asked, front = self._outlook(state, motion, action), self.front()
+        picture, _ = self.painter.seen(asked.last, asked.view, asked.known)
+        place = self._in_place(asked)
+        if front is not None and place is not None:
+            picture = torch.where(front > 0, place.clamp(0, 1), picture)
+        state.canvas.write(picture, torch.zeros_like(asked.known))
+        state.before, state.last = state.last, picture
+        return picture
 
     def _go_on(self, state: Pictures, made: Painted) -> Tensor:
         """What was painted is the past from now on; returns it, in [0, 1] and without gradient."""

@@ -156,7 +156,7 @@ class Painter(nn.Module):
         int64 (B,) or vectors (B, action_width). motions: (B, 2, 2), the last and the new (down, right) in pixels.
         in_place: what is mixed in as the last frame (what the actor made of it); None: the last frame. front:
         (1, 1, H, W), 1 at pixels of what is in front of the canvas, which has never seen it; None: nothing is."""
-        seen, sure = self._seen(last, view, known)
+        seen, sure = self.seen(last, view, known)
         old, new = motions.unbind(1)
         moved = torch.cat([new, old, new - new.round()], 1) / PIXELS
         condition = self.condition(self.action(action) + self.motion(moved))
@@ -180,7 +180,7 @@ class Painter(nn.Module):
             mix = torch.cat([mix * chances[:, :1], chances[:, 1:]], 1)
         return Painted(frames, paint, mix, view, known)
 
-    def _seen(self, last: Tensor, view: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    def seen(self, last: Tensor, view: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """What the canvas shows, continued, and the last frame where nothing continues it; and how sure that is,
         (B, 1, H, W): 1 where it is known, up to _GUESSED where it is continued, 0 where it is the last frame."""
         if not self.reach:
