@@ -109,6 +109,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "        training = self.training\n",
         ),
         ("never trains again", "        self.train(training)\n", ""),
+        ("dreams are drawn", "self.sketch if self.hides else self.draw", "self.draw"),
         ("always the likeliest", "code = (chances < drawn[:, t, None]).sum(1)", "code = logits[:, 0].argmax(1)"),
         ("parts weigh alike", "counts = own.sum() / usual_count(own, every)", "counts = torch.ones(())"),
         ("unknown like known", "weights = 1 + self.config.new_weight * (1 - made.known)", "weights = 1"),
@@ -129,8 +130,32 @@ MUTANTS: tuple[Mutant, ...] = (
         ("candidates lost", "_RANGE * torch.tanh(made[:, :3] / _RANGE)", "made[:, :3]"),
     ),
     *of(
+        _HERE + "model.py",
+        f"{_HERE}test_sketch.py",
+        ("a sketch without the agent", "torch.where(front > 0, place.clamp(0, 1), picture)", "picture"),
+        ("a sketch is laid nowhere", "state.canvas.write(picture, torch.zeros_like(asked.known))", "pass"),
+        (
+            "a sketch is laid everywhere",
+            "state.canvas.write(picture, torch.zeros_like(asked.known))",
+            "state.canvas.write(picture, torch.ones_like(asked.known))",
+        ),
+        (
+            "a sketch is nobody's past",
+            "        state.canvas.write(picture, torch.zeros_like(asked.known))\n"
+            "        state.before, state.last = state.last, picture\n",
+            "        state.canvas.write(picture, torch.zeros_like(asked.known))\n",
+        ),
+    ),
+    *of(
         _HERE + "continuation.py",
         f"{_HERE}test_continuation.py {_HERE}test_painter.py",
+        ("whole pictures are continued", "if len(gaps) == len(view):", "if len(gaps):"),
+        ("gaps are left", "    if not len(gaps):", "    if len(gaps) < len(view):"),
+        (
+            "trust of another",
+            "return view.index_copy(0, gaps, picture), known.index_copy(0, gaps, trust)",
+            "return view.index_copy(0, gaps, picture), known",
+        ),
         ("the wrong way", "place - _pixels(away[which])", "place + _pixels(away[which])"),
         ("anything is copied", "differs / share + _LITTLE", "0 * differs / share + _LITTLE"),
         ("the unknown is copied", "_NEVER * (lacking + (compared < 1e-3))", "0 * lacking"),

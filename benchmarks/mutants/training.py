@@ -29,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *of(
         "training/machine/muon.py",
         "training/test_muon.py",
-        ("momentum alone", "ahead = gradient.lerp(state[BUFFER], _MOMENTUM)", "ahead = state[BUFFER]"),
+        ("momentum alone", "return gradient.lerp(state[BUFFER], _MOMENTUM)", "return state[BUFFER]"),
         ("no momentum", "state[BUFFER].lerp_(gradient, 1 - _MOMENTUM)", "state[BUFFER].copy_(gradient)"),
         ("size of the smaller side", "max(ahead.shape) ** 0.5", "min(ahead.shape) ** 0.5"),
         ("matrices do not decay", "parameter.mul_(1 - rate * decay)", "parameter.mul_(1)"),
@@ -38,6 +38,10 @@ MUTANTS: tuple[Mutant, ...] = (
         ("squares stand still", "squares = step @ turned, step @ squares @ step", "squares = step @ turned, squares"),
         ("adamw forgets the rest", "            super().step()\n", "            pass\n"),
         ("groups are lost", "            self.param_groups = groups\n", "            pass\n"),
+        ("nobody is told", "    distributed.all_reduce(together)", "    pass"),
+        ("everybody makes all", "if owner == mine:", "if True:"),
+        ("the cheap ones first", "key=lambda index: -costs[index]", "key=lambda index: costs[index]"),
+        ("all by the first", "work[owners[index]] += costs[index]", "pass"),
     ),
     *of(
         "training/loop/optimizer.py",

@@ -33,7 +33,7 @@ def write_data(folder: Path) -> None:
     writer.finish()
 
 
-def job(folder: Path, name: str, processes: int, *, accum: int = 1, steps: int = 3) -> JobConfig:
+def job(folder: Path, name: str, processes: int, *, accum: int = 1, steps: int = 3, kind: str = "adamw") -> JobConfig:
     settings = TrainConfig(
         dataset_root_dpath=str(folder),
         dataset_name="noise",
@@ -60,16 +60,18 @@ def job(folder: Path, name: str, processes: int, *, accum: int = 1, steps: int =
         checkpoints_dpath=str(folder / "checkpoints"),
         train=settings,
         dynamics=dynamics,
-        optimizer=OptimizerConfig(1e-3),
+        optimizer=OptimizerConfig(1e-3, kind=kind),
     )
 
 
 @pytest.mark.slow
-def test_two_processes_and_micro_batches_learn_what_one_process_learns(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_two_processes_and_micro_batches_learn_what_one_process_learns(tmp_path: Path, kind: str) -> None:
     """From Python, one after another in the same process: codebook, actor's place, losses and weights."""
     write_data(tmp_path)
     before, threads = dict(os.environ), torch.get_num_threads()
-    jobs = [job(tmp_path, "one", 1), job(tmp_path, "two", 2), job(tmp_path, "both", 2, accum=2)]
+    counts = {"one": (1, 1), "two": (2, 1), "both": (2, 2)}
+    jobs = [job(tmp_path, name, count, accum=accum, kind=kind) for name, (count, accum) in counts.items()]
     results = [train(one) for one in jobs]
     assert (dict(os.environ), torch.get_num_threads()) == (before, threads)
     losses = [[record["loss"] for record in result.history if record["event"] == "train"] for result in results]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from genieredux.models.dynamics.canvas import continuation
 from genieredux.models.dynamics.canvas.continuation import BLOCK, continued
 
 
@@ -105,7 +106,9 @@ def test_a_pixel_is_trusted_only_where_it_was_copied_from_a_known_one():
     assert torch.equal(made, (trust > 0).to(made.dtype).expand_as(made))
 
 
-def test_pictures_that_are_known_everywhere_are_left_and_the_others_are_as_alone():
+def test_pictures_that_are_known_everywhere_are_left_and_the_others_are_as_alone(monkeypatch):
+    asked, copied = [], continuation._copied
+    monkeypatch.setattr(continuation, "_copied", lambda view, *rest: (asked.append(len(view)), copied(view, *rest))[1])
     picture = stripes().repeat(3, 1, 1, 1)
     known = torch.cat([torch.ones(1, 1, 32, 32), known_but(slice(0, 5), slice(None)), torch.ones(1, 1, 32, 32)])
     made, trust = continued(picture * known, known, 8)
@@ -116,3 +119,4 @@ def test_pictures_that_are_known_everywhere_are_left_and_the_others_are_as_alone
     whole, certain = continued(picture[:1], known[:1], 8)
     assert torch.equal(whole, picture[:1])
     assert torch.equal(certain, known[:1])
+    assert asked == [1, 1]

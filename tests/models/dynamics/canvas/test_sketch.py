@@ -47,6 +47,9 @@ def test_it_is_the_past_of_the_next_one_and_goes_back_to_what_was_there():
     state = model.begin(data.frames[:, 0])
     first = model.sketch(state, torch.full((2, 2), 2.0), data.actions[:, 0])
     assert state.last is first
+    assert state.canvas.view()[1].all()  # what was new is laid, and known from now on
+    beside = model.beside() > 0
+    assert torch.equal(state.canvas.view()[0] * beside, first * beside)
     assert torch.equal(state.before, data.frames[:, 0])
     assert torch.equal(state.motion, torch.full((2, 2), 2.0))
     assert torch.equal(state.action, model.vectors(data.actions[:, 0]))
